@@ -1,0 +1,113 @@
+"""Words every stage shares: durations, moments, references to versions, digests."""
+
+import hashlib
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal
+
+import msgspec
+
+from outlast.errors import RequestError, SettingsError
+
+Task = Literal["binary", "multiclass", "regression"]
+Clock = Callable[[], datetime]
+
+FORMAT = 1
+"""The format number that everything stored carries."""
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_UNITS = {"ms": 1_000, "s": 1_000_000, "m": 60_000_000, "h": 3_600_000_000, "d": 86_400_000_000, "w": 604_800_000_000}
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d|w)")
+
+
+def now() -> datetime:
+    """This moment, in UTC."""
+    return datetime.now(UTC)
+
+
+def utc(moment: datetime) -> datetime:
+    """A moment in UTC; one without a zone is read as UTC.
+
+    >>> utc(datetime(2013, 7, 1, 12)).isoformat()
+    '2013-07-01T12:00:00+00:00'
+    """
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+def micros(moment: datetime) -> int:
+    """Microseconds since 1970, exact.
+
+    >>> micros(datetime(1970, 1, 1, 0, 0, 1))
+    1000000
+    """
+    return (utc(moment) - EPOCH) // timedelta(microseconds=1)
+
+
+def moment(us: int) -> datetime:
+    """The moment that many microseconds after 1970."""
+    return EPOCH + timedelta(microseconds=us)
+
+
+def duration(text: str) -> timedelta:
+    """A length of time from a word such as 90s, 5m, 6h, 1d, 2w or 1d12h.
+
+    >>> duration("1d12h")
+    datetime.timedelta(days=1, seconds=43200)
+    """
+    parts = _DURATION.findall(text.strip())
+    if not parts or "".join(n + u for n, u in parts) != text.strip().replace(" ", ""):
+        raise SettingsError(f"'{text}' is not a length of time: write a number and a unit, such as 90s, 5m, 6h, 1d or 2w")
+    return timedelta(microseconds=sum(float(n) * _UNITS[u] for n, u in parts))
+
+
+def span(length: timedelta) -> str:
+    """A length of time as people say it: the inverse of duration() for whole units.
+
+    >>> span(timedelta(days=1, hours=12))
+    '1d12h'
+    """
+    left, words = length // timedelta(microseconds=1), []
+    for unit in ("d", "h", "m", "s", "ms"):
+        count, left = divmod(left, _UNITS[unit])
+        if count:
+            words.append(f"{count}{unit}")
+    return "".join(words) or "0s"
+
+
+@dataclass(frozen=True)
+class ModelRef:
+    """A model, and perhaps which of its versions: late-arrivals, late-arrivals@7, late-arrivals@live."""
+
+    name: str
+    version: int | str | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> "ModelRef":
+        """Read NAME, NAME@NUMBER, NAME@live or NAME@previous.
+
+        >>> ModelRef.parse("late-arrivals@7")
+        ModelRef(name='late-arrivals', version=7)
+        """
+        name, at, version = text.partition("@")
+        if not name or (at and not version):
+            raise RequestError(f"'{text}' names no model: write NAME, NAME@7, NAME@live, NAME@previous or NAME@latest")
+        if version.isdigit():
+            return cls(name, int(version))
+        if version and version not in ("live", "previous", "latest"):
+            raise RequestError(f"'{text}' names no version: after @ write a number, live, previous or latest")
+        return cls(name, version or None)
+
+    def __str__(self) -> str:
+        return self.name if self.version is None else f"{self.name}@{self.version}"
+
+
+def digest_of(value: bytes | Any) -> str:
+    """The SHA-256 of bytes, or of any plain value in its one canonical spelling.
+
+    >>> digest_of({"b": 1, "a": [2.5, None]}) == digest_of({"a": [2.5, None], "b": 1})
+    True
+    """
+    data = value if isinstance(value, bytes) else msgspec.json.encode(value, order="deterministic")
+    return hashlib.sha256(data).hexdigest()
