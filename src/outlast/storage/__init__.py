@@ -1,0 +1,1 @@
+"""Where things are kept: ledger, tables, append-log, artifacts, fresh values."""
