@@ -1,0 +1,1 @@
+"""One file per change of what the ledger stores, in order."""
