@@ -1,6 +1,6 @@
 """The ledger's tables, as SQLAlchemy Core sees them.
 
-What is stored changes only through a migration: a change here needs a new file in `migrations/versions/` and a new HEAD.
+What is stored changes only through a migration: a change here needs a file in `migrations/versions/` and a new HEAD.
 """
 
 from datetime import UTC, datetime
@@ -14,7 +14,7 @@ HEAD = "0001"
 """The newest migration this release knows. Revisions are four digits, so they sort in the order they were written."""
 
 VERSION_TABLE = "ledger_version"
-"""Where Alembic notes the revision. A name of our own: MLflow keeps `alembic_version` in the same PostgreSQL database."""
+"""Where Alembic notes the revision; a name of our own, since MLflow may keep `alembic_version` in the same database."""
 
 
 class Moment(sa.types.TypeDecorator[datetime]):
