@@ -1,0 +1,249 @@
+"""Fresh values: the facts that online lookups read, by lookup and entity, in SQLite."""
+
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from outlast.errors import StorageError
+
+T = TypeVar("T")
+FORMAT = 1
+_BUSY_SECONDS = 10.0
+_EARLIEST = -(2**63)
+
+_TABLES = """
+CREATE TABLE IF NOT EXISTS lookups (number INTEGER PRIMARY KEY, digest TEXT NOT NULL UNIQUE, newest INTEGER);
+CREATE TABLE IF NOT EXISTS facts (
+    lookup INTEGER NOT NULL, entity TEXT NOT NULL, known INTEGER NOT NULL, key TEXT NOT NULL,
+    superseded INTEGER, payload BLOB NOT NULL,
+    PRIMARY KEY (lookup, entity, known, key)
+) WITHOUT ROWID;
+CREATE UNIQUE INDEX IF NOT EXISTS versions_of_a_key ON facts (lookup, key, known);
+"""
+_LATEST = """
+SELECT known, key, payload FROM facts
+WHERE lookup = ?1 AND entity = ?2 AND known < ?3 AND known >= ?4 AND (superseded IS NULL OR superseded >= ?3)
+ORDER BY known DESC, key DESC LIMIT 1
+"""
+_WINDOW = """
+SELECT known, key, payload FROM facts
+WHERE lookup = ?1 AND entity = ?2 AND known >= ?4 AND known < ?3 AND (superseded IS NULL OR superseded >= ?3)
+ORDER BY known, key
+"""
+_FORGET = "DELETE FROM facts WHERE lookup = ?1 AND key = ?2 AND known = ?3"
+_INSERT = """
+INSERT INTO facts (lookup, key, known, entity, payload, superseded) VALUES (?1, ?2, ?3, ?4, ?5,
+    (SELECT min(later.known) FROM facts AS later WHERE later.lookup = ?1 AND later.key = ?2 AND later.known > ?3))
+"""
+_SUPERSEDE = """
+UPDATE facts SET superseded = ?3 WHERE lookup = ?1 AND key = ?2 AND known =
+    (SELECT max(earlier.known) FROM facts AS earlier
+     WHERE earlier.lookup = ?1 AND earlier.key = ?2 AND earlier.known < ?3)
+"""
+_PRUNE = """
+DELETE FROM facts WHERE lookup = ?1 AND known < ?2 AND (superseded < ?2 OR EXISTS (
+    SELECT 1 FROM facts AS newer
+    WHERE newer.lookup = ?1 AND newer.entity = facts.entity AND newer.known < ?2 AND newer.superseded IS NULL
+      AND (newer.known, newer.key) > (facts.known, facts.key)))
+"""
+
+
+class Fact(msgspec.Struct, frozen=True):
+    """One version of one fact: whose it is, which fact, since when it is known (its lag added), what it says."""
+
+    entity: str
+    key: str
+    known: int
+    values: bytes
+
+
+class FreshValues:
+    """Facts by lookup digest and entity, in one SQLite file that any number of threads and processes share.
+
+    A later version of a key replaces the earlier ones from the moment it is known, whichever entity it names. What
+    was ingested survives a killed process; a power cut may take the last transactions, never the file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = Path(path)
+        self._local = threading.local()
+        self._connections: list[sqlite3.Connection] = []
+        self._guard = threading.Lock()
+        self._numbers: dict[str, int] = {}
+        with self._sentences("open"):
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._prepare(self._connection())
+
+    def ingest(self, digest: str, facts: Sequence[Fact]) -> int:
+        """Take facts in, in one transaction and any order; returns how many were not there before.
+
+        A key known at a moment is one version: when it comes again, what came last is kept.
+        """
+        return self.ingest_many([(digest, facts)])
+
+    def ingest_many(self, items: Iterable[tuple[str, Sequence[Fact]]]) -> int:
+        """Take facts of several lookups in, all or none."""
+        with self._sentences("write to"), self._transaction() as connection:
+            return sum([self._ingest(connection, digest, facts) for digest, facts in items])
+
+    def latest(self, digest: str, entity: str, before: int, since: int | None = None) -> tuple[int, str, bytes] | None:
+        """The newest fact of an entity known before a moment, as (known, key, values); the greatest key wins a tie."""
+        try:
+            number = self._numbers.get(digest) or self._number(digest)
+            values = (number, entity, before, _EARLIEST if since is None else since)
+            found: tuple[int, str, bytes] | None = self._connection().execute(_LATEST, values).fetchone()
+            return found
+        except sqlite3.Error as error:
+            raise self._failed("read", error) from error
+
+    def window(self, digest: str, entity: str, since: int, before: int) -> list[tuple[int, str, bytes]]:
+        """The facts of an entity known from `since` until before a moment, by (known, key)."""
+        try:
+            number = self._numbers.get(digest) or self._number(digest)
+            return self._connection().execute(_WINDOW, (number, entity, before, since)).fetchall()
+        except sqlite3.Error as error:
+            raise self._failed("read", error) from error
+
+    def prune(self, digest: str, older_than: int) -> int:
+        """Forget what no lookup of the newest fact at `older_than` or later can find; returns how many facts went.
+
+        Each entity keeps its newest fact. Windows that look back beyond `older_than` lose rows. A version that comes
+        again after it was pruned is taken as new.
+        """
+        with self._sentences("prune"), self._transaction() as connection:
+            return connection.execute(_PRUNE, (self._number(digest), older_than)).rowcount
+
+    def drop(self, digest: str) -> None:
+        """Forget all facts of a lookup."""
+        with self._sentences("drop from"), self._transaction() as connection:
+            connection.execute("DELETE FROM facts WHERE lookup = ?", (self._number(digest),))
+            # the number itself stays: other processes remember it
+            connection.execute("UPDATE lookups SET newest = NULL WHERE digest = ?", (digest,))
+
+    def count(self, digest: str) -> int:
+        """How many versions of facts a lookup has."""
+        with self._sentences("read"):
+            rows = self._connection().execute("SELECT count(*) FROM facts WHERE lookup = ?", (self._number(digest),))
+            return int(rows.fetchone()[0])
+
+    def newest(self, digest: str) -> int | None:
+        """When the newest fact of a lookup became known."""
+        with self._sentences("read"):
+            row = self._connection().execute("SELECT newest FROM lookups WHERE digest = ?", (digest,)).fetchone()
+            return None if row is None else row[0]
+
+    def digests(self) -> list[str]:
+        """The lookups that have facts."""
+        with self._sentences("read"):
+            rows = self._connection().execute("SELECT digest FROM lookups WHERE newest IS NOT NULL ORDER BY digest")
+            return [digest for (digest,) in rows]
+
+    def close(self) -> None:
+        """Close every thread's connection; no call may be under way."""
+        with self._guard:
+            for connection in self._connections:
+                connection.close()
+            self._connections.clear()
+            self._local = threading.local()
+
+    def _ingest(self, connection: sqlite3.Connection, digest: str, facts: Sequence[Fact]) -> int:
+        if not facts:
+            return 0
+        connection.execute("INSERT INTO lookups (digest) VALUES (?) ON CONFLICT DO NOTHING", (digest,))
+        number = _number(connection, digest)
+        versions = {(f.key, f.known): f for f in facts}
+        marks = [(number, key, known) for key, known in versions]
+        again = connection.executemany(_FORGET, marks).rowcount
+        connection.executemany(_INSERT, [(number, f.key, f.known, f.entity, f.values) for f in versions.values()])
+        connection.executemany(_SUPERSEDE, marks)
+        newest = max(known for _, known in versions)
+        connection.execute(
+            "UPDATE lookups SET newest = max(coalesce(newest, ?1), ?1) WHERE number = ?2", (newest, number)
+        )
+        return len(marks) - again
+
+    def _number(self, digest: str) -> int:
+        """The short name of a lookup in this file; 0, which none has, when it is not there yet."""
+        number = _number(self._connection(), digest)
+        if number:
+            self._numbers[digest] = number
+        return number
+
+    def _connection(self) -> sqlite3.Connection:
+        try:
+            connection: sqlite3.Connection = self._local.connection
+        except AttributeError:
+            connection = self._connect()
+        return connection
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(self.path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+        with self._guard:
+            self._connections.append(connection)
+        self._local.connection = connection
+        connection.execute("PRAGMA synchronous = NORMAL")
+        return connection
+
+    def _prepare(self, connection: sqlite3.Connection) -> None:
+        kept = int(connection.execute("PRAGMA user_version").fetchone()[0])
+        if kept > FORMAT:
+            raise StorageError(
+                f"The fresh values in {self.path} have format {kept}, this Outlast reads up to {FORMAT}: "
+                "use the Outlast that wrote them"
+            )
+        if kept == FORMAT:
+            return
+        _patiently(lambda: connection.execute("PRAGMA journal_mode = WAL"))
+        with self._transaction():
+            for statement in _TABLES.split(";"):
+                connection.execute(statement)
+            connection.execute(f"PRAGMA user_version = {FORMAT}")
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        connection = self._connection()
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield connection
+            connection.execute("COMMIT")
+        finally:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+
+    @contextmanager
+    def _sentences(self, doing: str) -> Iterator[None]:
+        try:
+            yield
+        except (sqlite3.Error, OSError) as error:
+            if isinstance(error, StorageError):
+                raise
+            raise self._failed(doing, error) from error
+
+    def _failed(self, doing: str, error: Exception) -> StorageError:
+        return StorageError(
+            f"Could not {doing} the fresh values in {self.path}: {error}; when the file is damaged, remove it and "
+            "fill it again from the tables of facts"
+        )
+
+
+def _number(connection: sqlite3.Connection, digest: str) -> int:
+    row = connection.execute("SELECT number FROM lookups WHERE digest = ?", (digest,)).fetchone()
+    return 0 if row is None else int(row[0])
+
+
+def _patiently(act: Callable[[], T]) -> T:
+    """Try while another process changes the same file: this one step does not wait for locks by itself."""
+    deadline = time.monotonic() + _BUSY_SECONDS
+    while True:
+        try:
+            return act()
+        except sqlite3.OperationalError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)

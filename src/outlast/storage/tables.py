@@ -1,0 +1,232 @@
+"""Tables: rows that only grow or are replaced whole, kept as Delta on a disk or in an object store."""
+
+import os
+import random
+import re
+import shutil
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import unquote, urlparse
+
+from outlast.errors import Conflict, DataError, NotFound, StorageError
+from outlast.storage import columns
+from outlast.types import FORMAT
+
+if TYPE_CHECKING:
+    import polars as pl
+
+T = TypeVar("T")
+FORMAT_KEY = "outlast.format"
+_SUFFIX = ".delta"  # no table's folder can lie inside another's, whose clean-up would take it for litter
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]*(/[A-Za-z0-9][A-Za-z0-9._@+-]*)*")
+_ATTEMPTS = 30
+
+
+class Tables:
+    """Delta tables by name below one folder or URL.
+
+    Any number of processes may append at once. A reader sees whole appends only, and keeps the version it began
+    with. The order of rows is not kept: sort by a column.
+    """
+
+    def __init__(self, root: str, options: dict[str, str] | None = None) -> None:
+        self.root = root.rstrip("/") if "://" in root else str(Path(root).absolute())
+        self._options = dict(options or {})
+        self._folder = _local(self.root)
+
+    def address(self, name: str) -> str:
+        """The path or URL of a table's folder, for other tools that read Delta."""
+        if not _NAME.fullmatch(name) or _SUFFIX in name:
+            raise StorageError(
+                f"'{name}' cannot name a table: expected words of letters, digits and . _ @ + - joined by /; rename it"
+            )
+        return f"{self._folder or self.root}/{name}{_SUFFIX}"
+
+    def append(self, name: str, frame: "pl.DataFrame", *, once: str | None = None) -> int:
+        """Add rows, merging columns that are new; returns the table's version afterwards.
+
+        Rows under an id given as `once` are added once: a repeat, also from another process at the same moment,
+        changes nothing.
+        """
+        from deltalake import CommitProperties, Transaction, write_deltalake
+
+        marks = [Transaction(once, 1)] if once is not None else None
+
+        def attempt() -> int:
+            table = self._open(name) or self._create(name, frame)
+            if once is not None and table.transaction_version(once) is not None:
+                return int(table.version())
+            fitted = columns.fit(name, frame, _columns(table), untyped=False)
+            properties = CommitProperties(app_transactions=marks)
+            write_deltalake(table, fitted, mode="append", schema_mode="merge", commit_properties=properties)
+            return int(table.version())
+
+        return self._commit(name, "append to", attempt)
+
+    def replace(self, name: str, frame: "pl.DataFrame") -> int:
+        """Make these rows and columns the whole table; returns its version afterwards."""
+        from deltalake import write_deltalake
+
+        fitted = columns.fit(name, frame, {}, untyped=True)
+
+        def attempt() -> int:
+            table = self._open(name) or self._create(name, fitted)
+            write_deltalake(table, fitted, mode="overwrite", schema_mode="overwrite")
+            return int(table.version())
+
+        return self._commit(name, "replace", attempt)
+
+    def scan(self, name: str) -> "pl.LazyFrame":
+        """A lazy reader of the table as it is now."""
+        import polars as pl
+
+        with _sentences(name, "read"):
+            table = self._found(name)
+            return pl.scan_delta(table, storage_options=self._options or None)
+
+    def exists(self, name: str) -> bool:
+        """Whether there is such a table."""
+        with _sentences(name, "look for"):
+            return self._open(name) is not None
+
+    def version(self, name: str) -> int:
+        """The number of the table's last commit."""
+        with _sentences(name, "read"):
+            return int(self._found(name).version())
+
+    def compact(self, name: str) -> None:
+        """Join small files into large ones, so that reading and appending stay fast; readers are not disturbed.
+
+        Files no version of the last seven days needs are removed.
+        """
+
+        def attempt() -> None:
+            table = self._found(name)
+            table.optimize.compact()
+            table.create_checkpoint()
+            table.vacuum(dry_run=False)
+
+        self._commit(name, "compact", attempt)
+
+    def delete(self, name: str) -> None:
+        """Remove a table and its history; NotFound when there is none."""
+        with _sentences(name, "delete"):
+            self._found(name)
+            if self._folder is None:
+                self._remote().delete_dir(f"{name}{_SUFFIX}")
+                return
+            aside = Path(self.root_folder(), f".deleted-{uuid.uuid4().hex}")
+            os.rename(self.address(name), aside)
+            shutil.rmtree(aside)
+
+    def names(self) -> list[str]:
+        """The names of all tables, sorted."""
+        with _sentences("*", "list"):
+            found = self._local_names() if self._folder is not None else self._remote_names()
+            return sorted(found)
+
+    def root_folder(self) -> str:
+        """The local folder of the tables; StorageError when they are kept elsewhere."""
+        if self._folder is None:
+            raise StorageError(f"The tables at {self.root} have no local folder: read them by address instead")
+        return self._folder
+
+    def _open(self, name: str) -> Any:
+        from deltalake import DeltaTable
+        from deltalake.exceptions import TableNotFoundError
+
+        address = self.address(name)
+        if self._folder is not None and not Path(address, "_delta_log").is_dir():
+            return None
+        try:
+            table = DeltaTable(address, storage_options=self._options or None)
+        except TableNotFoundError:
+            return None
+        kept = table.metadata().configuration.get(FORMAT_KEY, "1")
+        if not kept.isdigit() or int(kept) > FORMAT:
+            raise StorageError(
+                f"Table '{name}' has format {kept}, this Outlast reads up to {FORMAT}: use the Outlast that wrote it"
+            )
+        return table
+
+    def _found(self, name: str) -> Any:
+        table = self._open(name)
+        if table is None:
+            raise NotFound(f"There is no table '{name}' in {self.root}: see which there are with Tables.names()")
+        return table
+
+    def _create(self, name: str, frame: "pl.DataFrame") -> Any:
+        from deltalake import DeltaTable
+
+        schema = columns.fit(name, frame, {}, untyped=False).clear().to_arrow().schema
+        return DeltaTable.create(
+            self.address(name),
+            schema,
+            mode="ignore",
+            storage_options=self._options or None,
+            configuration={FORMAT_KEY: str(FORMAT), "delta.checkpointInterval": "20"},
+            raise_if_key_not_exists=False,
+        )
+
+    def _commit(self, name: str, doing: str, attempt: Callable[[], T]) -> T:
+        """Try again on the newest version while other writers get there first."""
+        from deltalake.exceptions import CommitFailedError
+
+        for turn in range(_ATTEMPTS):
+            with _sentences(name, doing):
+                try:
+                    return attempt()
+                except CommitFailedError:
+                    time.sleep(random.uniform(0, 0.005 * (turn + 1)))
+        raise Conflict(f"Could not {doing} table '{name}': {_ATTEMPTS} times another writer was first; try again")
+
+    def _local_names(self) -> Iterator[str]:
+        for folder, inside, _ in os.walk(self.root_folder()):
+            tables = [d for d in inside if d.endswith(_SUFFIX)]
+            inside[:] = [d for d in inside if d not in tables and not d.startswith(".")]
+            for table in tables:
+                if Path(folder, table, "_delta_log").is_dir():
+                    yield Path(folder, table).relative_to(self.root_folder()).as_posix().removesuffix(_SUFFIX)
+
+    def _remote_names(self) -> Iterator[str]:
+        from pyarrow.fs import FileSelector
+
+        marker = f"{_SUFFIX}/_delta_log"
+        seen = {info.path for info in self._remote().get_file_info_selector(FileSelector("", recursive=True))}
+        yield from {path.split(marker)[0].lstrip("/") for path in seen if marker in path}
+
+    def _remote(self) -> Any:
+        from deltalake.fs import DeltaStorageHandler
+
+        return DeltaStorageHandler(self.root, self._options or None)
+
+
+def _local(root: str) -> str | None:
+    if "://" not in root:
+        return root
+    parts = urlparse(root)
+    return unquote(parts.path) if parts.scheme == "file" else None
+
+
+def _columns(table: Any) -> dict[str, Any]:
+    import polars as pl
+
+    return dict(pl.scan_delta(table).collect_schema())
+
+
+@contextmanager
+def _sentences(name: str, doing: str) -> Iterator[None]:
+    """Turn what Delta and the disk say into one sentence; let conflicts through."""
+    from deltalake.exceptions import CommitFailedError, DeltaError
+
+    try:
+        yield
+    except (CommitFailedError, StorageError, NotFound, DataError):
+        raise
+    except (DeltaError, OSError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise StorageError(f"Could not {doing} table '{name}': {reason}; check the disk or the address") from error
