@@ -1,0 +1,42 @@
+# What a contributor does, one word each. `make` alone lists the words.
+# A fresh machine needs Python 3.11 or newer and make: the rest is set up by the first word that needs it.
+
+VENV ?= .venv
+python := $(VENV)/bin/python
+ready := $(VENV)/.ready
+pages := $(wildcard README.md docs examples)
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check bench setup lock clean
+
+help:
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' Makefile
+
+demo: $(ready) ## predict late flights on real data, from training to the watch, in under three minutes
+	@$(python) examples/flights/demo.py
+
+test: $(ready) ## run the whole suite
+	@$(python) -m pytest -n 2 --dist worksteal
+
+check: $(ready) ## lint, format, types, the walls between stages, and every example in the pages
+	@$(VENV)/bin/ruff check
+	@$(VENV)/bin/ruff format --check
+	@$(VENV)/bin/mypy
+	@$(VENV)/bin/lint-imports
+	@$(python) -m pytest -p scripts.pages --doctest-modules src $(pages)
+
+bench: $(ready) ## measure the promises, ours and a peer's side by side: minutes, on a quiet machine
+	@$(python) scripts/bench.py
+
+setup: $(ready) ## make the environment in .venv; the other words do this by themselves
+
+lock: $(ready) ## resolve the dependencies of pyproject.toml again and write requirements.lock
+	@sh scripts/lock $(VENV)
+
+clean: ## remove caches and build results, keep the environment
+	@rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	@find src tests scripts examples benchmarks -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
+
+# The stamp is younger than the lock exactly when the environment was made from it.
+$(ready): requirements.lock pyproject.toml scripts/setup
+	@sh scripts/setup $(VENV)
