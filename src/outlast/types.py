@@ -58,7 +58,9 @@ def duration(text: str) -> timedelta:
     """
     parts = _DURATION.findall(text.strip())
     if not parts or "".join(n + u for n, u in parts) != text.strip().replace(" ", ""):
-        raise SettingsError(f"'{text}' is not a length of time: write a number and a unit, such as 90s, 5m, 6h, 1d or 2w")
+        raise SettingsError(
+            f"'{text}' is not a length of time: write a number and a unit, such as 90s, 5m, 6h, 1d or 2w"
+        )
     return timedelta(microseconds=sum(float(n) * _UNITS[u] for n, u in parts))
 
 

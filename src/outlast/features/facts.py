@@ -1,0 +1,84 @@
+"""Facts in the one form that lookups read, offline and online: entity, key, known, measures."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+import polars as pl
+
+from outlast.errors import FeatureError
+from outlast.features.compiled import CompiledLookup
+from outlast.project.declare import Source
+
+SEPARATOR = "\x1f"
+_MICROSECOND = timedelta(microseconds=1)
+ENTITY, KEY, KNOWN, UNTIL = "__entity", "__key", "__known", "__until"
+
+
+def measure_names(compiled: CompiledLookup) -> list[str]:
+    """The names under which a lookup's measures travel."""
+    return [f"m{index}" for index in range(len(compiled.measures))]
+
+
+def facts_of(compiled: CompiledLookup, frame: pl.LazyFrame) -> pl.LazyFrame:
+    """A source's rows as facts of a lookup: those with an entity, a key and a moment.
+
+    A fact repeated with the same key and moment counts once, the last to arrive.
+    """
+    lookup, names = compiled.lookup, measure_names(compiled)
+    measures = [
+        stored(expr, logical, physical).alias(name)
+        for name, expr, logical, physical in zip(
+            names, compiled.measures, compiled.logical, compiled.physical, strict=True
+        )
+    ]
+    return (
+        frame.select(
+            spelled(lookup.fact_entity).alias(ENTITY),
+            spelled(lookup.source.keys, nulls=True).alias(KEY),
+            known_at(lookup.source).alias(KNOWN),
+            *measures,
+        )
+        .drop_nulls([ENTITY, KNOWN])
+        .unique([KEY, KNOWN], keep="last", maintain_order=True)
+    )
+
+
+def stored(expr: pl.Expr, logical: pl.DataType, physical: pl.DataType) -> pl.Expr:
+    """A measure in the form it is kept."""
+    if logical.is_temporal():
+        return expr.to_physical().cast(pl.Int64)
+    return expr.cast(physical)
+
+
+def spelled(columns: Sequence[str], *, nulls: bool = False, types: Sequence[pl.DataType] | None = None) -> pl.Expr:
+    """Columns as the one text that names an entity or a fact, whatever their types; null when one of them is.
+
+    With `nulls`, a missing part is a part of its own, so that the text is always there.
+    """
+    parts = []
+    for index, name in enumerate(columns):
+        part = pl.col(name) if types is None else pl.col(name).cast(types[index], strict=False)
+        part = part.cast(pl.String)
+        parts.append(part.fill_null("\x00") if nulls else part)
+    return parts[0] if len(parts) == 1 else pl.concat_str(parts, separator=SEPARATOR, ignore_nulls=False)
+
+
+def known_at(source: Source) -> pl.Expr:
+    """When each fact became known, in microseconds since 1970: its time plus the source's lag."""
+    if source.time is None:
+        raise FeatureError(f"Source '{source.name}' has no time: nothing says when its facts became known")
+    return instants(source.time) + source.delay // _MICROSECOND
+
+
+def instants(column: str) -> pl.Expr:
+    """A column of moments as microseconds since 1970; moments without a zone are read as UTC."""
+    return pl.col(column).cast(pl.Datetime("us")).to_physical().cast(pl.Int64)
+
+
+def superseded(facts: pl.DataFrame) -> pl.DataFrame:
+    """The facts in order of entity and moment, each with the moment a later fact of its key replaced it."""
+    if facts[KEY].n_unique() == facts.height:
+        marked = facts.with_columns(pl.lit(None, pl.Int64).alias(UNTIL))
+    else:
+        marked = facts.sort(KEY, KNOWN).with_columns(pl.col(KNOWN).shift(-1).over(KEY).alias(UNTIL))
+    return marked.sort(ENTITY, KNOWN, KEY)

@@ -1,0 +1,72 @@
+"""Functions: the asks and lookups of some rows in, new columns out; Polars or pandas by annotation."""
+
+import inspect
+import typing
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any
+
+import polars as pl
+
+from outlast.errors import FeatureError
+
+Function = Callable[..., Any]
+
+
+def apply(function: Function, rows: pl.DataFrame) -> pl.DataFrame:
+    """The columns a function adds to rows, checked: one value per row, names not yet taken."""
+    given = rows.to_pandas() if wants_pandas(function) else rows
+    result = as_polars(function(given), name_of(function))
+    if result.height != rows.height:
+        raise FeatureError(
+            f"Function '{name_of(function)}' returned {result.height} rows for {rows.height}: "
+            "a function gives exactly one row for each row it gets"
+        )
+    taken = [name for name in result.columns if name in rows.columns]
+    if taken:
+        raise FeatureError(
+            f"Function '{name_of(function)}' returns '{taken[0]}', which is there already: "
+            "return only new columns, for example with rows.select(new=…)"
+        )
+    return result
+
+
+def as_polars(result: Any, name: str) -> pl.DataFrame:
+    """A frame or column of either library as a Polars frame."""
+    if isinstance(result, pl.DataFrame):
+        return result
+    if isinstance(result, pl.LazyFrame):
+        return result.collect()
+    if isinstance(result, pl.Series):
+        return result.to_frame()
+    module = type(result).__module__.partition(".")[0]
+    if module == "pandas":
+        frame = result.to_frame() if type(result).__name__ == "Series" else result
+        return pl.from_pandas(frame.reset_index(drop=True))
+    raise FeatureError(
+        f"Function '{name}' returned a {type(result).__name__}: expected a frame of new columns, "
+        "such as rows.select(hour=pl.col('at').dt.hour())"
+    )
+
+
+@lru_cache(maxsize=1024)
+def wants_pandas(function: Function) -> bool:
+    """Whether a function's first argument is annotated with pandas types."""
+    try:
+        parameters = list(inspect.signature(function).parameters.values())
+    except (TypeError, ValueError):
+        return False
+    if not parameters:
+        return False
+    annotation = parameters[0].annotation
+    if isinstance(annotation, str):
+        try:
+            annotation = typing.get_type_hints(function).get(parameters[0].name, annotation)
+        except NameError:
+            return str(annotation).startswith(("pd.", "pandas."))
+    return str(getattr(annotation, "__module__", "")).startswith("pandas")
+
+
+def name_of(function: Function) -> str:
+    """What a function is called in a sentence."""
+    return getattr(function, "__name__", type(function).__name__)

@@ -1,0 +1,278 @@
+"""The contract in outlast.toml: what a model promises, written for people who do not program.
+
+*Frozen* parts travel in each version: task, label, payoffs, serving defaults. *Live* parts belong to the model and
+change by `outlast apply`: owner, runbook, monitoring, routes, gate, retraining.
+"""
+
+import tomllib
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from outlast.errors import ContractError, SettingsError, nearest
+from outlast.types import Task, digest_of, duration
+
+FILE = "outlast.toml"
+LIVE = ("model.owner", "model.runbook", "monitoring", "gate", "retraining")
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def _length(example: str, default: str | None = None, **more: Any) -> Any:
+    return Field(default=default, examples=[example], json_schema_extra={"length": True}, **more)
+
+
+class _Timed(_Section):
+    @field_validator("*", mode="after")
+    @classmethod
+    def _lengths_of_time(cls, value: Any, info: Any) -> Any:
+        extra = cls.model_fields[info.field_name].json_schema_extra
+        if isinstance(extra, dict) and extra.get("length") and value is not None:
+            try:
+                duration(value)
+            except SettingsError as error:
+                raise ValueError(str(error)) from None
+        return value
+
+
+class ModelSection(_Section):
+    """What the model is for, and who answers for it."""
+
+    problem: str | None = Field(None, examples=["Which flights will land more than 30 minutes late?"])
+    owner: str | None = Field(None, examples=["ops@example.com"])
+    runbook: str | None = Field("RUNBOOK.md", examples=["RUNBOOK.md"])
+    task: Task | None = Field(None, examples=["binary"])
+
+
+class ValueSection(_Section):
+    """What a decision is worth: payoff[decision][outcome], a number or the name of a column."""
+
+    currency: str = Field("USD", examples=["EUR"])
+    payoff: dict[str, dict[str, float | str]] | None = Field(
+        None, examples=[{"act": {"yes": 120, "no": -25}, "wait": {"yes": 0, "no": 0}}]
+    )
+    per_unit_error: float | str | None = Field(None, examples=[-2.5])
+    baseline: str = Field("nobody acts", examples=["nobody acts"])
+    capacity: int | None = Field(None, examples=[100], gt=0)
+
+
+class LabelSection(_Timed):
+    """When the truth arrives."""
+
+    delay: str | None = _length("6h")
+    maturity: str | None = _length("2d")
+    silence: Literal["unknown", "no"] = Field("unknown", examples=["no"])
+
+
+class FloorSection(_Section):
+    """Figures a version may not fall below (or, for losses, rise above)."""
+
+    roc_auc: float | None = Field(None, examples=[0.7])
+    log_loss: float | None = Field(None, examples=[0.5])
+    brier: float | None = Field(None, examples=[0.2])
+    accuracy: float | None = Field(None, examples=[0.8])
+    r2: float | None = Field(None, examples=[0.4])
+    mae: float | None = Field(None, examples=[10.0])
+    rmse: float | None = Field(None, examples=[15.0])
+    value: float | None = Field(None, examples=[0.0])
+
+
+class GateSection(_Section):
+    """What a version must show before it may go live."""
+
+    metric: str | None = Field(None, examples=["roc_auc"])
+    floors: FloorSection = Field(FloorSection(), examples=[{"roc_auc": 0.7}])
+    margin: float = Field(0.0, examples=[0.005], ge=0)
+    slices: list[str] = Field([], examples=[["origin", "carrier"]])
+    approvals: int = Field(0, examples=[1], ge=0)
+    regulated: bool = Field(False, examples=[True])
+
+
+class ServingSection(_Timed):
+    """How fast, how often, and what happens when something is missing."""
+
+    p99: str | None = _length("50ms")
+    rate: float | None = Field(None, examples=[50.0], gt=0)
+    ladder: list[Literal["full", "simpler", "default", "refuse"]] | None = Field(
+        None, examples=[["full", "default", "refuse"]]
+    )
+    defaults: dict[str, Any] = Field({}, examples=[{"decision": "wait"}])
+    unsure: list[float] | None = Field(None, examples=[[0.45, 0.55]], min_length=2, max_length=2)
+    unseen: Literal["warn", "refuse"] = Field("warn", examples=["refuse"])
+    missing: Literal["warn", "refuse"] = Field("refuse", examples=["warn"])
+
+
+class MonitoringSection(_Timed):
+    """How the model is watched, and who is told."""
+
+    cadence: str = _length("1h", "1h")
+    budget: float = Field(0.05, examples=[0.05], gt=0, le=1)
+    slices: list[str] = Field([], examples=[["origin"]])
+    routes: list[str] = Field(["log"], examples=[["log", "https://hooks.example.com/outlast"]])
+    quiet: list[str] = Field([], examples=[["22:00-07:00"]])
+
+
+class RetrainingSection(_Timed):
+    """When a successor is trained, and who lets it in."""
+
+    policy: Literal["automatic", "approval", "never"] | None = Field(None, examples=["approval"])
+    schedule: str | None = _length("30d")
+    triggers: list[Literal["schedule", "harm", "drift", "labels", "age"]] = Field([], examples=[["harm", "schedule"]])
+    cooldown: str | None = _length("7d")
+
+
+class JournalSection(_Timed):
+    """What is kept of each prediction, and for how long."""
+
+    keep: str | None = _length("365d")
+    sample: float = Field(1.0, examples=[1.0], gt=0, le=1)
+    sensitive: list[str] = Field([], examples=[["tailnum"]])
+
+
+class TrainingSection(_Timed):
+    """Which data is trained on, and how it is split."""
+
+    seed: int = Field(0, examples=[42], ge=0)
+    since: str | None = Field(None, examples=["2013-01-01"])
+    until: str | None = Field(None, examples=["2013-07-01"])
+    split: Literal["time", "random"] | None = Field(None, examples=["time"])
+    holdout: float = Field(0.2, examples=[0.2], gt=0, lt=1)
+    threads: int = Field(2, examples=[2], ge=1)
+
+
+class RulesSection(_Section):
+    """What a source's rows must hold; a rule that blocks stops training and promotion."""
+
+    ranges: dict[str, list[float]] = Field({}, examples=[{"distance": [0, 6000]}])
+    nulls: dict[str, float] = Field({}, examples=[{"origin": 0.0}])
+    warn_only: list[str] = Field([], examples=[["distance"]])
+
+
+class Contract(_Section):
+    """Everything a model promises, section by section."""
+
+    model: ModelSection = ModelSection()
+    value: ValueSection = ValueSection()
+    label: LabelSection = LabelSection()
+    training: TrainingSection = TrainingSection()
+    gate: GateSection = GateSection()
+    serving: ServingSection = ServingSection()
+    monitoring: MonitoringSection = MonitoringSection()
+    retraining: RetrainingSection = RetrainingSection()
+    journal: JournalSection = JournalSection()
+    data: dict[str, RulesSection] = Field({}, examples=[{"flights": {"ranges": {"distance": [0, 6000]}}}])
+
+    def live(self) -> dict[str, Any]:
+        """The parts that belong to the model and change by `outlast apply`."""
+        return _parts(self.model_dump(mode="json"), live=True)
+
+    def frozen(self) -> dict[str, Any]:
+        """The parts that travel in each version."""
+        return _parts(self.model_dump(mode="json"), live=False)
+
+    def with_live(self, live: dict[str, Any]) -> "Contract":
+        """This contract with the model's live parts in place of its own."""
+        merged = self.frozen()
+        for section, values in live.items():
+            merged[section] = {**merged.get(section, {}), **values}
+        return Contract.model_validate(merged)
+
+    @property
+    def digest(self) -> str:
+        return digest_of(self.model_dump(mode="json"))
+
+
+def read_contract(path: Path) -> Contract:
+    """The contract in a project's folder, or at a file."""
+    file = path / FILE if path.is_dir() else path
+    try:
+        text = file.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise ContractError(f"There is no contract at {file}: start one with `outlast init NAME`") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ContractError(f"{file} cannot be read: {error}") from error
+    return parse_contract(text, str(file))
+
+
+def parse_contract(text: str, name: str = FILE) -> Contract:
+    """A contract from TOML text; `name` is what errors call it."""
+    try:
+        data = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ContractError(f"{name} is not valid TOML: {error}") from None
+    try:
+        return Contract.model_validate(data)
+    except ValidationError as error:
+        raise ContractError(_explain(error, name), details={"errors": error.error_count()}) from None
+
+
+def _parts(data: dict[str, Any], *, live: bool) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for section, values in data.items():
+        if section in LIVE:
+            chosen = values if live else None
+        else:
+            chosen = {k: v for k, v in values.items() if (f"{section}.{k}" in LIVE) == live}
+        if chosen:
+            found[section] = chosen
+    return found
+
+
+def _explain(error: ValidationError, name: str) -> str:
+    sentences = [_sentence(problem, name) for problem in error.errors()]
+    return "\n".join(dict.fromkeys(sentences))
+
+
+def _sentence(problem: Any, name: str) -> str:
+    place = [str(part) for part in problem["loc"]]
+    key = ".".join(place)
+    if problem["type"] == "extra_forbidden":
+        known = _known_keys(place[:-1])
+        what = "section" if len(place) == 1 else "key"
+        return f"{name}: unknown {what} '{key}': {nearest(place[-1], known)}"
+    said = problem["msg"].removeprefix("Value error, ")
+    got = repr(problem["input"])
+    return f"{name}: '{key}' is {got[:80]}: {said[0].lower() + said[1:]}. Example: {_example(place)}"
+
+
+def _section_at(place: list[str]) -> type[BaseModel] | None:
+    here: type[BaseModel] = Contract
+    for part in place:
+        if part in here.model_fields and isinstance(kind := here.model_fields[part].annotation, type):
+            if not issubclass(kind, BaseModel):
+                return None
+            here = kind
+        elif here is Contract and part == "data":
+            here = RulesSection
+        elif here is not RulesSection:
+            return None
+    return here
+
+
+def _known_keys(place: list[str]) -> list[str]:
+    section = _section_at(place)
+    return list(section.model_fields) if section else []
+
+
+def _example(place: list[str]) -> str:
+    for depth in range(len(place), 0, -1):
+        section = _section_at(place[: depth - 1])
+        field = section.model_fields.get(place[depth - 1]) if section else None
+        if field is not None and field.examples:
+            return f"{place[depth - 1]} = {_toml(field.examples[0])}"
+    return "see the contract's reference in the documentation"
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str):
+        return f'"{value}"'
+    if isinstance(value, list):
+        return "[" + ", ".join(_toml(v) for v in value) + "]"
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{k} = {_toml(v)}" for k, v in value.items()) + " }"
+    return str(value)

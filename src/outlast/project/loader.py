@@ -1,0 +1,225 @@
+"""Loading model.py from its own folder, under module names made from its code's digest.
+
+Two versions of one project live side by side in one process: each is a package of its own, `outlast_code_<digest>`,
+and an `import helpers` inside it, also a late one inside a function, means that package's own helper.
+"""
+
+import builtins
+import importlib
+import importlib.abc
+import importlib.machinery
+import importlib.util
+import sys
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+from types import CodeType, ModuleType
+from typing import Any
+
+from outlast.errors import ProjectError
+from outlast.project.contract import Contract, read_contract
+from outlast.project.declare import Model
+from outlast.project.workspace import Workspace, require_project
+from outlast.types import digest_of
+
+PREFIX = "outlast_code_"
+_IGNORED = {"tests", "test", "__pycache__", "node_modules", "build", "dist", "site-packages"}
+
+
+@dataclass(frozen=True)
+class Code:
+    """A project's Python files as they were read: path to bytes, and where they came from."""
+
+    files: Mapping[str, bytes]
+    origin: Path
+
+    @cached_property
+    def digest(self) -> str:
+        return digest_of({name: digest_of(content) for name, content in self.files.items()})
+
+    @property
+    def package(self) -> str:
+        return PREFIX + self.digest[:16]
+
+    @cached_property
+    def modules(self) -> dict[str, tuple[str, bool]]:
+        """Dotted module name to (file, is it a package)."""
+        found: dict[str, tuple[str, bool]] = {}
+        for name in self.files:
+            parts = PurePosixPath(name).with_suffix("").parts
+            if parts[-1] == "__init__":
+                found[".".join(parts[:-1])] = (name, True)
+            else:
+                found[".".join(parts)] = (name, False)
+        for name in list(found):
+            for parent in _parents(name):
+                found.setdefault(parent, ("", True))
+        return found
+
+    @cached_property
+    def tops(self) -> frozenset[str]:
+        """The first words of import statements that mean this code and nothing installed."""
+        return frozenset(name.partition(".")[0] for name in self.modules)
+
+
+@dataclass(frozen=True, eq=False)
+class Project:
+    """A folder, read: its contract, its code and the model it declares."""
+
+    folder: Path
+    workspace: Workspace
+    contract: Contract
+    code: Code
+    model: Model
+
+
+def load_project(start: Path, workspace: Workspace | None = None) -> Project:
+    """The project around a folder, its model.py executed."""
+    folder = require_project(start)
+    workspace = workspace or Workspace.find(folder)
+    contract = read_contract(folder)
+    code = read_code(folder, workspace.packages)
+    return Project(folder, workspace, contract, code, load_model(code))
+
+
+def read_code(folder: Path, packages: Sequence[Path] = ()) -> Code:
+    """Every Python file that belongs to a project: its own, and the shared packages of its workspace."""
+    if not (folder / "model.py").is_file():
+        raise ProjectError(f"There is no model.py in {folder}: it declares the model; see `outlast init` for a start")
+    files = {name: path.read_bytes() for name, path in _python_files(folder)}
+    for package in packages:
+        if not package.is_dir():
+            raise ProjectError(f"workspace.toml names the package {package}, which is not a folder")
+        files.update({f"{package.name}/{name}": path.read_bytes() for name, path in _python_files(package)})
+    return Code(files, folder)
+
+
+def load_model(code: Code) -> Model:
+    """Execute model.py under the code's own package and return the Model it declares."""
+    module = load_module(code, "model")
+    declared = vars(module).get("model")
+    if isinstance(declared, Model):
+        return declared
+    found = [value for value in vars(module).values() if isinstance(value, Model)]
+    if len(found) == 1:
+        return found[0]
+    what = f"declares {len(found)} models and none is named 'model'" if found else "declares no model"
+    raise ProjectError(f"{code.origin / 'model.py'} {what}: end it with model = Model('name', asks=…, label=…, fit=…)")
+
+
+def load_module(code: Code, name: str) -> ModuleType:
+    """One module of the code, imported under the code's own package."""
+    install(code)
+    try:
+        return importlib.import_module(f"{code.package}.{name}")
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except ProjectError:
+        raise
+    except Exception as error:  # user code may raise anything; the sentence names the line it came from
+        from outlast.errors import OutlastError
+
+        if isinstance(error, OutlastError):
+            raise
+        raise ProjectError(f"{_blame(error, code)}: {type(error).__name__}: {error}") from error
+
+
+def install(code: Code) -> str:
+    """Make the code importable under its package name, for pickles that name its classes."""
+    with _lock:
+        if _finder not in sys.meta_path:
+            sys.meta_path.insert(0, _finder)
+        _finder.codes.setdefault(code.package, code)
+    return code.package
+
+
+def uninstall(code: Code) -> None:
+    """Forget the code and its modules, so that their memory is given back."""
+    with _lock:
+        _finder.codes.pop(code.package, None)
+        for name in [n for n in sys.modules if n == code.package or n.startswith(code.package + ".")]:
+            del sys.modules[name]
+
+
+class _Finder(importlib.abc.MetaPathFinder):
+    def __init__(self) -> None:
+        self.codes: dict[str, Code] = {}
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> importlib.machinery.ModuleSpec | None:
+        package, _, name = fullname.partition(".")
+        code = self.codes.get(package)
+        if code is None:
+            return None
+        file, is_package = ("", True) if not name else code.modules.get(name, (None, False))
+        if file is None:
+            return None
+        loader = _Loader(code, file)
+        origin = str(code.origin / file) if file else None
+        spec = importlib.machinery.ModuleSpec(fullname, loader, origin=origin, is_package=is_package)
+        spec.has_location = bool(file)
+        return spec
+
+
+class _Loader(importlib.abc.InspectLoader):
+    def __init__(self, code: Code, file: str) -> None:
+        self.code, self.file = code, file
+
+    def get_source(self, fullname: str) -> str:  # noqa: ARG002
+        return importlib.util.decode_source(self.code.files[self.file]) if self.file else ""
+
+    def get_code(self, fullname: str) -> CodeType:
+        return compile(self.get_source(fullname), str(self.code.origin / self.file), "exec", dont_inherit=True)
+
+    def exec_module(self, module: ModuleType) -> None:
+        vars(module)["__builtins__"] = _builtins_for(self.code)
+        exec(self.get_code(module.__name__), vars(module))
+
+
+def _builtins_for(code: Code) -> dict[str, Any]:
+    def imports(
+        name: str,
+        globals: Mapping[str, object] | None = None,
+        locals: Mapping[str, object] | None = None,
+        fromlist: Sequence[str] = (),
+        level: int = 0,
+    ) -> ModuleType:
+        top = name.partition(".")[0]
+        if level or top not in code.tops:
+            return builtins.__import__(name, globals, locals, fromlist, level)
+        found = builtins.__import__(f"{code.package}.{name}", globals, locals, fromlist or ("__name__",), 0)
+        return found if fromlist else sys.modules[f"{code.package}.{top}"]
+
+    return {**vars(builtins), "__import__": imports}
+
+
+def _python_files(folder: Path) -> list[tuple[str, Path]]:
+    found = []
+    for path in folder.rglob("*.py"):
+        parts = path.relative_to(folder).parts
+        if not any(part in _IGNORED or part.startswith(".") for part in parts):
+            found.append(("/".join(parts), path))
+    return sorted(found)
+
+
+def _parents(name: str) -> list[str]:
+    words = name.split(".")
+    return [".".join(words[:n]) for n in range(1, len(words))]
+
+
+def _blame(error: Exception, code: Code) -> str:
+    if isinstance(error, SyntaxError) and error.filename:
+        return f"{error.filename}, line {error.lineno}"
+    place, trace = str(code.origin / "model.py"), error.__traceback__
+    while trace is not None:
+        if trace.tb_frame.f_code.co_filename.startswith(str(code.origin)):
+            place = f"{trace.tb_frame.f_code.co_filename}, line {trace.tb_lineno}"
+        trace = trace.tb_next
+    return place
+
+
+_finder = _Finder()
+_lock = threading.RLock()

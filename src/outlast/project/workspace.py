@@ -1,0 +1,214 @@
+"""The workspace: where a project's things are kept, and where its sources really are.
+
+`workspace.toml` is found by walking up from the project and is optional; without it everything lives in `.outlast/`
+beside the model.
+"""
+
+import tomllib
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from outlast.errors import NotFound, SettingsError, nearest
+from outlast.project.declare import Location, Source
+from outlast.settings import Settings
+from outlast.storage.appendlog import AppendLog
+from outlast.storage.artifacts import Artifacts
+from outlast.storage.fresh import FreshValues
+from outlast.storage.ledger import Ledger, open_ledger
+from outlast.storage.tables import Tables
+
+FILE = "workspace.toml"
+HOME = ".outlast"
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Storage(_Part):
+    """Addresses; what is not named lives in `.outlast/`."""
+
+    ledger: str | None = None
+    tables: str | None = None
+    artifacts: str | None = None
+    options: dict[str, str] = Field(default_factory=dict)
+
+
+class Environment(_Part):
+    """What differs between development, staging and production."""
+
+    storage: Storage = Storage()
+    sources: dict[str, str] = Field(default_factory=dict)
+
+
+class Declaration(_Part):
+    """The content of workspace.toml."""
+
+    name: str | None = None
+    storage: Storage = Storage()
+    sources: dict[str, str] = Field(default_factory=dict)
+    packages: list[str] = Field(default_factory=list)
+    environments: dict[str, Environment] = Field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """A root folder, its declaration, and the stores opened from them when first asked for."""
+
+    root: Path
+    declaration: Declaration = Declaration()
+    settings: Settings = field(default_factory=Settings)
+
+    @classmethod
+    def find(cls, start: Path, settings: Settings | None = None) -> "Workspace":
+        """The workspace around a folder: the nearest workspace.toml above, else the project itself."""
+        settings = settings or Settings.read()
+        start = start.resolve()
+        for folder in (start, *start.parents):
+            if (folder / FILE).is_file():
+                return cls(folder, _read(folder / FILE), settings)
+        return cls(project_folder(start) or start, settings=settings)
+
+    @property
+    def home(self) -> Path:
+        return self.root / HOME
+
+    @property
+    def name(self) -> str:
+        return self.declaration.name or self.root.name
+
+    @cached_property
+    def environment(self) -> Environment:
+        """The chosen environment; `dev` need not be declared."""
+        name, known = self.settings.environment, self.declaration.environments
+        if name not in known and name != "dev":
+            raise SettingsError(
+                f"OUTLAST_ENV is '{name}', which {self.root / FILE} does not declare: {nearest(name, {*known, 'dev'})}"
+            )
+        return known.get(name, Environment())
+
+    @cached_property
+    def packages(self) -> tuple[Path, ...]:
+        """Folders of shared packages, for example of features."""
+        return tuple((self.root / package).resolve() for package in self.declaration.packages)
+
+    def location(self, source: Source, folder: Path) -> Location:
+        """Where a source really is: bound by the environment or the workspace, else as the code says."""
+        bound = self.environment.sources.get(source.name) or self.declaration.sources.get(source.name)
+        if bound is not None:
+            return bound if "://" in bound else (self.root / bound)
+        if isinstance(source.location, str | Path) and "://" not in str(source.location):
+            return (folder / source.location).resolve()
+        return source.location
+
+    @cached_property
+    def ledger_url(self) -> str:
+        given = self._address("ledger")
+        return given or f"sqlite:///{self.home / 'ledger.db'}"
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        """The ledger, created when it is missing."""
+        if self.ledger_url.startswith("sqlite"):
+            self.home.mkdir(parents=True, exist_ok=True)
+        return open_ledger(self.ledger_url)
+
+    @cached_property
+    def tables(self) -> Tables:
+        return Tables(self._address("tables") or str(self.home / "tables"), self._options)
+
+    @cached_property
+    def artifacts(self) -> Artifacts:
+        return Artifacts(self._address("artifacts") or str(self.home / "artifacts"))
+
+    @cached_property
+    def fresh(self) -> FreshValues:
+        self.home.mkdir(parents=True, exist_ok=True)
+        return FreshValues(self.home / "fresh.db")
+
+    @property
+    def log_root(self) -> Path:
+        return self.home / "log"
+
+    @property
+    def cache(self) -> Path:
+        return self.home / "cache"
+
+    def log(self, stream: str) -> AppendLog:
+        """A new writer of one stream of the append-log."""
+        return AppendLog(self.log_root, stream)
+
+    @property
+    def mlflow_uri(self) -> str:
+        """The mirror's address: the environment's, else a SQLite of its own."""
+        return self.settings.mlflow or f"sqlite:///{self.home / 'mlflow.db'}"
+
+    @property
+    def _options(self) -> dict[str, str] | None:
+        return {**self.declaration.storage.options, **self.environment.storage.options} or None
+
+    def _address(self, kind: str) -> str | None:
+        given: str | None = (
+            getattr(self.settings, kind)
+            or getattr(self.environment.storage, kind)
+            or getattr(self.declaration.storage, kind)
+        )
+        if given is None:
+            return None
+        if given.startswith("sqlite:///") and not given.startswith("sqlite:////"):
+            return f"sqlite:///{self.root / given.removeprefix('sqlite:///')}"
+        return given if "://" in given else str(self.root / given)
+
+
+def project_folder(start: Path) -> Path | None:
+    """The folder with outlast.toml, here or above."""
+    for folder in (start.resolve(), *start.resolve().parents):
+        if (folder / "outlast.toml").is_file():
+            return folder
+    return None
+
+
+def project_folders(workspace: Workspace) -> list[Path]:
+    """Every project of a workspace, by its outlast.toml."""
+    hidden = (HOME, ".venv", "node_modules")
+    found = [file.parent for file in workspace.root.rglob("outlast.toml")]
+    return sorted(f for f in found if not any(part in hidden for part in f.relative_to(workspace.root).parts))
+
+
+def require_project(start: Path) -> Path:
+    """The project's folder, or a sentence that says how to get one."""
+    folder = project_folder(start)
+    if folder is None:
+        raise NotFound(
+            f"There is no outlast.toml in {start.resolve()} or above: "
+            "go to a project's folder, or start one with `outlast init NAME`"
+        )
+    return folder
+
+
+def _read(file: Path) -> Declaration:
+    try:
+        return Declaration.model_validate(tomllib.loads(file.read_text(encoding="utf-8")))
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(f"{file} is not valid TOML: {error}") from None
+    except ValidationError as error:
+        raise SettingsError("\n".join(_sentence(problem, file) for problem in error.errors())) from None
+
+
+def _sentence(problem: Any, file: Path) -> str:
+    place = [str(part) for part in problem["loc"]]
+    if problem["type"] == "extra_forbidden":
+        return f"{file}: unknown key '{'.'.join(place)}': {nearest(place[-1], _known(place[:-1]))}"
+    return f"{file}: '{'.'.join(place)}': {problem['msg'].lower()}, not {problem['input']!r}"
+
+
+def _known(place: list[str]) -> list[str]:
+    if not place:
+        return list(Declaration.model_fields)
+    if place[-1] == "storage":
+        return list(Storage.model_fields)
+    return list(Environment.model_fields) if place[0] == "environments" else []

@@ -1,0 +1,194 @@
+"""Lookups against a reference that knows nothing but the time rule."""
+
+import math
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from outlast.features.compiled import compile_lookup
+from outlast.features.facts import instants
+from outlast.features.offline import look_up
+from outlast.features.online import columns_of, entities_of, reader, to_store
+from outlast.project.declare import Lookup, Source, latest, window
+from outlast.storage.fresh import FreshValues
+
+START = datetime(2013, 3, 10, 5, tzinfo=UTC)
+LAG, AGE = timedelta(minutes=3), timedelta(minutes=20)
+SCHEMA = {
+    "id": pl.String(),
+    "tail": pl.String(),
+    "at": pl.Datetime("us", "UTC"),
+    "x": pl.Float64(),
+    "n": pl.Int32(),
+    "word": pl.String(),
+    "seen": pl.Datetime("us"),
+}
+source = Source("facts", "facts.parquet", key="id", time="at", lag="3m")
+AGGREGATES: dict[str, pl.Expr] = {
+    "total": pl.col("x").sum(),
+    "mean": pl.col("x").mean(),
+    "std": pl.col("x").std(),
+    "low": pl.col("x").min(),
+    "high": pl.col("n").max(),
+    "whole": pl.col("n").sum(),
+    "many": pl.len(),
+    "some": pl.col("x").count(),
+    "kinds": pl.col("word").n_unique(),
+    "oldest": pl.col("word").first(),
+    "newest": pl.col("seen").last(),
+    "share": (pl.col("n") > 1).mean(),
+    "middle": pl.col("n").quantile(0.5),
+}
+WINDOW = window(source, by="tail", over=["10m", "1h"], **AGGREGATES)
+LATEST = latest(source, "x", "word", "seen", by="tail", max_age="20m")
+EVER = latest(source, "n", by="tail")
+
+numbers = st.one_of(
+    st.none(), st.just(math.nan), st.integers(-40, 40).map(float), st.floats(-1e17, 1e17), st.sampled_from([1e16, 0.1])
+)
+facts_strategy = st.lists(
+    st.tuples(
+        st.sampled_from("abcdefgh"),
+        st.sampled_from(["N1", "N2", None]),
+        st.integers(0, 90),
+        numbers,
+        st.one_of(st.none(), st.integers(-3, 5)),
+        st.sampled_from(["storm", "crew", None]),
+    ),
+    max_size=25,
+)
+asks_strategy = st.lists(
+    st.tuples(st.sampled_from(["N1", "N2", "N3", None]), st.integers(0, 100)), min_size=1, max_size=8
+)
+
+
+def minutes(n: int) -> datetime:
+    return START + timedelta(minutes=n)
+
+
+def as_frame(facts: list[tuple[Any, ...]]) -> pl.DataFrame:
+    rows = [(i, tail, minutes(m), x, n, word, minutes(m).replace(tzinfo=None)) for i, tail, m, x, n, word in facts]
+    return pl.DataFrame(rows, schema=SCHEMA, orient="row")
+
+
+def as_asks(asks: list[tuple[Any, ...]]) -> pl.DataFrame:
+    schema = {"tail": pl.String(), "t": pl.Datetime("us", "UTC")}
+    return pl.DataFrame([(tail, minutes(m)) for tail, m in asks], schema=schema, orient="row")
+
+
+def counted(frame: pl.DataFrame, tail: str | None, at: datetime, width: timedelta | None) -> pl.DataFrame:
+    """The facts that count, straight from the rule: per key the last version known before, then entity and width."""
+    if tail is None:
+        return frame.clear()
+    newest: dict[str, dict[str, Any]] = {}
+    for row in frame.iter_rows(named=True):
+        known = newest.get(row["id"])
+        relevant = row["tail"] is not None and row["at"] + LAG < at
+        if relevant and (known is None or row["at"] >= known["at"]):
+            newest[row["id"]] = row
+    rows = [r for r in newest.values() if r["tail"] == tail and (width is None or r["at"] + LAG >= at - width)]
+    return pl.DataFrame(sorted(rows, key=lambda r: (r["at"], r["id"])), schema=frame.schema)
+
+
+def exact_sum(values: list[float]) -> float:
+    return math.nan if any(math.isnan(v) for v in values) else math.fsum(values)
+
+
+def reference(lookup: Lookup, frame: pl.DataFrame, tail: str | None, at: datetime) -> dict[str, Any]:
+    if lookup.kind == "latest":
+        width = AGE if lookup.max_age else None
+        rows = counted(frame, tail, at, width).rows(named=True)
+        return {name: rows[-1][name] if rows else None for name in lookup.names}
+    answer: dict[str, Any] = {}
+    for width, length in (("10m", timedelta(minutes=10)), ("1h", timedelta(hours=1))):
+        rows = counted(frame, tail, at, length)
+        values = rows.select(**AGGREGATES).row(0, named=True)
+        xs = rows["x"].drop_nulls().to_list()
+        values["total"], values["mean"] = exact_sum(xs), (exact_sum(xs) / len(xs) if xs else None)
+        if len(xs) > 1:
+            m = values["mean"]
+            values["std"] = math.sqrt(exact_sum([(x - m) * (x - m) for x in xs]) / (len(xs) - 1))
+        answer.update({f"{name}_{width}": None if tail is None else v for name, v in values.items()})
+    return answer
+
+
+def same(got: Any, expected: Any) -> bool:
+    if isinstance(got, float) and isinstance(expected, float) and math.isnan(got):
+        return math.isnan(expected)
+    return got == expected
+
+
+def agree(lookup: Lookup, got: pl.DataFrame, frame: pl.DataFrame, asks: list[tuple[Any, ...]]) -> None:
+    for row, (tail, m) in zip(got.iter_rows(named=True), asks, strict=True):
+        expected = reference(lookup, frame, tail, minutes(m))
+        for name in lookup.names:
+            assert same(row[name], expected[name]), (name, tail, m, row[name], expected[name])
+
+
+@pytest.fixture(params=[WINDOW, LATEST, EVER], ids=["window", "latest with max_age", "latest"])
+def lookup(request: pytest.FixtureRequest) -> Lookup:
+    return request.param
+
+
+relaxed = settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+@relaxed
+@given(facts=facts_strategy, asks=asks_strategy)
+def test_a_history_is_looked_up_as_the_time_rule_says(lookup: Lookup, facts: Any, asks: Any) -> None:
+    frame, questions = as_frame(facts), as_asks(asks)
+    got = look_up(compile_lookup(lookup, SCHEMA), frame.lazy(), questions, questions.select(instants("t"))["t"])
+    assert got.height == len(asks)
+    agree(lookup, got, frame, asks)
+
+
+@relaxed
+@given(facts=facts_strategy, asks=asks_strategy, cut=st.integers(0, 25))
+def test_the_store_of_fresh_values_gives_the_bits_of_the_history(
+    tmp_path_factory: pytest.TempPathFactory, lookup: Lookup, facts: Any, asks: Any, cut: int
+) -> None:
+    frame, questions = as_frame(facts), as_asks(asks)
+    compiled = compile_lookup(lookup, SCHEMA)
+    store = FreshValues(tmp_path_factory.mktemp("fresh") / "fresh.db")
+    for part in (frame[:cut], frame[cut:], frame[cut:]):
+        store.ingest(compiled.digest, to_store(compiled, part))
+    moments = questions.select(instants("t"))["t"].to_list()
+    read = reader(compiled, store)
+    rows = [read(entity, at) for entity, at in zip(entities_of(compiled, questions), moments, strict=True)]
+    online = pl.DataFrame(columns_of(compiled, rows))
+    offline = look_up(compiled, frame.lazy(), questions, questions.select(instants("t"))["t"])
+    assert online.schema == offline.schema
+    assert online.equals(offline, null_equal=True), (online, offline)
+    store.close()
+
+
+def test_a_fact_known_at_the_very_moment_of_the_decision_does_not_count() -> None:
+    frame, questions = as_frame([("a", "N1", 10, 1.0, 1, "crew")]), as_asks([("N1", 13), ("N1", 14)])
+    got = look_up(compile_lookup(EVER, SCHEMA), frame.lazy(), questions, questions.select(instants("t"))["t"])
+    assert got["n"].to_list() == [None, 1]
+
+
+def test_the_far_edge_of_a_window_counts() -> None:
+    frame, questions = as_frame([("a", "N1", 10, 1.0, 1, "crew")]), as_asks([("N1", 23), ("N1", 24)])
+    lookup = window(source, by="tail", over="10m", many=pl.len())
+    got = look_up(compile_lookup(lookup, SCHEMA), frame.lazy(), questions, questions.select(instants("t"))["t"])
+    assert got["many_10m"].to_list() == [1, 0]
+
+
+def test_whole_number_entities_beyond_53_bits_stay_apart(tmp_path: Path) -> None:
+    big = 2**53
+    schema = {"id": pl.Int64(), "who": pl.Int64(), "at": pl.Datetime("us", "UTC"), "v": pl.Int64()}
+    frame = pl.DataFrame([(1, big, START, 1), (2, big + 1, START, 2)], schema=schema, orient="row")
+    compiled = compile_lookup(latest(Source("s", "s.csv", key="id", time="at"), "v", by="who"), schema)
+    store = FreshValues(tmp_path / "fresh.db")
+    store.ingest(compiled.digest, to_store(compiled, frame))
+    read = reader(compiled, store)
+    later = (START + timedelta(hours=1)).timestamp() * 1e6
+    asks = pl.DataFrame({"who": [big, big + 1]})
+    assert [read(e, int(later)) for e in entities_of(compiled, asks)] == [[1], [2]]
+    store.close()
