@@ -25,7 +25,8 @@ class Artifacts:
 
     The root is a folder, or a URL that fsspec knows (s3://bucket/prefix, gs://bucket/prefix). What is read from a URL
     is kept in a local cache, so that reading it again needs no network. Safe to share between threads and processes: a
-    file appears under its digest whole or not at all.
+    file appears under its digest whole or not at all. The layout is the same everywhere, so a folder can be copied into
+    a bucket as it is.
 
     >>> import tempfile
     >>> kept = Artifacts(tempfile.mkdtemp())
@@ -192,6 +193,7 @@ class _Remote:
     def upload(self, file: Path, digest: str) -> None:
         # A store that does not write at once shows half a file by its size; everybody else is told by the digest.
         if self.size(digest) != file.stat().st_size:
+            self._make_folder(f"{self._root}/{digest[:2]}")
             self._fs.put_file(str(file), self._key(digest))
 
     def pieces(self, digest: str) -> Iterator[bytes]:
@@ -218,17 +220,20 @@ class _Remote:
 
     def format(self) -> str | None:
         try:
-            return str(self._fs.cat_file(self._key("format")).decode(errors="replace")).strip()
+            return str(self._fs.cat_file(f"{self._root}/format").decode(errors="replace")).strip()
         except FileNotFoundError:
             return None
 
     def write_format(self) -> None:
-        if _scheme(self.url) not in _BUCKETS:  # a bucket must exist: one made by a typing error helps nobody
-            self._fs.makedirs(self._root, exist_ok=True)
-        self._fs.pipe_file(self._key("format"), str(FORMAT).encode())
+        self._make_folder(self._root)
+        self._fs.pipe_file(f"{self._root}/format", str(FORMAT).encode())
 
-    def _key(self, name: str) -> str:
-        return f"{self._root.rstrip('/')}/{name}"
+    def _make_folder(self, folder: str) -> None:
+        if _scheme(self.url) not in _BUCKETS:  # a bucket must exist: one made by a typing error helps nobody
+            self._fs.makedirs(folder, exist_ok=True)
+
+    def _key(self, digest: str) -> str:
+        return f"{self._root}/{digest[:2]}/{digest}"
 
 
 def _file_system(url: str) -> tuple[Any, str]:
@@ -236,7 +241,7 @@ def _file_system(url: str) -> tuple[Any, str]:
 
     try:
         fs, root = fsspec.core.url_to_fs(url)
-        return fs, str(root)
+        return fs, str(root).rstrip("/")
     except ImportError as error:
         extra, package = _EXTRAS.get(_scheme(url), ("", ""))
         if extra:
