@@ -15,6 +15,7 @@ from outlast.errors import StorageError
 T = TypeVar("T")
 FORMAT = 1
 _BUSY_SECONDS = 10.0
+_CACHE_KIB = 32_000  # for each thread, when it needs it: half the time of a lookup is spent fetching pages
 _EARLIEST = -(2**63)
 
 _TABLES = """
@@ -188,6 +189,7 @@ class FreshValues:
             self._connections.append(connection)
         self._local.connection = connection
         connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
         return connection
 
     def _prepare(self, connection: sqlite3.Connection) -> None:

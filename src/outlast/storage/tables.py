@@ -1,5 +1,6 @@
 """Tables: rows that only grow or are replaced whole, kept as Delta on a disk or in an object store."""
 
+import json
 import os
 import random
 import re
@@ -59,11 +60,12 @@ class Tables:
         def attempt() -> int:
             table = self._open(name) or self._create(name, frame)
             if once is not None and table.transaction_version(once) is not None:
+                self._settle_all()
                 return int(table.version())
             fitted = columns.fit(name, frame, _columns(table), untyped=False)
             properties = CommitProperties(app_transactions=marks)
             write_deltalake(table, fitted, mode="append", schema_mode="merge", commit_properties=properties)
-            return int(table.version())
+            return self._settle(name, table.version())
 
         return self._commit(name, "append to", attempt)
 
@@ -76,9 +78,15 @@ class Tables:
         def attempt() -> int:
             table = self._open(name) or self._create(name, fitted)
             write_deltalake(table, fitted, mode="overwrite", schema_mode="overwrite")
-            return int(table.version())
+            return self._settle(name, table.version())
 
         return self._commit(name, "replace", attempt)
+
+    def took(self, name: str, once: str) -> bool:
+        """Whether rows were appended under this id."""
+        with _sentences(name, "read"):
+            table = self._open(name)
+            return table is not None and table.transaction_version(once) is not None
 
     def scan(self, name: str) -> "pl.LazyFrame":
         """A lazy reader of the table as it is now."""
@@ -184,6 +192,22 @@ class Tables:
                     time.sleep(random.uniform(0, 0.005 * (turn + 1)))
         raise Conflict(f"Could not {doing} table '{name}': {_ATTEMPTS} times another writer was first; try again")
 
+    def _settle(self, name: str, version: int) -> int:
+        """Wait until a commit is on the disk: Delta does not, and a log is removed once its rows are in a table."""
+        if self._folder is not None:
+            folder = Path(self.address(name))
+            commit = folder / "_delta_log" / f"{version:020}.json"
+            added = [json.loads(line).get("add") for line in commit.read_text().splitlines()]
+            files = [folder / unquote(add["path"]) for add in added if add]
+            for path in [*files, folder, commit, commit.parent]:
+                _sync(path)
+        return version
+
+    def _settle_all(self) -> None:
+        """The same for a commit of unknown number, by another process that may have died on the way."""
+        if self._folder is not None:
+            os.sync()
+
     def _local_names(self) -> Iterator[str]:
         for folder, inside, _ in os.walk(self.root_folder()):
             tables = [d for d in inside if d.endswith(_SUFFIX)]
@@ -210,6 +234,14 @@ def _local(root: str) -> str | None:
         return root
     parts = urlparse(root)
     return unquote(parts.path) if parts.scheme == "file" else None
+
+
+def _sync(path: Path) -> None:
+    fd = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
 
 
 def _columns(table: Any) -> dict[str, Any]:
