@@ -22,7 +22,7 @@ check: $(ready) ## lint, format, types, the walls between stages, and every exam
 	@$(VENV)/bin/ruff check
 	@$(VENV)/bin/ruff format --check
 	@$(VENV)/bin/mypy
-	@$(VENV)/bin/lint-imports
+	@$(VENV)/bin/lint-imports --no-logo
 	@$(python) -m pytest -p scripts.pages --doctest-modules src $(pages)
 
 bench: $(ready) ## measure the promises, ours and a peer's side by side: minutes, on a quiet machine

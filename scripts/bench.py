@@ -41,7 +41,9 @@ def main() -> int:
         if subprocess.run([sys.executable, str(script)], cwd=FOLDER.parent, check=False).returncode:
             missed.append(script.stem)
         print(f"== {script.stem}: {time.perf_counter() - started:.0f} s", flush=True)
-    print(f"\n{len(scripts) - len(missed)} of {len(scripts)} benchmarks held their bar", *missed and [f"; missed: {', '.join(missed)}"])
+    print(f"\n{len(scripts) - len(missed)} of {len(scripts)} benchmarks held their bar")
+    for name in missed:
+        print(f"  missed: {name}")
     return len(missed)
 
 
