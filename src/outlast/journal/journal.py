@@ -1,0 +1,128 @@
+"""The journal: everything a server answers or is told, written before it goes on, sealed into tables later."""
+
+import threading
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from datetime import datetime
+from typing import Any
+
+from outlast.bundle.answers import Answer
+from outlast.errors import OutlastError, StorageError
+from outlast.journal.columns import FACTS, KINDS, LABELS, PREDICTIONS, Kind
+from outlast.journal.records import FactRecord, LabelRecord, Origin, encode, predicted
+from outlast.journal.spelling import to_text
+from outlast.project.workspace import Workspace
+from outlast.storage import appendlog
+from outlast.storage.appendlog import AppendLog
+from outlast.types import micros
+
+
+class Journal:
+    """This process's end of the journal; threads may share it.
+
+    What a method was given is in a file when it returns, and survives a killed process; a power cut may take the
+    last twentieth of a second. The records of one call are kept all or none.
+    """
+
+    def __init__(self, workspace: Workspace) -> None:
+        self._workspace = workspace
+        self._logs: dict[str, AppendLog] = {}
+        self._guard = threading.Lock()
+        self._closed = False
+
+    def predictions(self, answers: Sequence[Answer], origin: Origin, *, request_id: str, server: str) -> None:
+        """Keep answers, with the version that gave them."""
+        records = predicted(answers, origin, request_id=request_id, server=server)
+        self._log(PREDICTIONS, origin.model).append(records)
+
+    def labels(self, records: Sequence[LabelRecord]) -> None:
+        """Keep labels; a later one for the same prediction or key is a correction, and both are kept."""
+        by_model: dict[str, list[bytes]] = {}
+        for record in records:
+            by_model.setdefault(record.model, []).append(encode(record))
+        for model, payloads in by_model.items():
+            self._log(LABELS, model).append(payloads)
+
+    def facts(self, source: str, rows: Sequence[Mapping[str, Any]], *, at: datetime) -> None:
+        """Keep rows of a source as they came."""
+        now = micros(at)
+        self._log(FACTS, source).append([encode(FactRecord(source, to_text(row), now)) for row in rows])
+
+    def flush(self) -> None:
+        """Wait until everything is on the disk."""
+        for log in self._open():
+            log.flush()
+
+    def rotate(self) -> None:
+        """Finish this process's segments, so that they can be sealed."""
+        for log in self._open():
+            log.rotate()
+
+    def seal(self) -> dict[str, int]:
+        """Move every finished segment of the workspace into its table; returns how many records went to which.
+
+        Each record goes once, whoever seals and whenever a sealer dies. A stream that cannot be sealed does not hold
+        up the others, and is reported in the end.
+        """
+        self.rotate()
+        return seal(self._workspace)
+
+    def close(self) -> None:
+        """Finish and sync; closing twice is fine."""
+        with self._guard:
+            self._closed = True
+            logs, self._logs = list(self._logs.values()), {}
+        for log in logs:
+            log.close()
+
+    def __enter__(self) -> "Journal":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _log(self, kind: Kind, subject: str) -> AppendLog:
+        stream = kind.stream(subject)
+        log = self._logs.get(stream)
+        if log is not None:
+            return log
+        with self._guard:
+            if self._closed:
+                raise StorageError(f"The journal is closed and cannot take {stream}: the server is stopping")
+            if stream not in self._logs:
+                self._logs[stream] = self._workspace.log(stream)
+            return self._logs[stream]
+
+    def _open(self) -> list[AppendLog]:
+        with self._guard:
+            return list(self._logs.values())
+
+
+def seal(workspace: Workspace) -> dict[str, int]:
+    """Move every finished segment into its table, without a journal of one's own."""
+    moved: dict[str, int] = {}
+    damage: OutlastError | None = None
+    for kind in KINDS:
+        for subject in subjects(workspace, kind):
+            stream = kind.stream(subject)
+
+            def consume(segment: str, payloads: list[bytes], *, kind: Kind = kind, table: str = stream) -> None:
+                workspace.tables.append(table, kind.frame(segment, payloads), once=segment)
+
+            try:
+                count = appendlog.seal(workspace.log_root, stream, consume)
+            except OutlastError as error:
+                damage = damage or error
+                continue
+            if count:
+                moved[stream] = count
+    if damage is not None:
+        raise damage
+    return moved
+
+
+def subjects(workspace: Workspace, kind: Kind) -> list[str]:
+    """The models or sources that have a stream of this kind."""
+    with suppress(FileNotFoundError):
+        return sorted(folder.name for folder in (workspace.log_root / kind.name).iterdir() if folder.is_dir())
+    return []
