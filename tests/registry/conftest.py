@@ -1,0 +1,63 @@
+"""A ledger on SQLite and on a real PostgreSQL, and versions with verdicts to put in it."""
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from outlast.registry.versions import Version, register
+from outlast.storage.ledger import Ledger, open_ledger
+from outlast.storage.ledger.schema import verdicts
+from outlast.types import digest_of
+
+NOON = datetime(2013, 7, 1, 12, tzinfo=UTC)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if request.param == "postgresql":
+        return str(request.getfixturevalue("postgres_url"))
+    return f"sqlite:///{tmp_path}/ledger.db"
+
+
+@pytest.fixture
+def ledger(url: str) -> Iterator[Ledger]:
+    with open_ledger(url) as opened:
+        yield opened
+
+
+@pytest.fixture
+def train(ledger: Ledger) -> Callable[..., Version]:
+    """Register the next version of a model."""
+    numbers = count(1)
+
+    def made(model: str = "late", **more) -> Version:
+        number = next(numbers)
+        summary = {"metrics": {"roc_auc": {"value": 0.7, "low": 0.6, "high": 0.8}}}
+        given = {"digest": digest_of([model, number]), "code_digest": "c" * 64, "task": "binary", "summary": summary}
+        given |= {"lineage": {"flights": "d" * 64}, "by": "ada", "at": NOON - timedelta(days=1, minutes=-number)}
+        return register(ledger, model, **{**given, **more})
+
+    return made
+
+
+@pytest.fixture
+def judge(ledger: Ledger) -> Callable[..., str]:
+    """Write a verdict about a version; returns its digest."""
+
+    def made(number: int, model: str = "late", *, passed: bool = True) -> str:
+        digest = digest_of(["verdict", model, number, passed])
+        with ledger.write() as connection:
+            row = {"digest": digest, "model": model, "number": number, "at": NOON, "passed": passed, "checks": []}
+            connection.execute(sa.insert(verdicts).values(row))
+        return digest
+
+    return made
+
+
+@pytest.fixture
+def noon() -> datetime:
+    return NOON
