@@ -38,6 +38,11 @@ class Tables:
         self.root = root.rstrip("/") if "://" in root else str(Path(root).absolute())
         self._options = dict(options or {})
         self._folder = _local(self.root)
+        if self._folder is not None and re.search(r"[%|^\[\]\\]", self._folder):
+            raise StorageError(
+                f"Tables cannot be kept in the folder {self._folder}: Delta fails on a path with any of % | ^ [ ] or a "
+                "backslash; choose another folder"
+            )
 
     def address(self, name: str) -> str:
         """The path or URL of a table's folder, for other tools that read Delta."""
@@ -94,6 +99,8 @@ class Tables:
 
         with _sentences(name, "read"):
             table = self._found(name)
+            if self._folder is not None and "%" in table.table_uri:
+                return _scan_encoded(table)
             return pl.scan_delta(table, storage_options=self._options or None)
 
     def exists(self, name: str) -> bool:
@@ -247,7 +254,20 @@ def _sync(path: Path) -> None:
 def _columns(table: Any) -> dict[str, Any]:
     import polars as pl
 
-    return dict(pl.scan_delta(table).collect_schema())
+    return dict(pl.Schema(table.schema()))
+
+
+def _scan_encoded(table: Any) -> "pl.LazyFrame":
+    """Read a table in a folder such as `My models`: Delta names its files as URLs, which Polars takes for paths."""
+    import polars as pl
+
+    files, schema = [unquote(path) for path in table.file_uris()], pl.Schema(table.schema())
+    if not files:
+        return pl.LazyFrame(schema=schema)
+    nested = pl.ScanCastOptions(missing_struct_fields="insert", extra_struct_fields="ignore")
+    return pl.scan_parquet(
+        files, glob=False, schema=schema, missing_columns="insert", extra_columns="ignore", cast_options=nested
+    )
 
 
 @contextmanager
