@@ -1,0 +1,1 @@
+"""What a source's rows are: read, described, checked, told apart, and counted."""
