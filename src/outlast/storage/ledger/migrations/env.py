@@ -1,4 +1,4 @@
-"""Runs migrations on the connection it is handed, inside that connection's transaction."""
+"""Runs migrations on the connection it is handed, inside its transaction: all of them happen or none."""
 
 from alembic import context
 
@@ -8,7 +8,5 @@ context.configure(
     connection=context.config.attributes["connection"],
     target_metadata=metadata,
     version_table=VERSION_TABLE,
-    # SQLite rolls its DDL back too, once the driver is kept from committing behind our back.
-    transactional_ddl=True,
 )
 context.run_migrations()
