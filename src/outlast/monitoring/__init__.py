@@ -1,0 +1,1 @@
+"""Watching a model: counts per window, what they say, and who is told."""
