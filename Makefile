@@ -4,7 +4,6 @@
 VENV ?= .venv
 python := $(VENV)/bin/python
 ready := $(VENV)/.ready
-pages := $(wildcard README.md docs examples)
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test check bench setup lock clean
@@ -19,11 +18,7 @@ test: $(ready) ## run the whole suite
 	@$(python) -m pytest -n 2 --dist worksteal
 
 check: $(ready) ## lint, format, types, the walls between stages, and every example in the pages
-	@$(VENV)/bin/ruff check
-	@$(VENV)/bin/ruff format --check
-	@$(VENV)/bin/mypy
-	@$(VENV)/bin/lint-imports --no-logo
-	@$(python) -m pytest -p scripts.pages --doctest-modules src $(pages)
+	@sh scripts/check $(VENV)
 
 bench: $(ready) ## measure the promises, ours and a peer's side by side: minutes, on a quiet machine
 	@$(python) scripts/bench.py
