@@ -1,0 +1,83 @@
+"""Names that are taken: models, sources and sets of features mean one thing in a workspace."""
+
+from collections.abc import Collection
+from datetime import datetime
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+
+from outlast.errors import Conflict, NotFound, nearest
+from outlast.registry import audit
+from outlast.registry.contracts import Change, changes
+from outlast.storage.ledger import Ledger, lock
+from outlast.storage.ledger.schema import declarations as table
+from outlast.types import digest_of
+
+
+def declare(  # noqa: PLR0913 (each is a part of the record, given by name)
+    ledger: Ledger,
+    kind: str,
+    name: str,
+    model: str,
+    declared: dict[str, Any],
+    *,
+    by: str,
+    at: datetime,
+    folders: Collection[str] = (),
+) -> list[Change]:
+    """Claim a name for what a model's project declares under it; returns what that changed.
+
+    The same declaration again, by any model, changes nothing. Another one is an update when the model that claimed the
+    name makes it, and a Conflict otherwise. A model's name is claimed by its folder: another folder is a Conflict as
+    long as the first is one of `folders`, the project folders that exist now; otherwise it was renamed.
+    """
+    plain: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(declared))
+    with ledger.write() as connection:
+        lock(connection, f"declare:{kind}:{name}")
+        row = connection.execute(sa.select(table).where(_named(kind, name))).one_or_none()
+        digest = digest_of(plain)
+        if row is not None and row.digest == digest:
+            return []
+        found = changes(row.declared if row is not None else {}, plain)
+        if row is None:
+            values = {"kind": kind, "name": name, "digest": digest, "model": model, "declared": plain}
+            connection.execute(sa.insert(table).values(values))
+        else:
+            _refuse_another(row, model, found, folders)
+            connection.execute(sa.update(table).where(_named(kind, name)).values(digest=digest, declared=plain))
+        told = [{"key": change.key, "before": change.before, "after": change.after} for change in found]
+        detail = {"model": model, "changes": told, "digest": digest}
+        audit.record(connection, actor=by, action="declare", object=f"{kind} {name}", detail=detail, at=at)
+    return found
+
+
+def declared(ledger: Ledger, kind: str, name: str) -> dict[str, Any]:
+    """What a name was last declared to mean."""
+    with ledger.read() as connection:
+        found = connection.scalar(sa.select(table.c.declared).where(_named(kind, name)))
+        if found is None:
+            names = connection.scalars(sa.select(table.c.name).where(table.c.kind == kind))
+            raise NotFound(f"No {kind} named '{name}' is declared in this workspace: {nearest(name, names)}")
+    return dict(found)
+
+
+def _named(kind: str, name: str) -> sa.ColumnElement[bool]:
+    return (table.c.kind == kind) & (table.c.name == name)
+
+
+def _refuse_another(row: Any, model: str, found: list[Change], folders: Collection[str]) -> None:
+    if row.kind == "model":
+        folder = next((change for change in found if change.key == "folder"), None)
+        if folder is not None and folder.before in folders:
+            raise Conflict(
+                f"Model '{row.name}' is declared in two folders of this workspace, '{folder.before}' and "
+                f"'{folder.after}': give one of the two models another name"
+            )
+    elif row.model != model:
+        change = found[0]
+        raise Conflict(
+            f"{row.kind.capitalize()} '{row.name}' of model '{model}' differs from the one of model '{row.model}': "
+            f"{change.key} is {change.after!r} here and {change.before!r} there; make them equal, or rename one",
+            details={"key": change.key, "models": [row.model, model]},
+        )
