@@ -175,7 +175,7 @@ def _categories(frame: pl.LazyFrame, names: list[str]) -> dict[str, list[str]]:
         return {}
     words = [pl.col(name).cast(pl.String).unique().drop_nulls().sort().implode() for name in names]
     found = frame.select(words).collect(engine="streaming").row(0, named=True)
-    return {name: list(values) for name, values in found.items() if len(values) <= MANY}
+    return {name: list(values) for name, values in found.items() if 0 < len(values) <= MANY}
 
 
 def _field(name: str, dtype: pl.DataType, seen: dict[str, Any], categories: list[str] | None) -> Field:
