@@ -19,6 +19,7 @@ LONGEST_FILE, LONGEST_FUNCTION = 600, 60
 CATCHES_BROADLY = {
     "src/outlast/bundle/predictor.py": "the model and its functions are the user's and may raise anything",
     "src/outlast/project/loader.py": "model.py is the user's and may raise anything",
+    "src/outlast/serving/house.py": "loading a version runs the user's code; its thread must outlive any failure",
     "src/outlast/training/fitting.py": "fit and the label's expression are the user's and may raise anything",
 }
 """Files that may catch every exception, and why. A handler that raises the same exception again does not count."""

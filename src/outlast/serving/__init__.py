@@ -1,0 +1,1 @@
+"""Versions in a process, and the protocols through which callers reach them."""

@@ -1,0 +1,83 @@
+"""Scoring a file in parts, by the Predictor that serves, each part whole before the next begins."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Protocol
+
+import polars as pl
+
+from outlast.bundle.predictor import answers_frame, open_predictor
+from outlast.data.sources import scan
+from outlast.errors import DataError, RequestError
+from outlast.journal.journal import Journal
+from outlast.project.declare import Source
+from outlast.project.workspace import Workspace
+from outlast.registry.versions import find
+from outlast.types import ModelRef, now
+
+PART = 5_000
+
+
+class Watcher(Protocol):
+    """Somebody who is told how far a file is."""
+
+    def total(self, rows: int) -> None: ...
+
+    def advance(self, rows: int) -> None: ...
+
+
+def score_file(
+    workspace: Workspace, ref: ModelRef, source: Path, target: Path, *, record: bool, watcher: Watcher
+) -> dict[str, Any]:
+    """Answers for every row of a file, beside the row's own columns, in the same order."""
+    if target.suffix not in (".parquet", ".csv"):
+        raise RequestError(f"Answers cannot be written as {target.name}: expected a name ending in .parquet or .csv")
+    version = find(workspace.ledger, ref)
+    predictor = open_predictor(workspace, version.digest, version.number)
+    rows = read_rows(source)
+    watcher.total(rows.height)
+    parts = []
+    with Journal(workspace) as journal:
+        for part in _parts(rows):
+            answers = predictor.predict(part.to_dicts(), at=now())
+            if record:
+                journal.predictions(answers, predictor, request_id=f"score:{target.name}", server="score")
+            parts.append(_beside(part, answers_frame(answers, predictor.task)))
+            watcher.advance(part.height)
+    _write(pl.concat(parts), target)
+    return {"model": version.model, "version": version.number, "rows": rows.height, "target": str(target)}
+
+
+def read_rows(file: Path) -> pl.DataFrame:
+    """The rows of a Parquet, CSV or JSON-lines file."""
+    if file.suffix in (".jsonl", ".ndjson"):
+        try:
+            return pl.read_ndjson(file)
+        except (pl.exceptions.PolarsError, OSError) as error:
+            raise DataError(f"{file} cannot be read as JSON lines: {error}") from None
+    return scan(Source("rows", file), file).collect()
+
+
+def _parts(rows: pl.DataFrame) -> Iterator[pl.DataFrame]:
+    if rows.is_empty():
+        raise DataError("The file has no rows to score")
+    yield from rows.iter_slices(PART)
+
+
+def _beside(rows: pl.DataFrame, answers: pl.DataFrame) -> pl.DataFrame:
+    """A row's own columns win their names; ours are marked where both have one."""
+    renamed = {name: f"outlast_{name}" for name in answers.columns if name in rows.columns}
+    return rows.hstack(answers.rename(renamed))
+
+
+def _write(frame: pl.DataFrame, target: Path) -> None:
+    """All or nothing: written aside, synced, then renamed."""
+    aside = target.with_name(f".{target.name}.part")
+    if target.suffix == ".csv":
+        frame.with_columns(pl.col("warnings").list.join("; ")).write_csv(aside)
+    else:
+        frame.write_parquet(aside)
+    with aside.open("rb") as file:
+        os.fsync(file.fileno())
+    aside.replace(target)

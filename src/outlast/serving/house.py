@@ -1,0 +1,259 @@
+"""The versions a process serves: loaded from the ledger, changed without a failed request when it changes.
+
+A change is taken in this order: load and warm the new version aside, note in the ledger that it is being taken, swap
+one reference, let requests under way finish on the old version, note that it was released. So every answer's version
+lies in a span of `history` that was open when it was given.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Collection
+from datetime import datetime
+from types import TracebackType
+
+from outlast.bundle.predictor import Predictor
+from outlast.errors import NotFound, OutlastError, StorageError, nearest
+from outlast.project.workspace import Workspace
+from outlast.registry import rollout, served, versions
+from outlast.serving.memory import Known, Memory
+from outlast.types import Clock, ModelRef, now
+
+Opener = Callable[[Workspace, str, int], Predictor]
+_log = logging.getLogger("outlast.serving")
+_KEPT = 2
+"""Versions of a model kept loaded: the one that is live, and the one before, so that a rollback is a swap."""
+_AGAIN = 10.0
+"""Seconds until a version that could not be loaded is tried again."""
+
+
+class Seat:
+    """A version in service; `with` counts a request as under way, so that the version is let go only after it."""
+
+    def __init__(self, predictor: Predictor, since: datetime, span: int | None, lock: threading.Lock) -> None:
+        self.predictor, self.since, self.span = predictor, since, span
+        self.flying = 0
+        self._lock = lock
+
+    def __enter__(self) -> Predictor:
+        return self.predictor  # counted by House.take, under the lock that guards the swap
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        with self._lock:
+            self.flying -= 1
+
+
+class House:
+    """Live versions by model. `start` loads them and watches the ledger; `take` gives one to a request."""
+
+    def __init__(
+        self,
+        workspace: Workspace,
+        opener: Opener,
+        *,
+        server: str,
+        models: Collection[str] | None = None,
+        poll: float = 0.25,
+        clock: Clock = now,
+    ) -> None:
+        self.server = server
+        self.down: str | None = None
+        self.refused: dict[str, str] = {}
+        self._workspace, self._opener, self._only, self._poll, self._clock = workspace, opener, models, poll, clock
+        self._memory = Memory(workspace.home / "serving")
+        self._lock = threading.Lock()
+        self._seats: dict[str, Seat] = {}
+        self._leaving: list[Seat] = []
+        self._kept: dict[str, list[Predictor]] = {}
+        self._digests: dict[tuple[str, int], str] = {}
+        self._failed: dict[str, tuple[int, float]] = {}
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._looking = threading.Lock()
+        self._on_beat: Callable[[], None] = lambda: None
+
+    def start(self, on_beat: Callable[[], None] = lambda: None) -> None:
+        """Load what is live, from memory when the ledger is down, and watch from now on."""
+        self._on_beat = on_beat
+        self.look()
+        if self.down is not None:
+            self._recall()
+        self._thread = threading.Thread(target=self._watch, name="outlast-house", daemon=True)
+        self._thread.start()
+
+    def take(self, model: str) -> Seat:
+        """The live version of a model, for one request: use it in a `with`."""
+        with self._lock:
+            seat = self._seats.get(model)
+            if seat is not None:
+                seat.flying += 1
+                return seat
+        raise self._nothing(model)
+
+    def predictors(self) -> dict[str, Predictor]:
+        """What is served, by model."""
+        with self._lock:
+            return {model: seat.predictor for model, seat in sorted(self._seats.items())}
+
+    def every_model(self) -> list[str]:
+        """The models there are, served or not; StorageError when the ledger is down."""
+        return versions.models(self._workspace.ledger)
+
+    @property
+    def watching(self) -> bool:
+        """Whether changes of the ledger are still being taken."""
+        return self._thread is not None and self._thread.is_alive()
+
+    def look(self) -> None:
+        """Take what has changed in the ledger; without it, go on with what is there."""
+        with self._looking:
+            try:
+                self._take_changes(self._wanted())
+                self._settle()
+            except OutlastError as error:
+                if self.down is None:
+                    _log.warning("The ledger cannot be read, serving goes on with what is loaded: %s", error)
+                self.down = str(error)
+            else:
+                if self.down is not None:
+                    _log.warning("The ledger can be read again")
+                self.down = None
+
+    def close(self) -> None:
+        """Stop watching and note in the ledger that nothing is served here any more."""
+        self._stop.set()
+        if self._thread is not None:
+            self._thread.join()
+        with self._lock:
+            self._leaving.extend(self._seats.values())
+            self._seats.clear()
+        try:
+            self._release(self._leaving)
+        except StorageError as error:
+            _log.warning("Could not note in the ledger that serving ended: %s", error)
+
+    def _watch(self) -> None:
+        while not self._stop.wait(self._poll):
+            try:
+                self.look()
+                self._on_beat()
+            except Exception:  # noqa: BLE001 - the outermost edge of this thread, which must not end
+                _log.exception("Looking for changes failed and is tried again")
+
+    def _wanted(self) -> dict[str, Known]:
+        ledger = self._workspace.ledger
+        found = {}
+        for one in rollout.live(ledger):
+            if one.live is None or (self._only is not None and one.model not in self._only):
+                continue
+            place = (one.model, one.live)
+            if place not in self._digests:
+                self._digests[place] = versions.find(ledger, ModelRef(*place)).digest
+            found[one.model] = Known(*place, self._digests[place])
+        return found
+
+    def _take_changes(self, wanted: dict[str, Known]) -> None:
+        for model, known in wanted.items():
+            seat = self._seats.get(model)
+            if seat is None or seat.predictor.version != known.version:
+                self._bring(known)
+            else:
+                self._failed.pop(model, None)
+                self.refused.pop(model, None)
+        for model in [model for model in self._seats if model not in wanted]:
+            with self._lock:
+                self._leaving.append(self._seats.pop(model))
+            self._memory.forget(model)
+        for model in [model for model in self.refused if model not in wanted]:
+            self.refused.pop(model)
+
+    def _bring(self, known: Known) -> None:
+        predictor = self._loaded(known)
+        if predictor is None:
+            return
+        ledger, at = self._workspace.ledger, self._clock()
+        span = served.taking(ledger, known.model, known.version, known.digest, self.server, at)
+        self._swap(known.model, Seat(predictor, at, span, self._lock))
+        self._memory.remember(known)
+        self.refused.pop(known.model, None)
+        _log.info("Serving %s@%d", known.model, known.version)
+
+    def _swap(self, model: str, seat: Seat) -> None:
+        with self._lock:
+            old = self._seats.get(model)
+            self._seats[model] = seat
+            if old is not None:
+                self._leaving.append(old)
+
+    def _loaded(self, known: Known) -> Predictor | None:
+        """The version, loaded and warmed; None when it cannot be, which is reported and leaves what is served."""
+        kept = self._kept.setdefault(known.model, [])
+        for predictor in kept:
+            if (predictor.version, predictor.digest) == (known.version, known.digest):
+                kept.remove(predictor)
+                kept.append(predictor)
+                return predictor
+        version, tried = self._failed.get(known.model, (None, 0.0))
+        if version == known.version and time.monotonic() - tried < _AGAIN:
+            return None
+        try:
+            predictor = self._opener(self._workspace, known.digest, known.version)
+            for _ in range(2):
+                predictor.predict([predictor.example()], at=self._clock())
+        except Exception as error:  # noqa: BLE001 - the user's code runs here, and may raise anything
+            self._refuse(known, error)
+            return None
+        kept.append(predictor)
+        return predictor
+
+    def _refuse(self, known: Known, error: Exception) -> None:
+        said = str(error) if isinstance(error, OutlastError) else f"{type(error).__name__}: {error}"
+        seat = self._seats.get(known.model)
+        instead = f"version {seat.predictor.version} stays" if seat else "nothing of it is served"
+        self.refused[known.model] = f"{known.model}@{known.version} could not be loaded, {instead}: {said}"
+        if self._failed.get(known.model, (None,))[0] != known.version:
+            _log.error(self.refused[known.model], exc_info=error)
+        self._failed[known.model] = (known.version, time.monotonic())
+
+    def _recall(self) -> None:
+        for known in self._memory.recall():
+            if known.model in self._seats or (self._only is not None and known.model not in self._only):
+                continue
+            predictor = self._loaded(known)
+            if predictor is not None:
+                self._swap(known.model, Seat(predictor, self._clock(), None, self._lock))
+                _log.warning("Serving %s@%d from memory: the ledger is down", known.model, known.version)
+        if not self._seats:
+            raise StorageError(f"{self.down}; and nothing was served here before, so there is nothing to start from")
+
+    def _settle(self) -> None:
+        """Note what could not be noted while the ledger was down, and let go of what no request uses any more."""
+        for seat in self._seats.values():
+            self._noted(seat)
+        self._release([seat for seat in self._leaving if seat.flying == 0])
+        for model, kept in self._kept.items():
+            live = self._seats.get(model)
+            while len(kept) > _KEPT and not self._used(kept[0], live):
+                kept.pop(0).close()
+
+    def _used(self, predictor: Predictor, live: Seat | None) -> bool:
+        return any(seat is not None and seat.predictor is predictor for seat in (live, *self._leaving))
+
+    def _release(self, seats: list[Seat]) -> None:
+        for seat in list(seats):
+            self._noted(seat)
+            assert seat.span is not None
+            served.released(self._workspace.ledger, seat.span, self._clock())
+            self._leaving.remove(seat)
+
+    def _noted(self, seat: Seat) -> None:
+        if seat.span is None:
+            one = seat.predictor
+            ledger = self._workspace.ledger
+            seat.span = served.taking(ledger, one.model, one.version, one.digest, self.server, seat.since)
+
+    def _nothing(self, model: str) -> OutlastError:
+        with self._lock:
+            names = list(self._seats)
+        why = f" ({self.refused[model]})" if model in self.refused else ""
+        return NotFound(f"No model '{model}' is served here{why}: {nearest(model, names)}")

@@ -1,0 +1,97 @@
+"""From errors to answers: one table of statuses, one JSON shape."""
+
+import logging
+from typing import Any
+
+import msgspec
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from outlast.errors import (
+    Conflict,
+    DataError,
+    FeatureError,
+    NotFound,
+    OutlastError,
+    Refused,
+    RequestError,
+    StorageError,
+    Unavailable,
+    nearest,
+)
+
+_log = logging.getLogger("outlast.serving")
+
+STATUS: tuple[tuple[type[OutlastError], int, str], ...] = (
+    (RequestError, 422, "request"),
+    (DataError, 422, "request"),
+    (NotFound, 404, "not-found"),
+    (Refused, 403, "refused"),
+    (Conflict, 409, "conflict"),
+    (Unavailable, 503, "unavailable"),
+    (FeatureError, 503, "unavailable"),
+    (StorageError, 503, "storage"),
+)
+PATHS = (
+    "/predict/{model}",
+    "/invocations",
+    "/labels/{model}",
+    "/facts/{source}",
+    "/ping",
+    "/livez",
+    "/readyz",
+    "/metrics",
+    "/openapi.json",
+    "/",
+)
+
+
+class HttpError(OutlastError):
+    """A request that is wrong as HTTP, before any model has seen it."""
+
+    def __init__(self, status: int, kind: str, sentence: str, *, close: bool = False) -> None:
+        super().__init__(sentence)
+        self.status, self.kind = status, kind
+        self.headers = {"connection": "close"} if close else {}
+
+
+def answer(status: int, kind: str, message: str, *, headers: Any = None, **place: Any) -> Response:
+    """An error in the one shape that all of them have."""
+    error = {"kind": kind, "message": message, **{name: value for name, value in place.items() if value is not None}}
+    body = msgspec.json.encode({"error": error})
+    return Response(body, status, headers=dict(headers or {}), media_type="application/json")
+
+
+async def of_outlast(request: Request, error: Exception) -> Response:
+    """One of our own errors."""
+    assert isinstance(error, OutlastError)
+    message = error.sentence.encode("utf-8", "replace").decode()
+    if isinstance(error, HttpError):
+        return answer(error.status, error.kind, message, headers=error.headers)
+    place = {"row": error.details.get("row"), "field": error.details.get("field")}
+    for kind, status, word in STATUS:
+        if isinstance(error, kind):
+            if status >= 500:
+                _log.error("%s %s: %s", request.method, request.url.path, message)
+            return answer(status, word, message, **place)
+    _log.error("%s %s failed", request.method, request.url.path, exc_info=error)
+    return answer(500, "internal", "The server failed to answer this request: see its log under the request's id")
+
+
+async def of_routing(request: Request, error: Exception) -> Response:
+    """A path or a method that is not there."""
+    assert isinstance(error, HTTPException)
+    path = request.url.path[:200]
+    if error.status_code == 404:
+        return answer(404, "not-found", f"There is nothing at '{path}': {nearest(path, PATHS)}")
+    if error.status_code == 405:
+        allowed = (error.headers or {}).get("Allow", "")
+        message = f"'{path}' does not take {request.method[:40]}: use {allowed.replace(', ', ' or ')}"
+        return answer(405, "method", message, headers=error.headers)
+    return answer(error.status_code, "request", str(error.detail), headers=error.headers)
+
+
+async def of_accident(request: Request, error: Exception) -> Response:
+    """Anything else: the log has it, the caller learns nothing of our insides."""
+    return answer(500, "internal", "The server failed to answer this request: see its log under the request's id")

@@ -1,0 +1,34 @@
+"""POST /facts/{source}: rows of a source, for the journal and for the lookups of served versions."""
+
+from typing import Any
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from outlast.errors import RequestError
+from outlast.serving.http.body import json_of
+from outlast.serving.http.parts import json_answer, parts_of, request_id
+from outlast.serving.http.predict import MOST
+from outlast.types import now
+
+
+async def facts(request: Request) -> Response:
+    """Take facts: {"rows": [...]} or one flat row. Sending the same again changes nothing."""
+    parts, name = parts_of(request), request_id(request)
+    source = request.path_params["source"]
+    rows = _rows(await json_of(request))
+    taken = await parts.aside(lambda: parts.ingest.take(source, rows, at=now()))
+    parts.metrics.kept("facts", taken.rows)
+    return json_answer(msgspec.json.encode({"source": source, "accepted": taken.rows, "lookups": taken.lookups}), name)
+
+
+def _rows(body: Any) -> list[Any]:
+    if not isinstance(body, dict):
+        raise RequestError('The body is not an object: send one row, or {"rows": [...]}')
+    if not isinstance(body.get("rows"), list):
+        return [body]
+    rows: list[Any] = body["rows"]
+    if not rows or len(rows) > MOST or len(body) > 1:
+        raise RequestError(f"'rows' must stand alone and hold 1 to {MOST} rows, not {len(rows)}: send it in parts")
+    return rows

@@ -1,0 +1,71 @@
+"""What Prometheus may read from a server."""
+
+from collections.abc import Sequence
+from time import perf_counter
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+
+from outlast.bundle.answers import Answer
+from outlast.serving.house import House
+
+_SECONDS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+TYPE = CONTENT_TYPE_LATEST
+
+
+class Metrics:
+    """Counters and times of one server."""
+
+    def __init__(self) -> None:
+        self._registry = registry = CollectorRegistry()
+        self.requests = Counter(
+            "outlast_requests", "Requests answered, by path and status.", ["path", "status"], registry=registry
+        )
+        self._seconds = Histogram(
+            "outlast_step_seconds", "Time a step of a request took.", ["step"], buckets=_SECONDS, registry=registry
+        )
+        self._steps = {step: self._seconds.labels(step) for step in ("decode", "predict", "journal", "request")}
+        self._answers = Counter(
+            "outlast_predictions", "Predictions, by version and rung.", ["model", "version", "rung"], registry=registry
+        )
+        self._warned = Counter(
+            "outlast_predictions_warned", "Predictions with a warning.", ["model", "version"], registry=registry
+        )
+        self._journal = Counter(
+            "outlast_journal_records", "Records written to the journal.", ["stream"], registry=registry
+        )
+        self._info = Gauge(
+            "outlast_model_live", "1 for each version in service.", ["model", "version", "digest"], registry=registry
+        )
+        self._ledger = Gauge("outlast_ledger_up", "Whether the ledger could be read last.", registry=registry)
+
+    def step(self, name: str, since: float) -> float:
+        """Note how long a step took that began at `since`; gives the moment it ended."""
+        end = perf_counter()
+        self._steps[name].observe(end - since)
+        return end
+
+    def answered(self, model: str, version: int, answers: Sequence[Answer]) -> None:
+        """Count predictions."""
+        number, warned = str(version), 0
+        rungs: dict[str, int] = {}
+        for one in answers:
+            rungs[one.rung] = rungs.get(one.rung, 0) + 1
+            warned += bool(one.warnings)
+        for rung, count in rungs.items():
+            self._answers.labels(model, number, rung).inc(count)
+        if warned:
+            self._warned.labels(model, number).inc(warned)
+        self.kept("predictions", len(answers))
+
+    def kept(self, stream: str, count: int) -> None:
+        """Count records of the journal."""
+        self._journal.labels(stream).inc(count)
+
+    def text(self, house: House) -> bytes:
+        """Everything, in the format of Prometheus."""
+        self._info.clear()
+        for model, predictor in house.predictors().items():
+            self._info.labels(model, str(predictor.version), predictor.digest).set(1)
+        self._ledger.set(0 if house.down else 1)
+        return generate_latest(self._registry)

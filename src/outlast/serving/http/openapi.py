@@ -1,0 +1,200 @@
+"""The description of a server in OpenAPI 3.1, from the schemas of the versions it serves."""
+
+from collections.abc import Sequence
+from importlib.metadata import version
+from typing import Any
+
+from outlast.bundle.predictor import Predictor
+from outlast.data.schema import Field
+
+Schema = dict[str, Any]
+_TEXT: Schema = {"type": "string"}
+_TEXTS: Schema = {"type": "array", "items": _TEXT}
+_FAULTS = {
+    "400": "The body or a header is malformed",
+    "404": "There is no such model or source",
+    "408": "The body did not arrive in time",
+    "413": "The body is too large",
+    "415": "The body is not JSON",
+    "422": "A row cannot be answered as it is; the error names row and field",
+    "503": "No answer can be given or kept now",
+}
+
+
+def document(predictors: Sequence[Predictor]) -> Schema:
+    """The whole description."""
+    paths: Schema = {f"/predict/{one.model}": {"post": _predict(one)} for one in predictors}
+    paths |= {f"/labels/{one.model}": {"post": _labels(one)} for one in predictors}
+    paths |= {"/facts/{source}": {"post": _facts()}, "/invocations": {"post": _invocations(predictors)}}
+    for path, what in _READS.items():
+        paths[path] = {"get": {"summary": what, "operationId": path.strip("/"), "responses": _reads(path, what)}}
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "Outlast", "version": version("outlast"), "description": "Predictions, and what turned out."},
+        "paths": paths,
+        "components": {"schemas": {"Error": _ERROR}},
+    }
+
+
+def row_schema(predictor: Predictor) -> Schema:
+    """One row as a caller sends it."""
+    lenient = predictor.contract.serving.missing == "warn"
+    fields = {ask.name: field_schema(ask, nullable=lenient or ask.nulls > 0) for ask in predictor.asks}
+    for part in predictor.key_fields:
+        fields.setdefault(part.name, field_schema(part, nullable=True) | {"description": "Names the question."})
+    if predictor.time is not None:
+        moment = {"type": ["string", "null"], "format": "date-time"}
+        fields.setdefault(predictor.time, moment | {"description": "The moment of decision; now when it is left out."})
+    required = [ask.name for ask in predictor.asks if not lenient and ask.nulls == 0]
+    return {"type": "object", "properties": fields, "required": required}
+
+
+def field_schema(field: Field, *, nullable: bool) -> Schema:
+    """A field by its type in training."""
+    found = _typed(field.dtype)
+    if nullable:
+        found["type"] = [found["type"], "null"]
+    if field.categories:
+        found["examples"] = field.categories[:5]
+    elif field.low is not None and field.high is not None:
+        found["description"] = f"In training from {field.low} to {field.high}."
+    return found
+
+
+def _typed(dtype: str) -> Schema:
+    if dtype == "Boolean":
+        return {"type": "boolean"}
+    if dtype.startswith(("Int", "UInt")):
+        bits = int(dtype.lstrip("UInt"))
+        low, high = (0, 2**bits - 1) if dtype.startswith("U") else (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1)
+        return {"type": "integer", "minimum": low, "maximum": high}
+    if dtype.startswith(("Float", "Decimal")):
+        return {"type": "number"}
+    for begins, written in (("Datetime", "date-time"), ("Date", "date"), ("Time", "time")):
+        if dtype.startswith(begins):
+            return {"type": "string", "format": written}
+    return {"type": "string"}
+
+
+def answer_schema(predictor: Predictor) -> Schema:
+    """One answer."""
+    number: Schema = {"type": ["number", "null"]}
+    score = {"scores": {"type": ["object", "null"], "additionalProperties": number}}
+    decision: Schema = {"type": ["number", "string", "null"]}
+    fields: Schema = {
+        "prediction_id": _TEXT,
+        "decision": decision,
+        **(score if predictor.task == "multiclass" else {"score": number}),
+        "rung": {"enum": ["full", "default", "refused"]},
+        "reasons": _TEXTS,
+        "warnings": _TEXTS,
+    }
+    required = [name for name in fields if name not in ("score", "scores")]
+    return {"type": "object", "properties": fields, "required": required}
+
+
+def _predict(predictor: Predictor) -> Schema:
+    row, answer = row_schema(predictor), answer_schema(predictor)
+    head: Schema = {"model": {"const": predictor.model}, "version": {"type": "integer"}}
+    one = {**answer, "properties": {**head, **answer["properties"]}}
+    many_fields = {**head, "predictions": {"type": "array", "items": answer}}
+    many: Schema = {"type": "object", "properties": many_fields, "required": list(many_fields)}
+    rows: Schema = {"type": "array", "items": row, "minItems": 1, "maxItems": 10_000}
+    batch = _alone("rows", rows)
+    example = predictor.example()
+    examples = {"one": {"value": example}, "several": {"value": {"rows": [example]}}}
+    what = predictor.contract.model.problem or f"Ask {predictor.model}"
+    return _post(f"predict_{predictor.model}", what, {"anyOf": [batch, row]}, {"anyOf": [many, one]}, examples=examples)
+
+
+def _labels(predictor: Predictor) -> Schema:
+    value = {"binary": {"type": "boolean"}, "regression": {"type": "number"}}.get(
+        predictor.task, {"type": ["string", "integer", "boolean"]}
+    )
+    fields: Schema = {
+        "prediction_id": {"type": "string", "minLength": 1, "maxLength": 200},
+        "key": {"description": "The question's key; an object where it has several parts."},
+        "value": value,
+        "known_at": {"type": "string", "format": "date-time"},
+    }
+    one: Schema = {
+        "type": "object",
+        "properties": fields,
+        "required": ["value"],
+        "oneOf": [{"required": ["prediction_id"]}, {"required": ["key"]}],
+        "additionalProperties": False,
+    }
+    many: Schema = {"type": "array", "items": one, "minItems": 1, "maxItems": 10_000}
+    batch = _alone("labels", many)
+    what = f"Tell what turned out for {predictor.model}"
+    return _post(f"labels_{predictor.model}", what, {"anyOf": [batch, one]}, _accepted("model"))
+
+
+def _facts() -> Schema:
+    row: Schema = {"type": "object"}
+    batch: Schema = {"type": "object", "properties": {"rows": {"type": "array", "items": row}}, "required": ["rows"]}
+    operation = _post("facts", "Tell facts of a source", {"anyOf": [batch, row]}, _accepted("source"))
+    operation["parameters"] = [{"name": "source", "in": "path", "required": True, "schema": _TEXT}]
+    return operation
+
+
+def _invocations(predictors: Sequence[Predictor]) -> Schema:
+    records: Schema = {"type": "array", "items": {"type": "object"}}
+    split_fields: Schema = {"columns": _TEXTS, "data": {"type": "array", "items": {"type": "array"}}}
+    forms: Schema = {
+        "dataframe_split": {"type": "object", "properties": split_fields, "required": ["data"]},
+        "dataframe_records": records,
+        "instances": {"type": "array"},
+        "inputs": {"type": ["object", "array"]},
+    }
+    body: Schema = {"anyOf": [{"type": "object", "properties": {f: s}, "required": [f]} for f, s in forms.items()]}
+    answer: Schema = {"type": "object", "properties": {"predictions": {"type": "array"}}, "required": ["predictions"]}
+    operation = _post("invocations", "The scoring protocol of MLflow", body, answer)
+    operation["requestBody"]["content"]["text/csv"] = {"schema": _TEXT}
+    names: Schema = {"type": "string", "enum": [one.model for one in predictors]}
+    operation["parameters"] = [{"name": "model", "in": "query", "required": len(predictors) != 1, "schema": names}]
+    return operation
+
+
+def _alone(name: str, schema: Schema) -> Schema:
+    return {"type": "object", "properties": {name: schema}, "required": [name], "additionalProperties": False}
+
+
+def _reads(path: str, what: str) -> Schema:
+    found: Schema = {"200": {"description": what}}
+    if path in ("/livez", "/readyz"):
+        found["503"] = {"description": "Not now"}
+    return found
+
+
+def _accepted(what: str) -> Schema:
+    fields: Schema = {what: _TEXT, "accepted": {"type": "integer"}}
+    return {"type": "object", "properties": fields, "required": list(fields)}
+
+
+def _post(name: str, what: str, body: Schema, answer: Schema, *, examples: Schema | None = None) -> Schema:
+    content: Schema = {"schema": body, **({"examples": examples} if examples else {})}
+    fault = {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}
+    responses: Schema = {"200": {"description": "Done", "content": {"application/json": {"schema": answer}}}}
+    responses |= {status: {"description": said, "content": fault} for status, said in _FAULTS.items()}
+    return {
+        "operationId": name,
+        "summary": what,
+        "requestBody": {"required": True, "content": {"application/json": content}},
+        "responses": responses,
+    }
+
+
+_PLACE: Schema = {"kind": _TEXT, "message": _TEXT, "row": {"type": "integer"}, "field": _TEXT}
+_ERROR: Schema = {
+    "type": "object",
+    "properties": {"error": {"type": "object", "properties": _PLACE, "required": ["kind", "message"]}},
+    "required": ["error"],
+}
+_READS = {
+    "/ping": "The process answers",
+    "/livez": "The process answers and watches the ledger",
+    "/readyz": "There is something to serve",
+    "/metrics": "Counters and times, for Prometheus",
+    "/openapi.json": "This description",
+}

@@ -1,0 +1,58 @@
+"""What machines and people ask of a server itself: is it there, is it ready, what does it serve."""
+
+from typing import Any
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from outlast.serving.http import metrics
+from outlast.serving.http.errors import PATHS
+from outlast.serving.http.openapi import document
+from outlast.serving.http.parts import parts_of
+
+
+async def ping(request: Request) -> Response:
+    """The process answers."""
+    return _plain({"status": "ok"})
+
+
+async def livez(request: Request) -> Response:
+    """The process answers and still watches the ledger; restart it when it does not."""
+    watching = parts_of(request).house.watching
+    return _plain({"status": "ok" if watching else "no longer watching the ledger"}, 200 if watching else 503)
+
+
+async def readyz(request: Request) -> Response:
+    """Whether there is anything to serve, and what stands in the way of the rest."""
+    house = parts_of(request).house
+    served = {model: one.version for model, one in house.predictors().items()}
+    ready = bool(served) and all(model in served for model in house.refused)
+    status = "ready" if ready else "a live version could not be loaded" if house.refused else "nothing is live yet"
+    body = {"status": status, "models": served, "refused": list(house.refused.values()), "ledger": house.down or "ok"}
+    return _plain(body, 200 if ready else 503)
+
+
+async def index(request: Request) -> Response:
+    """What is here."""
+    house = parts_of(request).house
+    models = {
+        model: {"version": one.version, "task": one.task, "predict": f"/predict/{model}", "example": one.example()}
+        for model, one in house.predictors().items()
+    }
+    return _plain({"outlast": "serving", "server": house.server, "models": models, "paths": list(PATHS)})
+
+
+async def prometheus(request: Request) -> Response:
+    """Counters and times."""
+    parts = parts_of(request)
+    return Response(parts.metrics.text(parts.house), headers={"content-type": metrics.TYPE})
+
+
+async def openapi(request: Request) -> Response:
+    """What this server takes and gives, with each model's own fields and an example of its own."""
+    return _plain(document(list(parts_of(request).house.predictors().values())))
+
+
+def _plain(value: Any, status: int = 200) -> Response:
+    return Response(msgspec.json.encode(value), status, media_type="application/json")

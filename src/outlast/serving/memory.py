@@ -1,0 +1,55 @@
+"""What a server served last, in files beside the workspace, so that it starts without the ledger."""
+
+import os
+import tempfile
+from pathlib import Path
+
+import msgspec
+
+from outlast.errors import StorageError
+from outlast.types import FORMAT
+
+
+class Known(msgspec.Struct, frozen=True):
+    """A version that was live when it was last seen."""
+
+    model: str
+    version: int
+    digest: str
+    format: int = FORMAT
+
+
+class Memory:
+    """One small file per model, replaced whole."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def remember(self, known: Known) -> None:
+        """Keep what is live of a model."""
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.NamedTemporaryFile(dir=self._folder, suffix=".new", delete=False) as file:
+                file.write(msgspec.json.encode(known))
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(file.name, self._path(known.model))
+        except OSError as error:
+            raise StorageError(f"Could not note what is live in {self._folder}: {error}; check the disk") from error
+
+    def forget(self, model: str) -> None:
+        """Nothing is live of a model any more."""
+        self._path(model).unlink(missing_ok=True)
+
+    def recall(self) -> list[Known]:
+        """What was live when last seen, by model."""
+        found = []
+        for path in sorted(self._folder.glob("*.json")):
+            try:
+                found.append(msgspec.json.decode(path.read_bytes(), type=Known))
+            except (OSError, msgspec.DecodeError) as error:
+                raise StorageError(f"{path} cannot be read ({error}): remove it and start again") from error
+        return found
+
+    def _path(self, model: str) -> Path:
+        return self._folder / f"{model}.json"

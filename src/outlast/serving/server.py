@@ -1,0 +1,170 @@
+"""A server process: one house, one journal, HTTP on an address of this machine."""
+
+import gc
+import ipaddress
+import logging
+import os
+import socket
+import sys
+import threading
+from collections.abc import Callable, Collection, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+
+import uvicorn
+
+from outlast.bundle.predictor import open_predictor
+from outlast.errors import OutlastError, Refused, StorageError
+from outlast.journal.ingest import Ingest
+from outlast.journal.journal import Journal
+from outlast.project.workspace import Workspace
+from outlast.serving.alive import Alive, close_dead, server_name
+from outlast.serving.house import House, Opener
+from outlast.serving.http.app import create_app
+from outlast.serving.http.metrics import Metrics
+from outlast.serving.http.parts import Parts
+
+_POOLS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "LOKY_MAX_CPU_COUNT")
+_ROTATE = 300.0
+"""Seconds after which what was journaled can be sealed by others."""
+_DRAIN = 30
+_log = logging.getLogger("outlast.serving")
+
+
+def serve(
+    workspace: Workspace,
+    host: str = "127.0.0.1",
+    port: int = 8000,
+    *,
+    models: Collection[str] | None = None,
+    ready: Callable[[str], None] | None = None,
+    opener: Opener = open_predictor,
+) -> None:
+    """Serve the live versions of a workspace until told to stop; `ready` gets the address once it answers.
+
+    SIGTERM and SIGINT let requests under way finish. Addresses that other machines can reach are refused, as long as
+    there are no tokens.
+    """
+    with listening(host, port) as socket_:
+        _few_threads()
+        address = f"http://{_shown(host)}:{socket_.getsockname()[1]}"
+        with _parts(workspace, models, opener) as parts:
+            _one_thread_each()
+            gc.collect()
+            gc.freeze()  # what is loaded now stays: later collections need not look at it
+            sys.setswitchinterval(0.001)  # a large request in a thread may hold up the small ones no longer than that
+            config = uvicorn.Config(
+                create_app(parts),
+                log_config=None,
+                access_log=False,
+                lifespan="off",
+                server_header=False,
+                timeout_graceful_shutdown=_DRAIN,
+            )
+            _Announcing(config, lambda: ready(address) if ready else None).run(sockets=[socket_])
+
+
+@contextmanager
+def listening(host: str, port: int) -> Iterator[socket.socket]:
+    """A socket that only this machine can reach."""
+    if not _loopback(host):
+        raise Refused(
+            f"Serving on '{host}' would let other machines in, and this release has no tokens to tell who they are: "
+            "use 127.0.0.1, and a proxy that checks its callers"
+        )
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    bound = socket.socket(family, socket.SOCK_STREAM)
+    with bound:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            bound.bind((host, port))
+            bound.listen(2048)
+        except (OSError, OverflowError) as error:
+            raise StorageError(
+                f"Could not listen on {host}:{port}: {error}; stop what uses it, or choose another port"
+            ) from error
+        yield bound
+
+
+def _loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _shown(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
+
+
+@contextmanager
+def _parts(workspace: Workspace, models: Collection[str] | None, opener: Opener) -> Iterator[Parts]:
+    name = server_name()
+    alive = Alive(workspace, name)
+    house = House(workspace, opener, server=name, models=models)
+    journal = Journal(workspace)
+    workers = ThreadPoolExecutor(2, "outlast-worker", initializer=_one_thread_each)
+    keeper = _Keeper(workspace, journal)
+    try:
+        house.start(on_beat=alive.beat)
+        keeper.start()
+        yield Parts(house, journal, Ingest(workspace, journal), Metrics(), workers)
+    finally:
+        keeper.stop()
+        workers.shutdown()
+        house.close()
+        journal.close()
+        alive.close()
+
+
+class _Keeper:
+    """Off the path of requests: closes what killed servers left open, and lets others seal what was journaled."""
+
+    def __init__(self, workspace: Workspace, journal: Journal) -> None:
+        self._workspace, self._journal = workspace, journal
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._keep, name="outlast-keeper", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def _keep(self) -> None:
+        self._try(lambda: close_dead(self._workspace))
+        while not self._stop.wait(_ROTATE):
+            self._try(self._journal.rotate)
+
+    def _try(self, work: Callable[[], object]) -> None:
+        try:
+            work()
+        except OutlastError as error:
+            _log.warning("%s", error)
+
+
+class _Announcing(uvicorn.Server):
+    """Tells its address once it takes requests."""
+
+    def __init__(self, config: uvicorn.Config, announce: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._announce = announce
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets=sockets)
+        self._announce()
+
+
+def _few_threads() -> None:
+    """One thread per model call, for libraries that are not loaded yet: requests share the cores, not their parts."""
+    for name in _POOLS:
+        os.environ.setdefault(name, "1")
+
+
+def _one_thread_each() -> None:
+    """The same for libraries that are loaded already; OpenMP keeps it per thread."""
+    from threadpoolctl import threadpool_limits
+
+    threadpool_limits(1)

@@ -1,0 +1,150 @@
+"""A tiny real project: will a flight be late, from the wind at its origin and its plane's recent landings."""
+
+import random
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import polars as pl
+import sqlalchemy as sa
+
+from outlast.project.loader import load_project
+from outlast.project.workspace import Workspace
+from outlast.registry.rollout import Rollout, transition
+from outlast.storage.ledger.schema import verdicts
+from outlast.training.run import train
+from outlast.types import digest_of, now
+
+MODEL = """
+import polars as pl
+from outlast import Model, Source, latest, window
+
+flights = Source("flights", "flights.parquet", key="flight", time="decide_at")
+landings = Source("landings", "landings.parquet", key="flight", time="landed_at", lag="5m")
+weather = Source("weather", "weather.parquet", key=["origin", "at"], time="at", lag="20m")
+
+
+def calendar(rows: pl.DataFrame) -> pl.DataFrame:
+    return rows.select(hour=pl.col("scheduled_at").dt.hour(), jfk=pl.col("origin").eq("JFK").cast(pl.Int8))
+
+
+def fit(x, y, seed):
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    return Numeric(make_pipeline(StandardScaler(), LogisticRegression())).fit(x, y)
+
+
+class Numeric:
+    def __init__(self, inner):
+        self.inner = inner
+
+    def _table(self, x):
+        return x.select(pl.col("distance", "wind", "delay_1d", "hour", "jfk").cast(pl.Float64).fill_null(0.0)).to_numpy()
+
+    def fit(self, x, y):
+        self.inner.fit(self._table(x), y)
+        return self
+
+    def predict(self, x):
+        return self.inner.predict(self._table(x))
+
+    def predict_proba(self, x):
+        return self.inner.predict_proba(self._table(x))
+
+
+model = Model(
+    "late",
+    asks=flights["origin", "tailnum", "distance", "scheduled_at"],
+    features=[
+        latest(weather, "wind", by="origin", max_age="6h"),
+        window(landings, by="tailnum", over="1d", delay=pl.col("arr_delay").mean()),
+        calendar,
+    ],
+    label=landings["arr_delay"] > 30,
+    fit=fit,
+)
+"""
+CONTRACT = """
+[model]
+problem = "Which flights will land late?"
+owner = "ops@example.com"
+task = "binary"
+
+[label]
+delay = "3h"
+
+[training]
+until = "2013-07-01"
+"""
+START = datetime(2013, 6, 1, tzinfo=UTC)
+ROW = {"origin": "JFK", "tailnum": "N1", "distance": 500.0, "scheduled_at": "2013-06-28T14:00:00Z"}
+
+
+def build(folder: Path, versions: int) -> Workspace:
+    """The project on disk, and so many trained versions of it, none of them live."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, frame in _frames().items():
+        frame.write_parquet(folder / f"{name}.parquet")
+    (folder / "model.py").write_text(MODEL)
+    (folder / "outlast.toml").write_text(CONTRACT)
+    (folder / "RUNBOOK.md").write_text("# Call ops\n")
+    project = load_project(folder)
+    for seed in range(versions):
+        train(project, by="ada", now=now(), seed=seed)
+    for number in range(1, versions + 1):
+        row = {"digest": verdict(number), "model": "late", "number": number, "at": now(), "passed": True, "checks": []}
+        with project.workspace.ledger.write() as connection:
+            connection.execute(sa.insert(verdicts).values(row))
+    return project.workspace
+
+
+def verdict(number: int) -> str:
+    return digest_of(["verdict", number])
+
+
+def promote(workspace: Workspace, number: int) -> Rollout:
+    return transition(
+        workspace.ledger,
+        "late",
+        action="promote",
+        to=number,
+        by="ada",
+        at=now(),
+        reason="a test",
+        verdict=verdict(number),
+    )
+
+
+def rollback(workspace: Workspace) -> Rollout:
+    return transition(workspace.ledger, "late", action="rollback", by="ada", at=now(), reason="a test")
+
+
+def retire(workspace: Workspace) -> Rollout:
+    return transition(workspace.ledger, "late", action="retire", by="ada", at=now(), reason="a test")
+
+
+def _frames() -> dict[str, pl.DataFrame]:
+    chance = random.Random(7)
+    flights, landings = [], []
+    for n in range(600):
+        at = START + timedelta(hours=n)
+        row = {"flight": f"F{n}", "decide_at": at, "origin": chance.choice(["JFK", "LGA"]), "tailnum": f"N{n % 9}"}
+        flights.append({**row, "distance": float(chance.randrange(100, 3000)), "scheduled_at": at + timedelta(hours=2)})
+        delay = chance.gauss(40 if row["origin"] == "JFK" else 10, 25)
+        landings.append(
+            {"flight": f"F{n}", "tailnum": f"N{n % 9}", "landed_at": at + timedelta(hours=3), "arr_delay": delay}
+        )
+    weather = [
+        {"origin": origin, "at": START + timedelta(hours=n), "wind": chance.uniform(0, 30)}
+        for n in range(600)
+        for origin in ("JFK", "LGA")
+    ]
+    return {"flights": pl.DataFrame(flights), "landings": pl.DataFrame(landings), "weather": pl.DataFrame(weather)}
+
+
+if __name__ == "__main__":  # a server in a process of its own, for tests that kill it
+    from outlast.serving.server import serve
+
+    serve(Workspace.find(Path(sys.argv[1])), port=int(sys.argv[2]), ready=lambda address: print(address, flush=True))
