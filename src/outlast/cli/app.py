@@ -1,0 +1,54 @@
+"""Every command, in the order of a model's life; what a command needs is imported when it runs."""
+
+import typer
+
+from outlast.cli import life, looking, project, running
+
+app = typer.Typer(
+    name="outlast",
+    help="Takes a model out of a notebook and keeps it working.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+for command in (
+    project.init,
+    project.check,
+    project.apply,
+    project.train,
+    looking.versions,
+    looking.show,
+    looking.why,
+    life.promote,
+    life.rollback,
+    looking.history,
+    running.serve,
+    running.predict,
+    running.score,
+    running.label,
+    running.push,
+    looking.monitor,
+    running.tick,
+    running.up,
+    looking.doctor,
+):
+    app.command()(command)
+
+
+@app.callback(invoke_without_command=True)
+def root(
+    context: typer.Context,
+    version: bool = typer.Option(False, "--version", help="Print the version and stop."),
+    debug: bool = typer.Option(False, "--debug", help="On a failure, show where it came from."),
+) -> None:
+    """Takes a model out of a notebook and keeps it working."""
+    if version:
+        from outlast import __version__
+
+        print(__version__)
+        raise typer.Exit
+    if context.invoked_subcommand is None:
+        print(context.get_help())
