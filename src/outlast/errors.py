@@ -11,6 +11,7 @@
     ├── NotFound           a model, version, table or file that is not there    (LookupError)
     ├── Refused            a rule said no: a gate, a transition, an address     (PermissionError)
     ├── Conflict           two writers, one winner; or one name, two meanings   (RuntimeError)
+    ├── Unavailable        a model that cannot answer now, with no rung left    (RuntimeError)
     ├── StorageError       a disk, a database, an object store                  (OSError)
     └── MissingExtra       an optional package that is not installed            (ImportError)
 
@@ -72,6 +73,10 @@ class Refused(OutlastError, PermissionError):
 
 class Conflict(OutlastError, RuntimeError):
     """Somebody else was first, or one name was given two meanings."""
+
+
+class Unavailable(OutlastError, RuntimeError):
+    """A model cannot answer now, and its contract names nothing to say instead."""
 
 
 class StorageError(OutlastError, OSError):

@@ -1,0 +1,74 @@
+"""From scores to decisions: the action with the greatest expected payoff, by the contract."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from outlast.errors import ContractError
+from outlast.project.contract import Contract
+from outlast.types import Task
+
+Payoff = Mapping[str, Mapping[str, float | str]]
+Decide = Callable[[Mapping[str, float], Mapping[str, Any]], str]
+OUTCOMES = ("no", "yes")
+
+
+def outcomes(task: Task, classes: list[str]) -> list[str]:
+    """The words for what can happen: yes and no, or the classes."""
+    return list(OUTCOMES) if task == "binary" else classes
+
+
+def decider(contract: Contract, task: Task, classes: list[str]) -> Decide:
+    """A function from probabilities and the row's columns to the decision.
+
+    With calibrated probabilities, the decision is the one whose expected payoff is greatest, so nothing is tuned.
+    Without payoffs it is the likelier outcome.
+    """
+    payoff = contract.value.payoff
+    if not payoff:
+        return lambda chances, _: max(chances, key=lambda outcome: chances[outcome])
+    check_payoff(payoff, outcomes(task, classes))
+
+    def decide(chances: Mapping[str, float], row: Mapping[str, Any]) -> str:
+        worth = {
+            decision: sum(chances[outcome] * worth_of(amount, row) for outcome, amount in amounts.items())
+            for decision, amounts in payoff.items()
+        }
+        return max(worth, key=lambda decision: worth[decision])
+
+    return decide
+
+
+def threshold(contract: Contract) -> float | None:
+    """The probability of yes above which the first decision pays, where the payoffs are two rows of plain numbers."""
+    payoff = contract.value.payoff
+    if not payoff:
+        return 0.5
+    amounts = [amount for row in payoff.values() for amount in row.values()]
+    if len(payoff) != 2 or any(isinstance(amount, str) for amount in amounts):
+        return None
+    act, wait = ({k: float(v) for k, v in row.items()} for row in payoff.values())
+    gain, cost = act.get("yes", 0.0) - wait.get("yes", 0.0), wait.get("no", 0.0) - act.get("no", 0.0)
+    return cost / (gain + cost) if gain + cost else None
+
+
+def worth_of(amount: float | str, row: Mapping[str, Any]) -> float:
+    """A payoff: a number, or what the row's column says (nothing where it is null)."""
+    if isinstance(amount, str):
+        return float(row.get(amount) or 0.0)
+    return amount
+
+
+def check_payoff(payoff: Payoff, possible: list[str]) -> None:
+    """Refuse payoffs that leave an outcome without a worth."""
+    for decision, amounts in payoff.items():
+        if set(amounts) != set(possible):
+            raise ContractError(
+                f"outlast.toml: 'value.payoff.{decision}' names the outcomes {', '.join(sorted(amounts))}: "
+                f"expected {', '.join(possible)}. Example: {decision} = {{ "
+                + ", ".join(f"{_quoted(outcome)} = 0" for outcome in possible)
+                + " }"
+            )
+
+
+def _quoted(name: str) -> str:
+    return name if name.replace("_", "").replace("-", "").isalnum() else f'"{name}"'

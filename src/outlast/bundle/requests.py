@@ -1,0 +1,255 @@
+"""Rows as callers send them: decoded by the types of training, each fault with its row, field and what was expected."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time
+from typing import Any
+
+import polars as pl
+
+from outlast.data.schema import Field, dtype_of
+from outlast.errors import RequestError, nearest
+from outlast.types import micros, utc
+
+MISSING = object()
+Convert = Callable[[Any], Any]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One row, decoded: values in the order of the asks, its key, its moment, and what to warn of."""
+
+    values: list[Any]
+    key: str | None
+    decide_at: int
+    warnings: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, eq=False)
+class _Column:
+    name: str
+    convert: Convert
+    expected: str
+    nullable: bool
+    categories: frozenset[str] | None
+
+
+@dataclass(frozen=True)
+class Policy:
+    """What the contract says about fields that are missing or never seen."""
+
+    missing: str = "refuse"
+    unseen: str = "warn"
+
+
+class Decoder:
+    """Decodes rows of one version's request schema."""
+
+    def __init__(self, asks: Sequence[Field], key: Sequence[Field], time: str | None, policy: Policy) -> None:
+        self._columns = [_column(ask) for ask in asks]
+        self._key = [_column(part) for part in key]
+        self._time = time
+        self._policy = policy
+        self._known = {c.name for c in (*self._columns, *self._key)} | ({time} if time else set())
+
+    def decode(self, row: Mapping[str, Any], index: int, now: int) -> Asked:
+        """One row; RequestError names the row, the field and what was expected."""
+        if not isinstance(row, Mapping):
+            raise _fault(index, None, f"is {_kind(row)}: expected an object of fields such as {self._sample()}")
+        warnings: list[str] = []
+        values = [self._value(column, row, index, warnings) for column in self._columns]
+        if len(row) > len(values):
+            warnings.extend(self._unknown(row))
+        decide_at = now if self._time is None else self._moment(row, index, now)
+        return Asked(values, self._key_of(row, index), decide_at, warnings)
+
+    def _value(self, column: _Column, row: Mapping[str, Any], index: int, warnings: list[str]) -> Any:
+        value = row.get(column.name, MISSING)
+        if value is MISSING or value is None:
+            if value is MISSING or not column.nullable:
+                self._absent(column, value is MISSING, row, index, warnings)
+            return None
+        converted = column.convert(value)
+        if converted is MISSING:
+            raise _fault(index, column.name, f"is {_kind(value)}: expected {column.expected}")
+        if column.categories is not None and converted not in column.categories:
+            sentence = f"'{column.name}' is '{str(converted)[:60]}', which training never saw"
+            if self._policy.unseen == "refuse":
+                raise _fault(index, column.name, f"is '{str(converted)[:60]}', which training never saw")
+            warnings.append(sentence)
+        return converted
+
+    def _absent(self, column: _Column, missing: bool, row: Mapping[str, Any], index: int, warnings: list[str]) -> None:
+        if self._policy.missing == "warn" or (missing and column.nullable):
+            warnings.append(f"'{column.name}' is missing")
+            return
+        unknown = [name for name in row if name not in self._known]
+        hint = f"; '{unknown[0]}' is not a field: {nearest(str(unknown[0]), self._known)}" if unknown else ""
+        what = "is missing" if missing else "is null, which training never saw"
+        raise _fault(index, column.name, f"{what}: expected {column.expected}{hint}")
+
+    def _unknown(self, row: Mapping[str, Any]) -> list[str]:
+        return [f"'{str(name)[:60]}' is not a field and was ignored" for name in row if name not in self._known]
+
+    def _moment(self, row: Mapping[str, Any], index: int, now: int) -> int:
+        assert self._time is not None
+        given = row.get(self._time)
+        if given is None:
+            return now
+        found = as_moment(given)
+        if found is MISSING:
+            raise _fault(index, self._time, f"is {_kind(given)}: expected a moment such as 2013-07-01T12:00:00Z")
+        return micros(found)
+
+    def _key_of(self, row: Mapping[str, Any], index: int) -> str | None:
+        parts = []
+        for column in self._key:
+            given = row.get(column.name)
+            if given is None:
+                return None
+            converted = column.convert(given)
+            if converted is MISSING:
+                raise _fault(index, column.name, f"is {_kind(given)}: expected {column.expected}")
+            parts.append(converted)
+        return spell_key(parts) if parts else None
+
+    def _sample(self) -> str:
+        return ", ".join(f"'{column.name}'" for column in self._columns[:3])
+
+
+def spell_key(parts: Sequence[Any]) -> str:
+    """A fact's key as the one text under which its label is found again.
+
+    >>> spell_key(["UA", 1545])
+    'UA\\x1f1545'
+    """
+    return "\x1f".join(_spell(part) for part in parts)
+
+
+def as_moment(value: Any) -> Any:
+    """A moment from ISO 8601 text or a datetime; MISSING where it is none."""
+    if isinstance(value, datetime):
+        return utc(value)
+    if isinstance(value, date):
+        return datetime(value.year, value.month, value.day, tzinfo=UTC)
+    if not isinstance(value, str):
+        return MISSING
+    try:
+        return utc(datetime.fromisoformat(value))
+    except (ValueError, OverflowError):
+        return MISSING
+
+
+def converters(fields: Sequence[Field]) -> dict[str, tuple[Convert, str]]:
+    """For each field, how to read a value of it (MISSING where it is none) and what was expected, in words."""
+    return {one.name: _converter(dtype_of(one.dtype)) for one in fields}
+
+
+def _spell(part: Any) -> str:
+    if isinstance(part, datetime):
+        return utc(part).isoformat()
+    return part if isinstance(part, str) else str(part)
+
+
+def _column(ask: Field) -> _Column:
+    dtype = dtype_of(ask.dtype)
+    convert, expected = _converter(dtype)
+    categories = frozenset(ask.categories) if ask.categories and dtype == pl.String else None
+    return _Column(ask.name, convert, expected, ask.nulls > 0, categories)
+
+
+def _converter(dtype: pl.DataType) -> tuple[Convert, str]:
+    if dtype == pl.Boolean:
+        return _boolean, "true or false"
+    if dtype.is_integer():
+        return _whole_between(dtype), f"a whole number ({dtype})"
+    if dtype.is_float() or dtype.is_decimal():
+        return _number, "a number"
+    if isinstance(dtype, pl.Datetime):
+        return _datetime(dtype), "a moment such as 2013-07-01T12:00:00Z"
+    if dtype == pl.Date:
+        return _date, "a day such as 2013-07-01"
+    if dtype == pl.Time:
+        return _time_of_day, "a time of day such as 17:30:00"
+    return _text, "text"
+
+
+def _boolean(value: Any) -> Any:
+    return value if isinstance(value, bool) else MISSING
+
+
+def _whole_between(dtype: pl.DataType) -> Convert:
+    bits = int(str(dtype).lstrip("UInt"))
+    low, high = (0, 2**bits - 1) if str(dtype).startswith("U") else (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1)
+
+    def convert(value: Any) -> Any:
+        if isinstance(value, float) and value.is_integer():
+            value = int(value)
+        if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+            return MISSING
+        return value
+
+    return convert
+
+
+def _number(value: Any) -> Any:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return MISSING
+    try:
+        number = float(value)
+    except OverflowError:
+        return MISSING
+    return number if abs(number) != float("inf") and number == number else MISSING
+
+
+def _text(value: Any) -> Any:
+    return value if isinstance(value, str) else MISSING
+
+
+def _datetime(dtype: pl.Datetime) -> Convert:
+    zoned = dtype.time_zone is not None
+
+    def convert(value: Any) -> Any:
+        found = as_moment(value)
+        if found is MISSING:
+            return MISSING
+        return found if zoned else found.replace(tzinfo=None)
+
+    return convert
+
+
+def _date(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.date()
+    if isinstance(value, date):
+        return value
+    try:
+        return date.fromisoformat(value) if isinstance(value, str) else MISSING
+    except ValueError:
+        return MISSING
+
+
+def _time_of_day(value: Any) -> Any:
+    if isinstance(value, time):
+        return value
+    try:
+        return time.fromisoformat(value) if isinstance(value, str) else MISSING
+    except ValueError:
+        return MISSING
+
+
+def _kind(value: Any) -> str:
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return f"{str(value).lower()}, a truth value"
+    if isinstance(value, str):
+        return f"the text '{value[:40]}'"
+    if isinstance(value, int | float):
+        return f"the number {str(value)[:40]}"
+    return f"a {type(value).__name__}"
+
+
+def _fault(index: int, name: str | None, says: str) -> RequestError:
+    where = f"Row {index}" if name is None else f"Row {index}, field '{name}'"
+    return RequestError(f"{where} {says}", details={"row": index, **({} if name is None else {"field": name})})

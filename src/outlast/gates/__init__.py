@@ -1,0 +1,1 @@
+"""The checks a version must pass before it may go live, and the verdict."""

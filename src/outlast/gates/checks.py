@@ -1,0 +1,92 @@
+"""The checks that read what training left behind: contract, data, floors, value."""
+
+from pathlib import Path
+from typing import Any
+
+from outlast.gates.verdict import Check
+from outlast.project.contract import Contract
+from outlast.training.metrics import SMALLER_IS_BETTER
+
+
+def contract_complete(contract: Contract, folder: Path | None) -> Check:
+    """Whether everything is promised that must be, and the runbook is there."""
+    missing = [key for key, value in _required(contract).items() if value in (None, "", [])]
+    ladder = contract.serving.ladder or []
+    if "default" in ladder and "decision" not in contract.serving.defaults and contract.model.task != "regression":
+        missing.append("serving.defaults.decision (the ladder names a default)")
+    if missing:
+        return Check("contract", False, f"outlast.toml does not say: {', '.join(missing)}", {"missing": missing})
+    return _runbook(contract, folder)
+
+
+def _required(contract: Contract) -> dict[str, Any]:
+    return {
+        "model.problem": contract.model.problem,
+        "model.owner": contract.model.owner,
+        "model.runbook": contract.model.runbook,
+        "value.payoff (or value.per_unit_error)": contract.value.payoff or contract.value.per_unit_error,
+        "label.delay": contract.label.delay,
+        "serving.p99": contract.serving.p99,
+        "serving.rate": contract.serving.rate,
+        "serving.ladder": contract.serving.ladder,
+        "retraining.policy": contract.retraining.policy,
+    }
+
+
+def _runbook(contract: Contract, folder: Path | None) -> Check:
+    name = contract.model.runbook or ""
+    if "://" in name:
+        return Check("contract", True, f"complete; runbook at {name}")
+    if folder is None:
+        return Check("contract", None, f"the project's folder is not here, so its runbook '{name}' cannot be seen")
+    file = folder / name
+    if not file.is_file() or not file.read_text(encoding="utf-8").strip():
+        return Check("contract", False, f"the runbook '{name}' does not exist or is empty: write {file}")
+    return Check("contract", True, "complete; the runbook is there")
+
+
+def data_sound(summary: dict[str, Any]) -> Check:
+    """Whether no rule that blocks was broken by the data the version was trained on."""
+    broken = [v for v in summary.get("violations", []) if v["blocks"]]
+    warned = len(summary.get("violations", [])) - len(broken)
+    if broken:
+        says = "; ".join(f"{v['source']}: {v['says']}" for v in broken[:3])
+        return Check("data", False, says, {"violations": broken})
+    return Check("data", True, f"no rule that blocks was broken ({warned} warnings)")
+
+
+def floors_held(contract: Contract, summary: dict[str, Any]) -> Check:
+    """Whether the bad end of each metric's interval keeps the contract's floor."""
+    asked = {k: v for k, v in contract.gate.floors.model_dump().items() if v is not None}
+    if not asked:
+        return Check("floors", True, "the contract sets none")
+    said, verdicts = [], []
+    for name, floor in asked.items():
+        held, says = _floor(name, floor, summary)
+        said.append(says)
+        verdicts.append(held)
+    passed = None if None in verdicts and False not in verdicts else all(verdicts)
+    return Check("floors", passed, "; ".join(said), {"floors": asked})
+
+
+def _floor(name: str, floor: float, summary: dict[str, Any]) -> tuple[bool | None, str]:
+    found = summary["value"] if name == "value" else summary["metrics"].get(name)
+    if found is None:
+        return None, f"{name} was not measured for this task"
+    smaller = name in SMALLER_IS_BETTER
+    end = found["high"] if smaller else found["low"]
+    held = end <= floor if smaller else end >= floor
+    word = "at most" if smaller else "at least"
+    return held, f"{name} {end:.4g} at the bad end of its interval, {word} {floor:.4g} is asked"
+
+
+def worth_having(summary: dict[str, Any]) -> Check:
+    """Whether the model's decisions are worth more than the baseline's, at the low end of the interval."""
+    value = summary.get("value")
+    if value is None:
+        return Check("value", None, "no payoffs in the contract, so it cannot be said what a decision is worth")
+    says = (
+        f"{value['per_decision']:+.4g} {value['currency']} a decision against '{value['against']}' "
+        f"({value['low']:+.4g} to {value['high']:+.4g})"
+    )
+    return Check("value", value["low"] > 0, says, {"value": value})

@@ -1,0 +1,112 @@
+"""Letting a version out: judged, its fresh values filled, then one transition."""
+
+from datetime import datetime
+from pathlib import Path
+
+from outlast.bundle.ingest import fill
+from outlast.bundle.lookups import read_back
+from outlast.bundle.predictor import open_bundle
+from outlast.data.schema import from_json
+from outlast.errors import NotFound, Refused
+from outlast.gates.champion import no_worse
+from outlast.gates.checks import contract_complete, data_sound, floors_held, worth_having
+from outlast.gates.verdict import Verdict, conclude, keep
+from outlast.project.loader import Project, load_model
+from outlast.project.workspace import Workspace, project_folders
+from outlast.registry.contracts import effective
+from outlast.registry.declarations import declared
+from outlast.registry.rollout import Rollout, current, transition
+from outlast.registry.versions import Version, find
+from outlast.training.sources import Sources
+from outlast.training.steps import Steps, Watcher
+from outlast.types import ModelRef
+
+
+def judge(workspace: Workspace, version: Version, *, now: datetime) -> Verdict:
+    """The verdict over a version, made now and stored."""
+    contract = effective(workspace.ledger, version.model, open_bundle(workspace, version.digest).contract)
+    folder = folder_of(workspace, version.model)
+    checks = [
+        contract_complete(contract, folder),
+        data_sound(version.summary),
+        floors_held(contract, version.summary),
+        worth_having(version.summary),
+        no_worse(workspace, folder, version, champion_of(workspace, version.model)),
+    ]
+    verdict = conclude(version, checks, now)
+    keep(workspace.ledger, verdict)
+    return verdict
+
+
+def promote(
+    workspace: Workspace,
+    ref: ModelRef,
+    *,
+    by: str,
+    reason: str,
+    now: datetime,
+    watcher: Watcher | None = None,
+) -> tuple[Rollout, Verdict]:
+    """Make a version live, or say which checks stand in the way."""
+    steps = Steps(watcher)
+    version = find(workspace.ledger, ref if ref.version is not None else ModelRef(ref.name, "latest"))
+    with steps.step("judge"):
+        verdict = judge(workspace, version, now=now)
+    if not verdict.passed:
+        said = "\n".join(f"  {check.name}: {check.says}" for check in verdict.failed)
+        raise Refused(
+            f"{version.model}@{version.number} may not go live, {len(verdict.failed)} of {len(verdict.checks)} "
+            f"checks stand in the way:\n{said}",
+            details={"failed": [check.name for check in verdict.failed], "verdict": verdict.digest},
+        )
+    with steps.step("fill fresh values"):
+        fill_fresh(workspace, version)
+    with steps.step("promote"):
+        rollout = transition(
+            workspace.ledger,
+            version.model,
+            action="promote",
+            to=version.number,
+            by=by,
+            reason=reason,
+            verdict=verdict.digest,
+            at=now,
+        )
+    return rollout, verdict
+
+
+def fill_fresh(workspace: Workspace, version: Version) -> dict[str, int]:
+    """Bring the store of fresh values up to the sources' history for what a version reads; facts by source."""
+    bundle = open_bundle(workspace, version.digest)
+    kept = bundle.manifest["lookups"]
+    if not kept:
+        return {}
+    model = load_model(bundle.code)
+    folder = folder_of(workspace, version.model) or workspace.root
+    sources = Sources(Project(folder, workspace, bundle.contract, bundle.code, model))
+    schemas = {name: from_json(source["schema"]) for name, source in bundle.manifest["sources"].items()}
+    by_name = {source.name: source for source in model.sources}
+    filled: dict[str, int] = {}
+    for one in kept:
+        lookup = read_back(one, schemas)
+        name = lookup.lookup.source.name
+        filled[name] = filled.get(name, 0) + fill(workspace.fresh, lookup, sources.frame(by_name[name]))
+    return filled
+
+
+def champion_of(workspace: Workspace, model: str) -> Version | None:
+    """The live version, if there is one."""
+    rollout = current(workspace.ledger, model)
+    if rollout.live is None:
+        return None
+    return find(workspace.ledger, ModelRef(model, rollout.live))
+
+
+def folder_of(workspace: Workspace, model: str) -> Path | None:
+    """Where a model's project lies in this workspace, if it is here."""
+    try:
+        known = declared(workspace.ledger, "model", model)
+    except NotFound:
+        return None
+    folders = project_folders(workspace)
+    return next((folder for folder in folders if folder.name == known.get("folder")), None)

@@ -1,0 +1,99 @@
+"""Facts on their way in: kept in the journal first, then written for every lookup that a served version may read."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import polars as pl
+
+from outlast.bundle.format import Bundle
+from outlast.bundle.ingest import decode_facts, fit_schema, update
+from outlast.bundle.lookups import read_back
+from outlast.bundle.predictor import open_bundle
+from outlast.data.schema import Schema, from_json
+from outlast.errors import NotFound, nearest
+from outlast.features.compiled import CompiledLookup
+from outlast.journal.journal import Journal
+from outlast.project.workspace import Workspace
+from outlast.registry.rollout import current
+from outlast.registry.versions import find, models
+from outlast.types import ModelRef
+
+
+@dataclass(frozen=True)
+class Ingested:
+    """How many facts came in, and how many lookups they were written for."""
+
+    source: str
+    rows: int
+    lookups: int
+
+
+@dataclass(frozen=True, eq=False)
+class _Reads:
+    schema: Schema
+    required: tuple[str, ...]
+    lookups: list[CompiledLookup]
+
+
+class Ingest:
+    """Takes facts for a workspace's sources; bundles are read once and nothing of them is executed."""
+
+    def __init__(self, workspace: Workspace, journal: Journal) -> None:
+        self._workspace = workspace
+        self._journal = journal
+        self._bundles: dict[str, Bundle] = {}
+        self._reads: dict[tuple[str, tuple[str, ...]], _Reads] = {}
+
+    def take(self, source: str, rows: Sequence[Mapping[str, Any]] | pl.DataFrame, *, at: datetime) -> Ingested:
+        """Write facts once: to the journal, then to fresh values. Sending them again changes nothing."""
+        reads = self._reads_of(source)
+        if isinstance(rows, pl.DataFrame):
+            frame = fit_schema(source, reads.schema, rows, reads.required)
+        else:
+            frame = decode_facts(source, reads.schema, reads.required, rows)
+        self._journal.facts(source, frame.to_dicts(), at=at)
+        update(self._workspace.fresh, reads.lookups, frame)
+        return Ingested(source, frame.height, len({lookup.digest for lookup in reads.lookups}))
+
+    def sources(self) -> list[str]:
+        """The sources that some version knows."""
+        return sorted({name for bundle in self._versions() for name in bundle.manifest["sources"]})
+
+    def _reads_of(self, source: str) -> _Reads:
+        bundles = self._versions()
+        key = (source, tuple(bundle.digest for bundle in bundles))
+        if key not in self._reads:
+            self._reads[key] = self._gather(source, bundles)
+        return self._reads[key]
+
+    def _gather(self, source: str, bundles: list[Bundle]) -> _Reads:
+        using = [bundle for bundle in bundles if source in bundle.manifest["sources"]]
+        if not using:
+            known = {name for bundle in bundles for name in bundle.manifest["sources"]}
+            raise NotFound(f"No version reads a source '{source}': {nearest(source, known)}")
+        newest = using[0].manifest["sources"][source]
+        lookups: list[CompiledLookup] = []
+        for bundle in using:
+            kept = [one for one in bundle.manifest["lookups"] if one["source"]["name"] == source]
+            schemas = {source: from_json(bundle.manifest["sources"][source]["schema"])}
+            lookups.extend(read_back(one, schemas) for one in kept)
+        required = tuple(dict.fromkeys([*newest["key"], *([newest["time"]] if newest["time"] else [])]))
+        return _Reads(from_json(newest["schema"]), required, lookups)
+
+    def _versions(self) -> list[Bundle]:
+        """The bundles that are served, can be rolled back to, or were trained last; each model's newest first."""
+        ledger = self._workspace.ledger
+        found: list[Bundle] = []
+        for model in models(ledger):
+            rollout = current(ledger, model)
+            refs: list[int | str] = ["latest", *(n for n in (rollout.live, rollout.previous) if n is not None)]
+            digests = dict.fromkeys(find(ledger, ModelRef(model, ref)).digest for ref in refs)
+            found.extend(self._bundle(digest) for digest in digests)
+        return found
+
+    def _bundle(self, digest: str) -> Bundle:
+        if digest not in self._bundles:
+            self._bundles[digest] = open_bundle(self._workspace, digest)
+        return self._bundles[digest]

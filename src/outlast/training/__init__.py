@@ -1,0 +1,1 @@
+"""The run: snapshot, features as known, split, fit, evaluate, profile, bundle, register."""

@@ -1,0 +1,238 @@
+"""The training set: every question with its label as known at the cutoff and its features as known at its decision."""
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from outlast.errors import FeatureError, TrainingError
+from outlast.features.compiled import compile_lookup
+from outlast.features.facts import instants, spelled
+from outlast.features.functions import apply
+from outlast.features.offline import look_up
+from outlast.project.declare import Source
+from outlast.project.loader import Project
+from outlast.training.sources import Sources
+from outlast.types import Task, duration, micros, utc
+
+KEY, AT, LABEL, LABEL_AT = "__key", "__at", "__label", "__label_at"
+_MICROSECOND = timedelta(microseconds=1)
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Labelled questions in order of time, with features, codes of their labels, and what was left out and why."""
+
+    rows: pl.DataFrame
+    asks: tuple[str, ...]
+    features: tuple[str, ...]
+    y: npt.NDArray[Any]
+    classes: list[str]
+    task: Task
+    cutoff: datetime
+    counts: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def x(self) -> pl.DataFrame:
+        return self.rows.select(self.features)
+
+
+def build_dataset(project: Project, sources: Sources, cutoff: datetime) -> Dataset:
+    """The dataset of a project as it was known at the cutoff."""
+    asked = questions(project, sources)
+    labelled, counts = _with_labels(project, sources, asked, cutoff)
+    if labelled.is_empty():
+        raise TrainingError(
+            f"Model '{project.model.name}' has no labelled question before {cutoff:%Y-%m-%d %H:%M}: "
+            f"of {asked.height} asked, {counts['not_yet']} are not yet and {counts['never']} never labelled; "
+            "check [training] since and until, and that label and questions share their key"
+        )
+    task, codes, classes = _encode(project, labelled[LABEL])
+    rows = with_features(project, sources, labelled)
+    names = tuple(name for name in rows.columns if not name.startswith("__"))
+    return Dataset(rows, project.model.asks.names, names, codes, classes, task, cutoff, counts)
+
+
+def cutoff_of(project: Project, now: datetime) -> datetime:
+    """The moment whose knowledge is trained on: the contract's `until`, or now."""
+    until = _moment(project, "until")
+    return min(now, until) if until is not None else now
+
+
+def questions(project: Project, sources: Sources) -> pl.DataFrame:
+    """The questions of the period, in order of time: asks, key and moment."""
+    source = project.model.question
+    frame = sources.frame(source)
+    at = pl.lit(0, pl.Int64) if source.time is None else instants(source.time)
+    key = pl.int_range(pl.len()).cast(pl.String) if not source.keys else spelled(source.keys, nulls=True)
+    columns = [pl.col(name) for name in project.model.asks.names]
+    label = _own_label(project)
+    marked = frame.select(*columns, key.alias(KEY), at.alias(AT), *([] if label is None else [label.alias(LABEL)]))
+    return _in_period(project, marked).sort(AT, KEY).collect(engine="streaming")
+
+
+def with_features(project: Project, sources: Sources, asked: pl.DataFrame) -> pl.DataFrame:
+    """Questions with every lookup and function computed as of each decision."""
+    model = project.model
+    if model.lookups and model.question.time is None:
+        raise FeatureError(
+            f"Model '{model.name}' looks facts up but its questions have no time: "
+            f"give Source('{model.question.name}', …, time='the column with the moment of decision')"
+        )
+    known = asked.select(model.asks.names)
+    for lookup in model.lookups:
+        compiled = compile_lookup(lookup, sources.types(lookup.source))
+        known = known.hstack(look_up(compiled, sources.frame(lookup.source), asked, asked[AT]))
+    rows = known
+    for function in model.functions:
+        rows = rows.hstack(apply(function, known))
+    return rows.hstack(asked.select(name for name in asked.columns if name.startswith("__")))
+
+
+def _own_label(project: Project) -> pl.Expr | None:
+    model = project.model
+    return model.label.expr if model.label.source.name == model.question.name else None
+
+
+def _in_period(project: Project, frame: pl.LazyFrame) -> pl.LazyFrame:
+    since, until = _moment(project, "since"), _moment(project, "until")
+    if project.model.question.time is None:
+        return frame
+    if since is not None:
+        frame = frame.filter(pl.col(AT) >= micros(since))
+    if until is not None:
+        frame = frame.filter(pl.col(AT) < micros(until))
+    return frame.filter(pl.col(AT).is_not_null())
+
+
+def _moment(project: Project, name: str) -> datetime | None:
+    text = getattr(project.contract.training, name)
+    if text is None:
+        return None
+    try:
+        return utc(datetime.fromisoformat(text))
+    except ValueError:
+        raise TrainingError(
+            f"outlast.toml: 'training.{name}' is '{text}': expected a moment. Example: {name} = \"2013-07-01\""
+        ) from None
+
+
+def _with_labels(
+    project: Project, sources: Sources, asked: pl.DataFrame, cutoff: datetime
+) -> tuple[pl.DataFrame, dict[str, int]]:
+    contract, before = project.contract.label, micros(cutoff)
+    delay = duration(contract.delay) // _MICROSECOND if contract.delay else 0
+    maturity = duration(contract.maturity) // _MICROSECOND if contract.maturity else delay
+    if LABEL in asked.columns:
+        timed = project.model.question.time is not None
+        joined = asked.with_columns((pl.col(AT) + delay if timed else pl.lit(0, pl.Int64)).alias(LABEL_AT))
+    else:
+        truth = _truth(project, sources, before)
+        joined = asked.join(truth, on=KEY, how="left", maintain_order="left")
+    known = pl.col(LABEL).is_not_null() & (pl.col(LABEL_AT) < before)
+    ripe = (pl.col(AT) + maturity) < before
+    if contract.silence == "no":
+        joined = joined.with_columns(
+            pl.when(~known & ripe).then(pl.lit(False)).otherwise(pl.col(LABEL)).alias(LABEL),
+            pl.when(~known & ripe).then(pl.col(AT) + maturity).otherwise(pl.col(LABEL_AT)).alias(LABEL_AT),
+        )
+    labelled = joined.filter(known)
+    counts = {
+        "asked": asked.height,
+        "labelled": labelled.height,
+        "never": joined.filter(~known & ripe).height,
+        "not_yet": joined.filter(~known & ~ripe).height,
+    }
+    return labelled, counts
+
+
+def _truth(project: Project, sources: Sources, before: int) -> pl.DataFrame:
+    """The newest label of each key that was known before the cutoff."""
+    label, keys = project.model.label, project.model.question.keys
+    source = label.source
+    if not keys or any(key not in sources.types(source) for key in keys):
+        raise TrainingError(
+            f"The label's source '{source.name}' cannot be matched to the questions: "
+            f"both need the key of '{project.model.question.name}' ({', '.join(keys) or 'it has none'})"
+        )
+    assert label.expr is not None
+    at = pl.lit(0, pl.Int64) if source.time is None else _known(source)
+    frame = sources.frame(source).select(
+        spelled(keys, nulls=True).alias(KEY), label.expr.alias(LABEL), at.alias(LABEL_AT)
+    )
+    known = frame.filter(pl.col(LABEL_AT) < before).sort(LABEL_AT, maintain_order=True)
+    return known.unique(KEY, keep="last", maintain_order=True).collect(engine="streaming")
+
+
+def _known(source: Source) -> pl.Expr:
+    assert source.time is not None
+    return instants(source.time) + source.delay // _MICROSECOND
+
+
+def _encode(project: Project, label: pl.Series) -> tuple[Task, npt.NDArray[Any], list[str]]:
+    task = _task(project, label)
+    if task == "regression":
+        return task, label.cast(pl.Float64).to_numpy(), []
+    if task == "binary":
+        return task, _as_binary(label), ["no", "yes"]
+    names = sorted(label.cast(pl.String).unique().to_list())
+    codes = label.cast(pl.String).replace_strict(names, list(range(len(names))), return_dtype=pl.Int64)
+    return task, codes.to_numpy(), names
+
+
+def _as_binary(label: pl.Series) -> npt.NDArray[Any]:
+    if label.dtype != pl.Boolean and not set(label.unique().to_list()) <= {0, 1}:
+        raise TrainingError(
+            f"The task is binary but the label has values such as {label.unique().to_list()[:3]}: "
+            "write it as a comparison, such as label=source['column'] == 'value'"
+        )
+    return label.cast(pl.Boolean).cast(pl.Int64).to_numpy()
+
+
+def _task(project: Project, label: pl.Series) -> Task:
+    declared = project.contract.model.task
+    if declared is not None:
+        return declared
+    if label.dtype == pl.Boolean:
+        return "binary"
+    if label.dtype == pl.String:
+        return "multiclass"
+    if label.dtype.is_float():
+        return "regression"
+    raise TrainingError(
+        f"The label is of type {label.dtype}, which could be a class or an amount: "
+        'say which in outlast.toml. Example: [model] task = "regression"'
+    )
+
+
+def split_rows(project: Project, dataset: Dataset, seed: int) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+    """Which rows train and which test. By time, a row trains only if its label was known when the test begins."""
+    contract = project.contract.training
+    how = contract.split or ("random" if project.model.question.time is None else "time")
+    if how == "random":
+        test = np.random.default_rng(seed).random(dataset.rows.height) < contract.holdout
+        return _both_filled(~test, test, "random")
+    if project.model.question.time is None:
+        raise TrainingError(
+            "outlast.toml: 'training.split' is \"time\", but the questions have no time: "
+            "give Source(…, time=…), or split at random"
+        )
+    at = dataset.rows[AT].to_numpy()
+    begin = np.quantile(at, 1 - contract.holdout, method="lower")
+    test = at >= begin
+    train = ~test & (dataset.rows[LABEL_AT].to_numpy() < begin)
+    return _both_filled(train, test, "time")
+
+
+def _both_filled(
+    train: npt.NDArray[np.bool_], test: npt.NDArray[np.bool_], how: str
+) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+    if not train.any() or not test.any():
+        raise TrainingError(
+            f"Splitting by {how} leaves {int(train.sum())} rows to train and {int(test.sum())} to test: "
+            "both need some; change [training] holdout, or bring more labelled rows"
+        )
+    return train, test

@@ -1,0 +1,51 @@
+"""Calling the user's fit with every seed fixed, and what comes back checked."""
+
+import inspect
+import random
+from typing import Any
+
+import cloudpickle
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+from threadpoolctl import threadpool_limits
+
+from outlast.bundle.estimator import given_as
+from outlast.errors import OutlastError, TrainingError
+from outlast.features.functions import wants_pandas
+from outlast.project.declare import Model
+
+
+def fit(model: Model, x: pl.DataFrame, y: npt.NDArray[Any], *, seed: int, threads: int) -> Any:
+    """What the user's fit returns for these rows."""
+    random.seed(seed)
+    np.random.seed(seed)
+    given = {"seed": seed} if "seed" in inspect.signature(model.fit).parameters else {}
+    try:
+        with threadpool_limits(threads):
+            estimator = model.fit(given_as(x, pandas=wants_pandas(model.fit)), y, **given)
+    except OutlastError:
+        raise
+    except Exception as error:  # fit is the user's and may raise anything
+        raise TrainingError(
+            f"fit of model '{model.name}' failed on {x.height} rows and {x.width} features: "
+            f"{type(error).__name__}: {error}"
+        ) from error
+    if not hasattr(estimator, "predict"):
+        raise TrainingError(
+            f"fit of model '{model.name}' returned a {type(estimator).__name__}: "
+            "expected an object with predict(), such as `return LogisticRegression().fit(x, y)`"
+        )
+    return estimator
+
+
+def pickled(model: Model, estimator: Any) -> bytes:
+    """The fitted model as bytes."""
+    try:
+        data: bytes = cloudpickle.dumps(estimator, protocol=5)
+    except Exception as error:  # pickling runs the user's own __reduce__ and __getstate__
+        raise TrainingError(
+            f"What fit of model '{model.name}' returned cannot be kept: {type(error).__name__}: {error}; "
+            "keep open files, connections and locks out of the estimator"
+        ) from error
+    return data

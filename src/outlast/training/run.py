@@ -1,0 +1,243 @@
+"""One training run, from sources to a registered version."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from importlib.metadata import version as installed
+from typing import Any
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from outlast.bundle.decisions import threshold
+from outlast.bundle.estimator import given_as, scores
+from outlast.bundle.format import NATIVE, encode, pack, unpack
+from outlast.bundle.lookups import written
+from outlast.data import profile as profiles
+from outlast.data.schema import Field, Schema, from_json, infer, to_json
+from outlast.data.validation import Violation
+from outlast.errors import NotFound
+from outlast.features.functions import wants_pandas
+from outlast.project.loader import Project
+from outlast.project.workspace import project_folders
+from outlast.registry.declarations import declare
+from outlast.registry.versions import Version, find, register
+from outlast.training.dataset import AT, Dataset, build_dataset, cutoff_of, split_rows
+from outlast.training.fitting import fit, pickled
+from outlast.training.lineage import environment, lineage_of
+from outlast.training.metrics import measure
+from outlast.training.sources import Sources
+from outlast.training.steps import Steps, Watcher
+from outlast.training.value import Scored, value_of
+from outlast.types import ModelRef, digest_of, moment
+
+ABSENT = ("compiled model", "simpler model", "golden replay", "slices", "approvals", "tokens")
+"""What a version of this release does not have; named wherever a verdict or a card is shown."""
+
+GOLDEN_ROWS = 16
+
+
+@dataclass(frozen=True, eq=False)
+class Trained:
+    """A finished run."""
+
+    version: Version
+    seconds: dict[str, float]
+    violations: dict[str, list[Violation]]
+
+
+def train(
+    project: Project, *, by: str, now: datetime, seed: int | None = None, watcher: Watcher | None = None
+) -> Trained:
+    """Train the project's model on what was known at its cutoff and register the version."""
+    steps, sources = Steps(watcher), Sources(project)
+    contract = project.contract.training
+    seed = contract.seed if seed is None else seed
+    _declare(project, by, now)
+    with steps.step("read sources"):
+        prints = sources.fingerprints()
+    with steps.step("check data"):
+        violations = sources.violations(_schemas_before(project))
+    with steps.step("features as known"):
+        dataset = build_dataset(project, sources, cutoff_of(project, now))
+    train_rows, test_rows = split_rows(project, dataset, seed)
+    with steps.step("fit"):
+        x = dataset.x
+        estimator = fit(project.model, x.filter(pl.Series(train_rows)), dataset.y[train_rows],
+                        seed=seed, threads=contract.threads)  # fmt: skip
+    with steps.step("evaluate"):
+        tested = _score(project, dataset, estimator, test_rows)
+        summary = _summary(project, dataset, tested, (train_rows, test_rows), seed)
+    summary |= {"violations": _plain(violations), "sources": prints}
+    with steps.step("bundle"):
+        lineage = lineage_of(project, seed=seed, threads=contract.threads)
+        lineage["snapshot"] = summary["snapshot"] = _snapshot(project, dataset, test_rows)
+        golden = _golden(project, dataset, tested, test_rows)
+        files = _files(project, dataset, (summary, lineage, golden))
+        files[NATIVE] = pickled(project.model, estimator)
+        files["profile.json"] = profiles.to_json(_profile(project, dataset, tested, train_rows))
+        data = pack(_manifest(project, sources, dataset), files)
+    with steps.step("register"):
+        unpack(data)
+        digest = project.workspace.artifacts.put(data)
+        summary["timings"] = steps.seconds
+        version = register(project.workspace.ledger, project.model.name, digest=digest,
+                           code_digest=project.code.digest, task=dataset.task, summary=summary,
+                           lineage=lineage, by=by, at=now)  # fmt: skip
+    return Trained(version, steps.seconds, violations)
+
+
+def _declare(project: Project, by: str, now: datetime) -> None:
+    """Claim the names of the model and its sources in the workspace before any work is done."""
+    ledger, model = project.workspace.ledger, project.model
+    folders = [folder.name for folder in project_folders(project.workspace) if folder != project.folder]
+    here = {"folder": project.folder.name}
+    declare(ledger, "model", model.name, model=model.name, declared=here, by=by, at=now, folders=folders)
+    for source in model.sources:
+        declare(ledger, "source", source.name, model=model.name, declared=source.declared(), by=by, at=now)
+    for shared in model.sets:
+        declare(ledger, "set", shared.name, model=model.name, declared={"digest": shared.digest}, by=by, at=now)
+
+
+def _schemas_before(project: Project) -> dict[str, Schema]:
+    """The schemas of the newest version's sources."""
+    try:
+        newest = find(project.workspace.ledger, ModelRef(project.model.name, "latest"))
+    except NotFound:
+        return {}
+    bundle = unpack(project.workspace.artifacts.get(newest.digest))
+    kept = bundle.manifest["sources"]
+    return {name: from_json(source["schema"]) for name, source in kept.items()}
+
+
+def _score(project: Project, dataset: Dataset, estimator: Any, chosen: npt.NDArray[np.bool_]) -> Scored:
+    rows = dataset.rows.filter(pl.Series(chosen))
+    x = given_as(rows.select(dataset.features), pandas=wants_pandas(project.model.fit))
+    table = scores(estimator, x, dataset.task, len(dataset.classes))
+    return Scored(project.contract, dataset.task, dataset.classes, rows, table, dataset.y[chosen])
+
+
+def _summary(
+    project: Project,
+    dataset: Dataset,
+    tested: Scored,
+    split: tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]],
+    seed: int,
+) -> dict[str, Any]:
+    train_rows, test_rows = split
+    counts = {
+        **dataset.counts,
+        "train": int(train_rows.sum()),
+        "test": int(test_rows.sum()),
+        "embargoed": int((~train_rows & ~test_rows).sum()),
+    }
+    return {
+        "metrics": measure(dataset.task, tested.y, tested.table, seed),
+        "value": value_of(tested, seed),
+        "threshold": threshold(project.contract) if dataset.task == "binary" else None,
+        "rows": counts,
+        "period": _period(project, dataset, test_rows),
+        "contract": project.contract.model_dump(mode="json"),
+        "contract_digest": project.contract.digest,
+        "features": list(dataset.features),
+        "base_rate": float(dataset.y.mean()) if dataset.task == "binary" else None,
+        "absent": list(ABSENT),
+    }
+
+
+def _period(project: Project, dataset: Dataset, test_rows: npt.NDArray[np.bool_]) -> dict[str, str | None]:
+    if project.model.question.time is None:
+        return {"from": None, "until": None, "test_from": None, "cutoff": None}
+    at = dataset.rows[AT]
+    first_test = at.filter(pl.Series(test_rows)).min()
+    edges = {"from": at.min(), "until": at.max(), "test_from": first_test}
+    said = {name: moment(int(us)).isoformat() for name, us in edges.items() if isinstance(us, int)}
+    return {**said, "cutoff": dataset.cutoff.isoformat() if project.contract.training.until else None}
+
+
+def _snapshot(project: Project, dataset: Dataset, test_rows: npt.NDArray[np.bool_]) -> str:
+    """Keep the training set as it was; equal sets are kept once."""
+    frame = dataset.rows.with_columns(pl.Series("__test", test_rows), pl.Series("__y", dataset.y))
+    digest = digest_of(frame.hash_rows(seed=0).to_numpy().tobytes() + str(frame.schema).encode())
+    name = f"snapshots/{project.model.name}/{digest[:16]}"
+    project.workspace.tables.append(name, frame, once=digest)
+    return name
+
+
+def _golden(
+    project: Project, dataset: Dataset, tested: Scored, test_rows: npt.NDArray[np.bool_]
+) -> list[dict[str, Any]]:
+    """Example requests spread over the test rows, with the features and scores they gave."""
+    places = np.unique(np.linspace(0, tested.rows.height - 1, GOLDEN_ROWS).astype(int)).tolist()
+    complete = tested.rows.select(pl.all_horizontal(pl.col(dataset.asks).is_not_null()).alias("all"))["all"]
+    if complete.any() and not complete[places[0]]:
+        places = [int(complete.arg_max() or 0), *places]
+    question = project.model.question
+    found = []
+    for place in dict.fromkeys(places):
+        row = tested.rows.row(place, named=True)
+        request = {name: row[name] for name in dataset.asks}
+        if question.time is not None:
+            request.setdefault(question.time, moment(row[AT]).isoformat())
+        features = {name: row[name] for name in dataset.features}
+        found.append({"request": request, "features": features, "scores": tested.table[place].tolist()})
+    return found
+
+
+def _profile(project: Project, dataset: Dataset, tested: Scored, train_rows: npt.NDArray[np.bool_]) -> profiles.Profile:
+    column = {"binary": 1, "regression": 0}.get(dataset.task)
+    scored = tested.table.max(axis=1) if column is None else tested.table[:, column]
+    edge = threshold(project.contract) if dataset.task == "binary" else None
+    return profiles.build(dataset.x.filter(pl.Series(train_rows)), scored, threshold=edge)
+
+
+def _files(project: Project, dataset: Dataset, parts: tuple[Any, Any, Any]) -> dict[str, bytes]:
+    summary, lineage, golden = parts
+    return {
+        "contract.json": encode(project.contract.model_dump(mode="json")),
+        **{f"code/{name}": content for name, content in project.code.files.items()},
+        "golden.json": encode(golden),
+        "environment.txt": environment().encode(),
+        "lineage.json": encode(lineage),
+        "summary.json": encode(summary),
+    }
+
+
+def _manifest(project: Project, sources: Sources, dataset: Dataset) -> Mapping[str, Any]:
+    model = project.model
+    question = model.question
+    asked = infer(dataset.rows.lazy(), list(model.asks.names))
+    known = {field.name: field for field in sources.schema(question).fields}
+    return {
+        "model": model.name,
+        "task": dataset.task,
+        "asks": [msgspec.to_builtins(field) for field in asked.fields],
+        "key": [msgspec.to_builtins(_bare(known[name])) for name in question.keys],
+        "time": question.time,
+        "features": list(dataset.features),
+        "classes": dataset.classes,
+        "pandas": wants_pandas(model.fit),
+        "lookups": [written(lookup) for lookup in model.lookups],
+        "label": {"source": model.label.source.name, "columns": list(model.label.names)},
+        "sources": {
+            source.name: {**source.declared(), "schema": to_json(sources.schema(source)).decode()}
+            for source in model.sources
+        },
+        "code_digest": project.code.digest,
+        "outlast": installed("outlast"),
+    }
+
+
+def _bare(field: Field) -> Field:
+    """A key's field without the values it had: they are names of rows, not categories."""
+    return msgspec.structs.replace(field, categories=None, low=None, high=None)
+
+
+def _plain(violations: dict[str, list[Violation]]) -> list[dict[str, Any]]:
+    return [
+        {"source": name, "column": v.column, "rule": v.rule, "count": v.count, "blocks": v.blocks, "says": v.sentence,
+         "example": v.example}
+        for name, found in violations.items() for v in found
+    ]  # fmt: skip

@@ -1,0 +1,73 @@
+"""A project's sources during one run: scanned where the workspace binds them, each schema inferred once."""
+
+from typing import Any
+
+import polars as pl
+
+from outlast.data.fingerprint import fingerprint
+from outlast.data.schema import Schema, infer, types
+from outlast.data.sources import scan
+from outlast.data.validation import Violation, check
+from outlast.errors import FeatureError, nearest
+from outlast.project.declare import Source
+from outlast.project.loader import Project
+
+
+class Sources:
+    """Frames and schemas by source, each read from one place for the whole run."""
+
+    def __init__(self, project: Project) -> None:
+        self._project = project
+        self._frames: dict[str, pl.LazyFrame] = {}
+        self._schemas: dict[str, Schema] = {}
+
+    def frame(self, source: Source) -> pl.LazyFrame:
+        """The rows of a source, lazily."""
+        if source.name not in self._frames:
+            location = self._project.workspace.location(source, self._project.folder)
+            self._frames[source.name] = scan(source, location)
+        return self._frames[source.name]
+
+    def schema(self, source: Source) -> Schema:
+        """The columns a project reads of a source, as they are now."""
+        if source.name not in self._schemas:
+            frame = self.frame(source)
+            columns = self._columns(source, list(frame.collect_schema().names()))
+            self._schemas[source.name] = infer(frame, columns)
+        return self._schemas[source.name]
+
+    def types(self, source: Source) -> dict[str, pl.DataType]:
+        return types(self.schema(source))
+
+    def fingerprints(self) -> dict[str, Any]:
+        """What each source was when it was read."""
+        found = {}
+        for source in self._project.model.sources:
+            location = self._project.workspace.location(source, self._project.folder)
+            found[source.name] = fingerprint(source, location, self.frame(source))
+        return found
+
+    def violations(self, before: dict[str, Schema]) -> dict[str, list[Violation]]:
+        """What breaks the contract's rules, or the schema of the version before."""
+        found = {}
+        for source in self._project.model.sources:
+            rules = self._project.contract.data.get(source.name)
+            frame = self.frame(source).select(field.name for field in self.schema(source).fields)
+            question = source.name == self._project.model.question.name
+            before_it = before.get(source.name)
+            found[source.name] = check(frame, before_it, rules, source.keys, time=source.time, unique=question)
+        return found
+
+    def _columns(self, source: Source, present: list[str]) -> list[str]:
+        model = self._project.model
+        if source.name != model.question.name:
+            return present
+        needed = dict.fromkeys([*source.keys, *([source.time] if source.time else []), *model.asks.names])
+        if model.label.source.name == source.name:
+            needed.update(dict.fromkeys(model.label.names))
+        if any(lookup.source.name == source.name for lookup in model.lookups):
+            needed.update(dict.fromkeys(present))
+        for name in needed:
+            if name not in present:
+                raise FeatureError(f"Source '{source.name}' has no column '{name}': {nearest(name, present)}")
+        return list(needed)
