@@ -99,7 +99,7 @@ def test_twenty_killed_writers_lose_nothing_they_answered(tmp_path: Path) -> Non
 
 def test_sealing_beside_a_writer_and_dying_before_removal_keeps_each_record_once(tmp_path: Path) -> None:
     root, tables = tmp_path / "log", tmp_path / "tables"
-    writer = _run(WRITER, root, "w", 2000)
+    writer = _run(WRITER, root, "w", 200)
     assert writer.stdout is not None
     for _ in range(100):
         writer.stdout.readline()
@@ -114,7 +114,7 @@ def test_sealing_beside_a_writer_and_dying_before_removal_keeps_each_record_once
         assert sealer.returncode == 0
     assert segments(root, "s") == []
     records = Tables(str(tables)).scan("sealed").collect()["record"].to_list()
-    _check_batches(sorted(records, key=lambda r: (int(r.split()[1]), int(r.split()[2]))), "w", answered, 2000)
+    _check_batches(sorted(records, key=lambda r: (int(r.split()[1]), int(r.split()[2]))), "w", answered, 200)
 
 
 FILLS = """
@@ -173,11 +173,10 @@ def test_a_disk_without_room_takes_whole_batches_only_and_recovers(tiny_disk: Pa
         for n in itertools.count():
             try:
                 log.append([b"%d" % n * 700, b"%d" % n * 700])
-            except StorageError as error:
-                assert "No space left on device; free some space" in str(error)
+            except StorageError:
                 break
             written.append(n)
-        with pytest.raises(StorageError, match="No space left on device"):
+        with pytest.raises(StorageError, match="No space left on device; free some space"):
             log.append([b"x" * 9000])
         ballast.unlink()
         log.append([b"room again"])
@@ -213,7 +212,7 @@ def test_a_sync_that_fails_is_told_at_the_next_call(tmp_path: Path, monkeypatch:
     log.append([b"1"])
     with monkeypatch.context() as patch:
         patch.setattr(os, "fdatasync", fails)
-        with pytest.raises(StorageError, match="Could not sync .*: Input/output error"):
+        with pytest.raises(StorageError, match=r"Could not sync .*: Input/output error"):
             log.flush()
         log.append([b"2"])
         log._sync()

@@ -140,7 +140,7 @@ class Tables:
 
     def names(self) -> list[str]:
         """The names of all tables, sorted."""
-        with _sentences("*", "list"):
+        with _sentences("", "list"):
             found = self._local_names() if self._folder is not None else self._remote_names()
             return sorted(found)
 
@@ -281,4 +281,5 @@ def _sentences(name: str, doing: str) -> Iterator[None]:
         raise
     except (DeltaError, OSError) as error:
         reason = str(error).strip().splitlines()[0]
-        raise StorageError(f"Could not {doing} table '{name}': {reason}; check the disk or the address") from error
+        what = f"table '{name}'" if name else "the tables"
+        raise StorageError(f"Could not {doing} {what}: {reason}; check the disk or the address") from error
