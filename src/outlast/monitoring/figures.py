@@ -68,9 +68,9 @@ class Figures:
         return asdict(self)
 
 
-def figures(counts: Counts, profile: Profile, task: Task) -> Figures:
-    """The figures of some counts against the profile that was frozen at training."""
-    columns = tuple(column(bins, counts.cells[index]) for index, bins in enumerate(profile.features))
+def figures(counts: Counts, profile: Profile, task: Task, *, columns: bool = True) -> Figures:
+    """The figures of some counts against the profile that was frozen at training; perhaps without its columns."""
+    shown = enumerate(profile.features) if columns else ()
     matured = counts.tally("matured")
     labelled = counts.tally("labelled")
     coverage = Figure.missing("no prediction is matured yet")
@@ -78,8 +78,8 @@ def figures(counts: Counts, profile: Profile, task: Task) -> Figures:
         coverage = Figure(labelled / matured, matured, *_wilson(labelled, matured))
     return Figures(
         counts.rows,
-        columns,
-        None if profile.scores is None else column(profile.scores, counts.scores),
+        tuple(column(bins, counts.cells[index]) for index, bins in shown),
+        None if profile.scores is None or not columns else column(profile.scores, counts.scores),
         coverage,
         counts.tally("assumed"),
         counts.tally("early"),

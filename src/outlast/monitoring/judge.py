@@ -25,6 +25,8 @@ ASSUMED_EFFECT = 10.0
 much, ten of its rows are taken for one independent row."""
 DAYS = 7
 """Days of its own from which a version's design effects are measured."""
+LARGEST = 1e6
+"""Deviations are not said beyond this: nothing depends on more."""
 GRADED = 200
 """Matured answers below which a mean loss is not judged: its error is estimated from the same rows."""
 
@@ -243,7 +245,7 @@ def _worse(
     beyond = sign * (moments.mean - known["value"]) - slack
     stream = f"loss:{name}"
     error = moments.error * math.sqrt(bench.effects.of(stream))
-    deviation = beyond / error if error else math.inf if beyond > 0 else 0.0
+    deviation = min(beyond / error, LARGEST) if error else LARGEST if beyond > 0 else 0.0
     coverage = counts.tally("labelled") / max(1, counts.tally("matured"))
     if deviation <= bench.threshold("page"):
         return []

@@ -1,0 +1,155 @@
+"""What the watch knows about a model, for people: `outlast monitor MODEL`, and the same as plain values."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+from outlast.monitoring.alerts import Alert, alerts
+from outlast.monitoring.counts import merged
+from outlast.monitoring.delivery import place
+from outlast.monitoring.figures import METRICS, Figure, Figures, figures
+from outlast.monitoring.subject import Subject, open_subject
+from outlast.monitoring.windows import Window, stored
+from outlast.project.workspace import Workspace
+from outlast.registry.versions import find
+from outlast.types import ModelRef, span
+
+MAIN = {"binary": "roc_auc", "multiclass": "log_loss", "regression": "mae"}
+"""The metric that is shown first, as in training."""
+NEWEST = 12
+MOVED = 5
+
+
+@dataclass(frozen=True)
+class Line:
+    """One window: how many predictions, how many labels, how good, how much money, and what was found."""
+
+    starts_at: datetime
+    rows: int
+    coverage: Figure
+    metric: Figure
+    value: Figure
+    findings: tuple[dict[str, Any], ...]
+
+
+@dataclass(frozen=True)
+class Report:
+    """A version under watch: every window, all of them together, and the alerts."""
+
+    model: str
+    version: int
+    cadence: str
+    currency: str
+    metric: str
+    expected: dict[str, float] | None
+    """The main metric in the evaluation: value, low, high; None when it was not evaluated."""
+    lines: tuple[Line, ...]
+    total: Figures | None
+    """None when there is no window yet."""
+    alerts: tuple[dict[str, Any], ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values; moments are ISO 8601."""
+        plain: dict[str, Any] = _plain(asdict(self))
+        return plain
+
+
+def report(workspace: Workspace, model: str, *, since: datetime | None = None, until: datetime | None = None) -> Report:
+    """What is known about NAME or NAME@VERSION (by default the live one, else the latest) between two moments."""
+    version = find(workspace.ledger, ModelRef.parse(model))
+    subject = open_subject(workspace, version.model, version.number)
+    found = stored(workspace.ledger, version.model, version.number, since, until)
+    name = MAIN[subject.task]
+    total = merged(window.counts for window in found)
+    return Report(
+        version.model,
+        version.number,
+        span(subject.cadence),
+        subject.contract.value.currency,
+        name,
+        subject.summary.get("metrics", {}).get(name),
+        tuple(_line(window, subject) for window in found),
+        None if total is None else figures(total, subject.profile, subject.task),
+        tuple(_told(alerts(workspace.ledger, version.model), version.number)),
+    )
+
+
+def _line(window: Window, subject: Subject) -> Line:
+    # Only what a line shows is computed: a year has thousands of windows.
+    shown = figures(window.counts, subject.profile, subject.task, columns=False)
+    metric = METRICS[subject.task][MAIN[subject.task]](window.counts)
+    return Line(window.starts_at, window.counts.rows, shown.coverage, metric, shown.value, window.findings)
+
+
+def _told(found: Sequence[Alert], version: int) -> list[dict[str, Any]]:
+    return [
+        {
+            "id": alert.id,
+            "kind": alert.kind,
+            "severity": alert.severity,
+            "at": alert.at,
+            "from": alert.detail["from"],
+            "sentence": alert.sentence,
+            "route": place(alert.route),
+            "delivered_at": alert.delivered_at,
+            "attempts": alert.attempts,
+            "error": alert.detail.get("error"),
+        }
+        for alert in found
+        if alert.detail["version"] == version
+    ]
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, dict):
+        return {name: _plain(one) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(one) for one in value]
+    return value
+
+
+def shown(found: Report) -> None:
+    """Print a report for people: all windows together, the newest of them, what was found and who was told."""
+    print(f"{found.model}@{found.version}, windows of {found.cadence}")
+    if found.total is None:
+        print("  no prediction was counted yet: `outlast tick` counts what was served")
+        return
+    for line in _summary(found, found.total):
+        print(f"  {line}")
+    for window in [line for line in found.lines if line.rows][-NEWEST:]:
+        print(
+            f"  {window.starts_at:%Y-%m-%d %H:%M}  {window.rows:>7,} rows  {found.metric} {_said(window.metric)}"
+            f"  {_said(window.value)} {found.currency}"
+            + (f"  {len(window.findings)} findings" if window.findings else "")
+        )
+    for alert in found.alerts[-NEWEST:]:
+        told = "told" if alert["delivered_at"] else f"waits after {alert['attempts']} attempts"
+        print(f"  [{alert['severity']}] {alert['sentence']} ({alert['route']}: {told})")
+
+
+def _summary(found: Report, total: Figures) -> list[str]:
+    expected = "" if found.expected is None else f", {found.expected['value']:.4g} in the evaluation"
+    lines = [
+        f"{total.rows:,} predictions in {len(found.lines)} windows, {total.warned:,} with warnings",
+        f"labels     {_said(total.coverage)} of matured predictions; {total.early:,} early, {total.assumed:,} taken as no",
+        f"{found.metric:<10} {_said(total.metrics[found.metric])}{expected}",
+        f"value      {_said(total.value)} {found.currency}; above the baseline, per decision: "
+        f"{_said(total.gain_per_decision)}",
+    ]
+    columns = [column for column in total.columns if column.moved.value is not None]
+    for column in sorted(columns, key=lambda c: -(c.moved.value or 0.0))[:MOVED]:
+        missing = column.rates["missing"]
+        lines.append(
+            f"{column.column:<24} moved {_said(column.moved)}, PSI {_said(column.psi)}, missing {_said(missing)}"
+        )
+    return lines
+
+
+def _said(figure: Figure) -> str:
+    if figure.value is None:
+        return f"— ({figure.reason})"
+    interval = "" if figure.low is None or figure.high is None else f" ({figure.low:,.4g} to {figure.high:,.4g})"
+    return f"{figure.value:,.4g}{interval}"

@@ -1,0 +1,44 @@
+"""What is watched: a version with its frozen profile, and the contract as it is now."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
+from typing import Any
+
+from outlast.bundle.format import unpack
+from outlast.data.profile import Profile, from_json, score_cells
+from outlast.monitoring.grading import Terms
+from outlast.project.contract import Contract
+from outlast.project.workspace import Workspace
+from outlast.registry.contracts import effective
+from outlast.registry.versions import find
+from outlast.types import ModelRef, Task, duration
+
+
+@dataclass(frozen=True)
+class Subject:
+    """One version under watch; nothing of its bundle is executed."""
+
+    model: str
+    version: int
+    task: Task
+    contract: Contract
+    profile: Profile
+    summary: Mapping[str, Any]
+    terms: Terms
+
+    @property
+    def cadence(self) -> timedelta:
+        return duration(self.contract.monitoring.cadence)
+
+
+def open_subject(workspace: Workspace, model: str, version: int) -> Subject:
+    """A version as the watch sees it, from its verified bundle and the model's live contract."""
+    found = find(workspace.ledger, ModelRef(model, version))
+    bundle = unpack(workspace.artifacts.get(found.digest), f"Bundle {found.digest[:12]}")
+    contract = effective(workspace.ledger, model, bundle.contract)
+    profile = from_json(bundle.files["profile.json"])
+    cells = None if profile.scores is None else partial(score_cells, profile)
+    terms = Terms.of(bundle.contract, found.task, features=profile.names, score_cells=cells)
+    return Subject(model, version, found.task, contract, profile, found.summary, terms)

@@ -1,0 +1,1 @@
+"""The loop: what is due is done, by whoever runs it."""
