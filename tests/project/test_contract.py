@@ -1,0 +1,63 @@
+"""The contract: every fault names file and key, what was expected and an example; live and frozen parts are apart."""
+
+from pathlib import Path
+
+import pytest
+
+from outlast.errors import ContractError
+from outlast.project.contract import Contract, parse_contract, read_contract
+
+FAULTS = [
+    ("[modle]", "outlast.toml: unknown section 'modle': did you mean 'model'?"),
+    ("[model]\nonwer = 'x'", "outlast.toml: unknown key 'model.onwer': did you mean 'owner'?"),
+    ("[model]\ntask = 'foo'", "'model.task' is 'foo': input should be 'binary', 'multiclass' or 'regression'."),
+    ("[label]\ndelay = '5 minutes'", 'Example: delay = "6h"'),
+    ("[gate.floors]\nroc = 1", "unknown key 'gate.floors.roc': did you mean 'roc_auc'?"),
+    ("[data.flights]\nrange = 1", "unknown key 'data.flights.range': did you mean 'ranges'?"),
+    ("[training]\nholdout = 2", "'training.holdout' is 2: input should be less than 1. Example: holdout = 0.2"),
+    ("[serving]\nladder = ['ful']", "'full', 'simpler', 'default' or 'refuse'"),
+    ("[monitoring]\ncadence = 3", "'monitoring.cadence' is 3"),
+    ("[model", "outlast.toml is not valid TOML"),
+]
+
+
+@pytest.mark.parametrize(("text", "says"), FAULTS)
+def test_a_fault_is_one_sentence_with_what_was_expected(text: str, says: str) -> None:
+    with pytest.raises(ContractError) as caught:
+        parse_contract(text)
+    assert says in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_every_fault_is_told_at_once() -> None:
+    with pytest.raises(ContractError) as caught:
+        parse_contract("[model]\nonwer = 'x'\ntask = 'y'")
+    assert len(str(caught.value).splitlines()) == 2
+
+
+def test_an_empty_contract_is_one_that_promises_nothing() -> None:
+    assert parse_contract("") == Contract()
+
+
+def test_live_and_frozen_parts_are_apart_and_together_make_the_contract() -> None:
+    text = (
+        "[model]\nowner = 'a'\ntask = 'binary'\n[value.payoff]\nact = {yes = 1, no = -1}\n[monitoring]\ncadence = '2h'"
+    )
+    contract = parse_contract(text)
+    live, frozen = contract.live(), contract.frozen()
+    assert live["model"] == {"owner": "a", "runbook": "RUNBOOK.md"}
+    assert set(live) == {"model", "monitoring", "gate", "retraining"}
+    assert "owner" not in frozen["model"]
+    assert frozen["model"]["task"] == "binary"
+    assert Contract.model_validate(frozen).with_live(live) == contract
+
+
+def test_a_new_owner_needs_no_new_version() -> None:
+    before, after = parse_contract("[model]\nowner = 'a'"), parse_contract("[model]\nowner = 'b'")
+    assert before.frozen() == after.frozen()
+    assert before.with_live(after.live()).model.owner == "b"
+
+
+def test_a_missing_contract_says_how_to_start_one(tmp_path: Path) -> None:
+    with pytest.raises(ContractError, match="outlast init"):
+        read_contract(tmp_path)
