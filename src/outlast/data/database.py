@@ -140,9 +140,18 @@ def _dated(frame: pl.DataFrame) -> Iterator[pl.Expr]:
         if frame.schema[name] != pl.String or frame[name].null_count() == frame.height:
             continue
         if frame[name].str.contains(_MOMENT).all():
-            yield pl.col(name).str.to_datetime(time_unit="us", time_zone="UTC", strict=True)
+            yield _moment(pl.col(name))
         elif frame[name].str.contains(_DAY).all():
             yield pl.col(name).str.to_date(strict=True)
+
+
+def _moment(text: pl.Expr) -> pl.Expr:
+    """Text of the shape _MOMENT as a moment, whichever of its spellings each row chose."""
+    day, clock = text.str.slice(0, 10), text.str.slice(11, 5)
+    second = text.str.extract(r":\d{2}:(\d{2}(\.\d+)?)").fill_null("00")
+    zone = text.str.extract(r"([+-]\d{2}:?\d{2})$").fill_null("+00:00").str.replace(":", "")
+    whole = pl.concat_str(day, pl.lit("T"), clock, pl.lit(":"), second, zone)
+    return pl.when(text.is_not_null()).then(whole).str.to_datetime("%Y-%m-%dT%H:%M:%S%.f%z", time_unit="us")
 
 
 def _driver_missing(name: str, url: sa.URL, error: ImportError) -> Exception:
