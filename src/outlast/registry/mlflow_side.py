@@ -1,0 +1,232 @@
+"""MLflow's side of the mirror: one experiment and one registered model per model of ours, made or found again."""
+
+import os
+import re
+import tempfile
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+
+from outlast.registry.mlmodel import write_model
+from outlast.registry.versions import Version
+from outlast.types import FORMAT, micros
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+ALIASES = ("champion", "challenger")
+_PLACE = "model"
+_DONE = "outlast.mirrored"
+_NOTE = "A mirror that Outlast keeps. What is live is decided in its ledger: changes made here are put back."
+_DEFAULTS = {  # set unless the user has: no word to a third party, and a server that is down is noticed soon
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
+}
+
+
+@dataclass(frozen=True)
+class Placed:
+    """Where a version is in MLflow, and whether this call put it or its run there."""
+
+    run_id: str
+    number: int
+    made: bool
+    whole: bool
+
+
+class Side:
+    """What MLflow has of one model, read once; every method finds what is there before it makes something."""
+
+    def __init__(self, uri: str, model: str, artifacts: Path) -> None:
+        self._model = model
+        self._client = connect(uri)
+        self._experiment = self._open_experiment(None if "://" in uri and uri.startswith("http") else artifacts)
+        self._runs = {run.data.tags["outlast.digest"]: run for run in self._all_runs()}
+        self._aliases = self._open_registered()
+        self._versions = {one.tags["outlast.digest"]: int(one.version) for one in self._all_versions()}
+
+    def place(self, version: Version, bundle: Path | None, *, thorough: bool) -> Placed:
+        """Make a version's run and registered version where they are missing; `bundle` None: only what needs none."""
+        run, made = self._run(version)
+        whole = run.data.tags.get(_DONE) == str(FORMAT)
+        if not whole or thorough:
+            whole = self._fill(run, version, bundle)
+        number = self._versions.get(version.digest)
+        if number is None:
+            number, made = self._register(version, run), True
+        return Placed(run.info.run_id, number, made, whole)
+
+    def has(self, version: Version) -> bool:
+        """Whether the version is there as a whole."""
+        run = self._runs.get(version.digest)
+        whole = run is not None and run.info.lifecycle_stage == "active" and run.data.tags.get(_DONE) == str(FORMAT)
+        return whole and version.digest in self._versions
+
+    def aliases(self) -> dict[str, int]:
+        """Where our aliases point now."""
+        return {name: int(number) for name, number in self._aliases.items() if name in ALIASES}
+
+    def point(self, alias: str, number: int | None) -> None:
+        """Make an alias point at a registered version, or at none."""
+        if number is None:
+            self._client.delete_registered_model_alias(self._model, alias)
+        else:
+            self._client.set_registered_model_alias(self._model, alias, str(number))
+
+    def _open_experiment(self, artifacts: Path | None) -> str:
+        known = self._client.get_experiment_by_name(self._model)
+        if known is None:
+            place = None if artifacts is None else artifacts.resolve().as_uri()
+            return str(self._client.create_experiment(self._model, artifact_location=place))
+        if known.lifecycle_stage == "deleted":
+            self._client.restore_experiment(known.experiment_id)
+        return str(known.experiment_id)
+
+    def _open_registered(self) -> dict[str, str]:
+        from mlflow.exceptions import MlflowException
+
+        try:
+            return dict(self._client.get_registered_model(self._model).aliases)
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+                raise
+        self._client.create_registered_model(self._model, description=_NOTE)
+        return {}
+
+    def _all_runs(self) -> Iterator[Any]:
+        from mlflow.entities import ViewType
+
+        token = None
+        while True:
+            page = self._client.search_runs(
+                [self._experiment],
+                f"tags.`outlast.model` = '{self._model}'",
+                run_view_type=ViewType.ALL,
+                page_token=token,
+            )
+            yield from page
+            token = page.token
+            if not token:
+                return
+
+    def _all_versions(self) -> Iterator[Any]:
+        token = None
+        while True:
+            page = self._client.search_model_versions(f"name = '{self._model}'", page_token=token)
+            yield from (one for one in page if "outlast.digest" in one.tags)
+            token = page.token
+            if not token:
+                return
+
+    def _run(self, version: Version) -> tuple[Any, bool]:
+        run = self._runs.get(version.digest)
+        if run is None:
+            at = micros(version.created_at) // 1000
+            made = self._client.create_run(self._experiment, at, _tags(version), run_name=str(version))
+            return made, True
+        if run.info.lifecycle_stage == "deleted":
+            self._client.restore_run(run.info.run_id)
+            return run, True
+        return run, False
+
+    def _fill(self, run: Any, version: Version, bundle: Path | None) -> bool:
+        """Everything of a run; saying the same again changes nothing, so an interrupted one is just repeated."""
+        from mlflow.entities import Metric, Param
+
+        at, run_id = micros(version.created_at) // 1000, run.info.run_id
+        metrics = [Metric(_plain(name), value, at, 0) for name, value in _metrics(version).items()]
+        params = [Param(name, value[:500]) for name, value in _params(version).items()]
+        self._client.log_batch(run_id, metrics=metrics, params=params)
+        if bundle is not None:
+            with tempfile.TemporaryDirectory(prefix="outlast-mirror-") as folder:
+                write_model(Path(folder) / _PLACE, version, bundle, run_id=run_id)
+                self._client.log_artifacts(run_id, folder)
+            self._client.set_tag(run_id, _DONE, str(FORMAT))
+        self._client.set_terminated(run_id, "FINISHED", at)
+        return bundle is not None
+
+    def _register(self, version: Version, run: Any) -> int:
+        made = self._client.create_model_version(
+            self._model,
+            f"{run.info.artifact_uri}/{_PLACE}",
+            run.info.run_id,
+            tags={"outlast.version": str(version.number), "outlast.digest": version.digest},
+        )
+        return int(made.version)
+
+
+def connect(uri: str) -> "MlflowClient":
+    """A client of the MLflow at an address; nothing is sent until it is used."""
+    for name, value in _DEFAULTS.items():
+        os.environ.setdefault(name, value)
+    from mlflow import MlflowClient
+
+    return MlflowClient(tracking_uri=uri, registry_uri=uri)
+
+
+@contextmanager
+def quietly() -> Iterator[None]:
+    """MLflow's own use of SQLAlchemy is deprecated in places; that is not our users' to read."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", r"The ``noload`` loader strategy", sa.exc.SADeprecationWarning)
+        yield
+
+
+def faults() -> tuple[type[Exception], ...]:
+    """What MLflow raises when it, its database or its disk fails."""
+    from mlflow.exceptions import MlflowException
+
+    return MlflowException, sa.exc.SQLAlchemyError, OSError
+
+
+def _tags(version: Version) -> dict[str, str]:
+    tags = {
+        "outlast.model": version.model,
+        "outlast.version": str(version.number),
+        "outlast.digest": version.digest,
+        "mlflow.user": version.created_by,
+        "mlflow.source.name": "outlast train",
+        "mlflow.source.type": "LOCAL",
+        "mlflow.source.git.commit": version.lineage.get("commit"),
+    }
+    return {name: value for name, value in tags.items() if isinstance(value, str)}
+
+
+def _metrics(version: Version) -> dict[str, float]:
+    """The evaluation, with the ends of its intervals and in money."""
+    summary = version.summary
+    found: dict[str, Any] = {}
+    for name, measured in {**(summary.get("metrics") or {}), "value_per_decision": _money(summary)}.items():
+        if isinstance(measured, dict):
+            found |= {name: measured.get("value"), f"{name}_low": measured.get("low")}
+            found |= {f"{name}_high": measured.get("high")}
+    numbers = {name: value for name, value in found.items() if isinstance(value, int | float)}
+    return {name: float(value) for name, value in numbers.items()}
+
+
+def _money(summary: dict[str, Any]) -> dict[str, Any] | None:
+    value = summary.get("value")
+    return {**value, "value": value.get("per_decision")} if isinstance(value, dict) else None
+
+
+def _params(version: Version) -> dict[str, str]:
+    """What the run was given, and what it ran on."""
+    summary = version.summary
+    found: dict[str, Any] = {"task": version.task, "code_digest": version.code_digest}
+    found |= {name: summary.get(name) for name in ("threshold", "contract_digest", "snapshot")}
+    found |= {f"rows.{name}": value for name, value in (summary.get("rows") or {}).items()}
+    found |= {f"period.{name}": value for name, value in (summary.get("period") or {}).items()}
+    found["features"] = ", ".join(summary.get("features") or ()) or None
+    found |= {name: version.lineage.get(name) for name in ("seed", "threads")}
+    return {_plain(name): str(value) for name, value in found.items() if value is not None}
+
+
+def _plain(name: str) -> str:
+    """A name in the letters that MLflow allows."""
+    return re.sub(r"[^\w\-. /]", "_", name)
