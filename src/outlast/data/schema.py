@@ -1,5 +1,6 @@
 """What a source's columns are: types, how often nothing is there, ranges, categories."""
 
+import re
 from collections.abc import Sequence
 from datetime import date, time
 from decimal import Decimal
@@ -60,7 +61,7 @@ _STANDS_FOR: dict[Any, str] = {
     pl.Decimal: "Float64",
     pl.Float16: "Float32",
 }
-_UNITS = ("ms", "us", "ns")
+_TIMED = re.compile(r"(?P<kind>Datetime|Duration)\((?P<unit>ms|us|ns)(, (?P<zone>[^,()]+))?\)")
 
 
 def dtype_name(dtype: pl.DataType) -> str:
@@ -87,12 +88,11 @@ def dtype_of(name: str) -> pl.DataType:
     """
     if name in _SIMPLE:
         return _SIMPLE[name]
-    kind, _, inside = name.removesuffix(")").partition("(")
-    unit, _, zone = inside.partition(", ")
-    if kind == "Datetime" and unit in _UNITS:
-        return pl.Datetime(unit, zone or None)  # type: ignore[arg-type]
-    if kind == "Duration" and unit in _UNITS:
-        return pl.Duration(unit)  # type: ignore[arg-type]
+    timed = _TIMED.fullmatch(name)
+    if timed and timed["kind"] == "Datetime":
+        return pl.Datetime(timed["unit"], timed["zone"])  # type: ignore[arg-type]
+    if timed and not timed["zone"]:
+        return pl.Duration(timed["unit"])  # type: ignore[arg-type]
     raise DataError(f"'{name}' names no type of a column: {nearest(name, [*_SIMPLE, 'Datetime(us, UTC)'])}")
 
 

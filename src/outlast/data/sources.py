@@ -7,12 +7,12 @@ held in memory.
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 from urllib.parse import unquote, urlsplit
 
 import polars as pl
 
-from outlast.data import csvfiles, database
+from outlast.data import csvfiles, database, frames
 from outlast.errors import DataError, NotFound, OutlastError, StorageError, nearest
 from outlast.project.declare import Location, Source
 
@@ -39,8 +39,8 @@ def scan(source: Source, location: Location, *, options: Mapping[str, str] | Non
     """
     kind = kind_of(source, location)
     with reading(source):
-        if kind == "function":
-            frame = _called(source, location)
+        if callable(location):
+            frame = frames.called(source.name, shown(location), location)
         elif kind == "sql":
             frame = database.query(source.name, str(location), str(source.query)).lazy()
         else:
@@ -197,55 +197,6 @@ def _delta(source: Source, place: str, options: dict[str, str]) -> pl.LazyFrame:
         reason = str(error).strip().partition("\n")[0]
         raise StorageError(f"Source '{source.name}' cannot be read at {shown(place)}: {reason}") from error
     return pl.scan_delta(table, storage_options=options or None)
-
-
-def _called(source: Source, location: Location) -> pl.LazyFrame:
-    assert callable(location)
-    try:
-        result = location()
-    except OutlastError:
-        raise
-    except Exception as error:
-        raise DataError(
-            f"Source '{source.name}' cannot be read: {shown(location)}() raised {type(error).__name__}: {error}"
-        ) from error
-    return _as_lazy(source, location, result)
-
-
-def _as_lazy(source: Source, location: Location, result: Any) -> pl.LazyFrame:
-    if isinstance(result, pl.LazyFrame):
-        return result
-    if isinstance(result, pl.DataFrame):
-        return result.lazy()
-    module, kind = type(result).__module__.partition(".")[0], type(result).__name__
-    if module == "pandas" and kind == "DataFrame":
-        return _from_pandas(source, result).lazy()
-    if module == "pyarrow" and kind in ("Table", "RecordBatch", "RecordBatchReader"):
-        return pl.DataFrame(result).lazy()
-    raise DataError(
-        f"Source '{source.name}' got a {kind} from {shown(location)}(): "
-        "return a Polars, pandas or PyArrow frame of its rows"
-    )
-
-
-def _from_pandas(source: Source, frame: Any) -> pl.DataFrame:
-    """NaN becomes null, an index with a name becomes a column, and moments with a zone come in UTC."""
-    import pyarrow as pa
-
-    whole = frame.reset_index(drop=all(name is None for name in frame.index.names))
-    zoned = [name for name, dtype in whole.dtypes.items() if getattr(dtype, "tz", None) is not None]
-    for name in zoned:
-        # Without a zone on the way: what PyArrow and Polars ask of a zoned column is deprecated since pandas 3.1.
-        whole[name] = whole[name].dt.tz_convert(None)
-    try:
-        made = pl.DataFrame(pa.Table.from_pandas(whole, preserve_index=False))
-    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:
-        said = str(error.args[0]).partition("\n")[0]
-        raise DataError(
-            f"Source '{source.name}' got a pandas frame whose values cannot be kept: {said}; "
-            "give each column values of one type"
-        ) from error
-    return made.with_columns(pl.col(str(name)).dt.replace_time_zone("UTC") for name in zoned)
 
 
 def _require_columns(source: Source, location: Location, columns: pl.Schema) -> None:

@@ -73,7 +73,7 @@ def _shape(columns: pl.Schema, schema: Schema | None, rules: RulesSection) -> It
     for name in wanted:
         if name not in columns:
             hint = nearest(name, columns.names())
-            said = f"Column '{name}' is missing: {hint}; write it again, or train on what is there"
+            said = f"Column '{name}' is missing ({hint}): write it again, or train on what is there"
             yield Violation(name, "missing column", 1, {}, True, said)
     if schema is None:
         return
