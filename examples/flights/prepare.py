@@ -155,7 +155,7 @@ def naive_landing() -> pl.Expr:
 
 
 def leaked(flights: pl.DataFrame, landed: pl.DataFrame) -> int:
-    """How often a question would see the delay of its plane's other flight before that flight has landed."""
+    """How often a question would see a delay of its plane before that landing, its own flight's among them."""
     asked = flights.drop_nulls("tailnum").select("tailnum", at="decide_at").sort("at")
     asked = asked.with_columns(nth=pl.int_range(1, pl.len() + 1).over("tailnum"))
     before = pl.min_horizontal("naive", "landed_at")
@@ -213,7 +213,7 @@ def _landing_traps(flights: pl.DataFrame) -> list[tuple[str, int, str]]:
         ("  an hour or more too early", count(early >= pl.duration(hours=1)), "would leak"),
         ("  half a day or more too early", count(early >= pl.duration(hours=12)), "would leak"),
         ("  before the flight's own question", count(own), "would answer itself"),
-        ("  seen early by the plane's next flights", leaked(flights, landed), "would leak"),
+        ("  seen early by questions about the same plane", leaked(flights, landed), "would leak"),
     ]
 
 

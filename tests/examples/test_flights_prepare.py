@@ -159,6 +159,12 @@ def test_the_naive_reading_leaks(flights: pl.DataFrame, landed: pl.DataFrame) ->
     assert prepare.leaked(flights, naive.with_columns(naive="landed_at")) == 0
 
 
+def test_each_trap_of_the_readme_is_counted_there_as_it_is(raw: Any, flights: pl.DataFrame) -> None:
+    readme = (FOLDER / "README.md").read_text(encoding="utf-8")
+    for what, rows, _ in prepare.traps(raw, flights):
+        assert any(what.strip() in line and f"{rows:,}" in line for line in readme.splitlines()), what
+
+
 def test_tables_are_written_whole(tmp_path: Path, raw: Any) -> None:
     table = prepare.planes(raw.planes)
     prepare.write({"planes": table}, tmp_path / "new")

@@ -1,0 +1,55 @@
+"""Will this flight land more than 30 minutes late? Asked two hours before it is due to leave."""
+
+from typing import Any
+
+import polars as pl
+
+from outlast import Features, Model, Source, latest, window
+
+flights = Source("flights", "data/flights.parquet", key="flight_id", time="decide_at")  # the questions asked
+landings = Source("landings", "data/landings.parquet", key="flight_id", time="landed_at", lag="5m")  # and the truth
+departures = Source("departures", "data/departures.parquet", key="flight_id", time="departed_at", lag="5m")
+weather = Source("weather", "data/weather.parquet", key=["origin", "observed_at"], time="observed_at", lag="20m")
+
+arrived, left = pl.col("arr_delay"), pl.col("dep_delay")
+
+history = Features(
+    "delays-so-far",
+    [
+        window(landings, by="tailnum", over=["6h", "1d"], plane_delay=arrived.mean()),
+        window(landings, by="dest", over="3h", dest_delay=arrived.mean()),
+        window(departures, by="origin", over=["1h", "3h"], origin_delay=left.mean(), origin_left=left.count()),
+        window(departures, by="carrier", over="3h", carrier_delay=left.mean()),
+    ],
+    owner="flight-data@example.com",
+    meaning="How late this plane, the airports at both ends and the airline have been running, in minutes.",
+)
+
+
+def calendar(rows: pl.DataFrame) -> pl.DataFrame:
+    """The hour and weekday on New York's clock, which a schedule follows when UTC's does not."""
+    local = pl.col("scheduled_at").dt.convert_time_zone("America/New_York")
+    return rows.select(hour=local.dt.hour() + local.dt.minute() / 60, weekday=local.dt.weekday())
+
+
+def fit(x: pl.DataFrame, y: Any, seed: int) -> Any:
+    from lightgbm import LGBMClassifier  # takes a second to import, and only training needs it
+    from trees import Encode, Trees
+
+    shape = {"n_estimators": 100, "learning_rate": 0.08, "num_leaves": 31, "min_child_samples": 500}
+    # One thread: four seconds anywhere, where two that must wait for a busy machine can take a minute.
+    same = {"random_state": seed, "deterministic": True, "force_row_wise": True, "num_threads": 1, "verbose": -1}
+    return Trees(Encode(without=["tailnum"]), LGBMClassifier(**shape, **same)).fit(x, y)
+
+
+model = Model(
+    "late-arrivals",
+    asks=flights["origin", "dest", "carrier", "tailnum", "distance", "scheduled_at"],  # all that a caller sends
+    features=[
+        latest(weather, "wind_speed", "wind_dir", "visib", "precip", "dewp", by="origin", max_age="3h"),
+        history,
+        calendar,
+    ],
+    label=landings["arr_delay"] > 30,  # by flight_id, once it has landed
+    fit=fit,
+)
