@@ -5,9 +5,12 @@ import tempfile
 import uuid
 import warnings
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import quote
 
+import numpy as np
+import polars as pl
 import psycopg
 import pytest
 
@@ -36,3 +39,112 @@ def postgres_url(postgres_server: str) -> Iterator[str]:
         connection.execute(f'CREATE DATABASE "{name}"')
         yield postgres_server.format(name)
         connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+@pytest.fixture(scope="session")
+def orders_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small project whose data has time, facts and a label that arrives later; copied by `orders`."""
+    folder = tmp_path_factory.mktemp("template") / "orders"
+    (folder / "data").mkdir(parents=True)
+    write_orders(folder)
+    return folder
+
+
+@pytest.fixture
+def orders(orders_template: Path, tmp_path: Path) -> Path:
+    """A fresh copy of the small project: will this order be late?"""
+    folder = tmp_path / "orders"
+    shutil.copytree(orders_template, folder)
+    return folder
+
+
+ORDERS_MODEL = """
+import polars as pl
+from outlast import Features, Model, Source, latest, window
+from shapes import numbers
+
+orders = Source("orders", "data/orders.csv", key="order_id", time="ordered_at")
+deliveries = Source("deliveries", "data/deliveries.csv", key="order_id", time="delivered_at", lag="5m")
+history = Features("shop-history", [window(deliveries, by="shop", over=["1d", "3d"], late=pl.col("late").mean())])
+
+
+def calendar(rows: pl.DataFrame) -> pl.DataFrame:
+    return rows.select(hour=pl.col("ordered_at").dt.hour())
+
+
+def fit(x, y, seed):
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import FunctionTransformer
+
+    return make_pipeline(FunctionTransformer(numbers), LogisticRegression(random_state=seed)).fit(x, y)
+
+
+model = Model(
+    "late-orders",
+    asks=orders["shop", "weight", "coupon", "ordered_at"],
+    features=[history, latest(deliveries, last_late="late", by="shop", max_age="2d"), calendar],
+    label=deliveries["late"] == True,
+    fit=fit,
+)
+"""
+
+ORDERS_SHAPES = """
+import polars as pl
+
+
+def numbers(x):
+    return x.select(
+        pl.col("weight"), pl.col("late_1d", "late_3d").fill_null(0.3), pl.col("last_late").cast(pl.Int8).fill_null(0),
+        pl.col("hour"), (pl.col("shop") == "east").cast(pl.Int8),
+    ).to_numpy()
+"""
+
+ORDERS_CONTRACT = """
+[model]
+problem = "Which orders will arrive late?"
+owner = "orders@example.com"
+
+[value]
+currency = "EUR"
+payoff = { call = { yes = 10, no = -4 }, wait = { yes = 0, no = 0 } }
+
+[label]
+delay = "2d"
+
+[training]
+until = "2024-03-25"
+threads = 1
+
+[serving]
+p99 = "50ms"
+rate = 10
+ladder = ["full", "default", "refuse"]
+defaults = { decision = "wait" }
+
+[retraining]
+policy = "approval"
+"""
+
+
+def write_orders(folder: Path, rows: int = 1500) -> None:
+    """Orders of ninety days; the chance of a late one rises and falls slowly, and in the east."""
+    rng = np.random.default_rng(7)
+    start = datetime(2024, 1, 1, tzinfo=UTC)
+    at = [start + timedelta(minutes=int(m)) for m in np.sort(rng.integers(0, 60 * 24 * 90, rows))]
+    shop = rng.choice(["north", "south", "east"], rows)
+    weight = rng.gamma(2, 2, rows).round(2)
+    tide = 2 * np.sin(np.arange(rows) / 100) + 1.5 * (shop == "east")
+    late = rng.random(rows) < 1 / (1 + np.exp(-(tide + weight * 0.1 - 1.5)))
+    coupon = [None if r < 0.3 else "A" for r in rng.random(rows)]
+    hours = rng.uniform(5, 40, rows)
+    landed = [a + timedelta(hours=float(h)) for a, h in zip(at, hours, strict=True)]
+    number = np.arange(rows)
+    asked = {"order_id": number, "ordered_at": at, "shop": shop, "weight": weight, "coupon": coupon}
+    pl.DataFrame(asked).write_csv(folder / "data" / "orders.csv")
+    told = {"order_id": number, "shop": shop, "delivered_at": landed, "late": late}
+    pl.DataFrame(told).write_csv(folder / "data" / "deliveries.csv")
+    (folder / "model.py").write_text(ORDERS_MODEL)
+    (folder / "shapes.py").write_text(ORDERS_SHAPES)
+    (folder / "outlast.toml").write_text(ORDERS_CONTRACT)
+    (folder / "RUNBOOK.md").write_text("# Late orders\n\nCall the warehouse.\n")
