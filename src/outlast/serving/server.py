@@ -4,6 +4,7 @@ import gc
 import ipaddress
 import logging
 import os
+import signal
 import socket
 import sys
 import threading
@@ -45,7 +46,7 @@ def serve(
     SIGTERM and SIGINT let requests under way finish. Addresses that other machines can reach are refused, as long as
     there are no tokens.
     """
-    with listening(host, port) as socket_:
+    with _until_told_to_stop(), listening(host, port) as socket_:
         _few_threads()
         address = f"http://{_shown(host)}:{socket_.getsockname()[1]}"
         with _parts(workspace, models, opener) as parts:
@@ -62,6 +63,35 @@ def serve(
                 timeout_graceful_shutdown=_DRAIN,
             )
             _Announcing(config, lambda: ready(address) if ready else None).run(sockets=[socket_])
+
+
+class _Stopped(BaseException):
+    """SIGTERM or SIGINT came."""
+
+
+@contextmanager
+def _until_told_to_stop() -> Iterator[None]:
+    """End the block at a signal, so that what was opened in it is closed in order.
+
+    uvicorn takes signals while it runs and sends them again when it is done, which would end the process at once.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(number: int, _: object) -> None:
+        for again in before:
+            signal.signal(again, signal.SIG_IGN)
+        raise _Stopped
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    except _Stopped:
+        _log.info("Stopped")
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @contextmanager

@@ -86,9 +86,9 @@ async def of_routing(request: Request, error: Exception) -> Response:
     if error.status_code == 404:
         return answer(404, "not-found", f"There is nothing at '{path}': {nearest(path, PATHS)}")
     if error.status_code == 405:
-        allowed = (error.headers or {}).get("Allow", "")
-        message = f"'{path}' does not take {request.method[:40]}: use {allowed.replace(', ', ' or ')}"
-        return answer(405, "method", message, headers=error.headers)
+        allowed = sorted((error.headers or {}).get("Allow", "").split(", "))
+        message = f"'{path}' does not take {request.method[:40]}: use {' or '.join(allowed)}"
+        return answer(405, "method", message, headers={"allow": ", ".join(allowed)})
     return answer(error.status_code, "request", str(error.detail), headers=error.headers)
 
 

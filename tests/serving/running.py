@@ -1,0 +1,71 @@
+"""Servers in processes of their own."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+from outlast.project.workspace import Workspace
+
+
+@dataclass
+class Running:
+    """A server that answers."""
+
+    process: subprocess.Popen[str]
+    address: str
+    workspace: Workspace
+
+    @property
+    def port(self) -> int:
+        return int(self.address.rpartition(":")[2])
+
+    def client(self) -> httpx.Client:
+        return httpx.Client(base_url=self.address, timeout=60)
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait(30)
+
+    def stop(self) -> int:
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(60)
+
+    def connect(self) -> socket.socket:
+        return socket.create_connection(("127.0.0.1", self.port), timeout=60)
+
+
+@contextmanager
+def running(folder: Path, port: int = 0) -> Iterator[Running]:
+    """The project's server in a process of its own, stopped at the end."""
+    errors = folder / f"server-{time.monotonic_ns()}.err"
+    command = [sys.executable, str(Path(__file__).parent / "late_project.py"), str(folder), str(port)]
+    with (
+        errors.open("w") as said,
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=said, text=True, env=dict(os.environ)) as process,
+    ):
+        assert process.stdout is not None
+        address = process.stdout.readline().strip()
+        assert address.startswith("http://127.0.0.1:"), errors.read_text()
+        server = Running(process, address, Workspace.find(folder))
+        try:
+            yield server
+        finally:
+            server.stop()
+
+
+def eventually(true: Callable[[], object], seconds: float = 60) -> None:
+    """Wait until something holds."""
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.01)

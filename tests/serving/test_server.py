@@ -1,0 +1,65 @@
+"""Starting and stopping."""
+
+import json
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from late_project import ROW, promote
+from running import running
+
+from outlast.errors import Refused, StorageError
+from outlast.project.workspace import Workspace
+from outlast.serving.server import listening, serve
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.5", "example.com", ""])
+def test_other_machines_are_not_let_in(tmp_path: Path, host: str) -> None:
+    with pytest.raises(Refused, match="no tokens"):
+        serve(Workspace(tmp_path), host, 0)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "127.0.0.2"])
+def test_this_machine_is(host: str) -> None:
+    with listening(host, 0) as bound:
+        assert bound.getsockname()[0].startswith("127.")
+
+
+def test_a_port_in_use_is_named() -> None:
+    with listening("127.0.0.1", 0) as bound:
+        port = bound.getsockname()[1]
+        with pytest.raises(StorageError, match=f"Could not listen on 127.0.0.1:{port}"), listening("127.0.0.1", port):
+            pass
+
+
+def test_an_impossible_port_is_refused() -> None:
+    with pytest.raises(StorageError, match="70000"), listening("127.0.0.1", 70000):
+        pass
+
+
+def test_a_stop_lets_requests_under_way_finish(folder: Path, workspace: Workspace) -> None:
+    promote(workspace, 1)
+    statuses: list[int] = []
+    with running(folder) as server:
+        begun = threading.Event()
+
+        def body() -> Iterator[bytes]:
+            yield b'{"rows": ['
+            begun.set()
+            for n in range(200):
+                yield b"," * (n > 0) + json.dumps(ROW).encode()
+            yield b"]}"
+
+        def ask() -> None:
+            with server.client() as client:
+                headers = {"content-type": "application/json"}
+                statuses.append(client.post("/predict/late", content=body(), headers=headers).status_code)
+
+        asking = threading.Thread(target=ask)
+        asking.start()
+        begun.wait(30)
+        assert server.stop() == 0
+        asking.join()
+    assert statuses == [200]
+    assert list((workspace.home / "servers").glob("*")) == []
