@@ -80,11 +80,14 @@ def test_the_same_files_elsewhere_are_the_same_code(write: Write) -> None:
     assert one.digest == two.digest
 
 
-def test_tests_and_hidden_folders_are_not_code(write: Write) -> None:
-    folder = write("p", model=MODEL, words="GREETING = 1", tests__test_it="", _venv__x="")
-    (folder / ".venv").mkdir()
-    (folder / ".venv" / "thing.py").write_text("")
-    assert sorted(read_code(folder).files) == ["_venv/x.py", "model.py", "words.py"]
+def test_only_what_the_model_imports_is_its_code(write: Write) -> None:
+    folder = write("p", model=MODEL, words="GREETING = 1", deep__inner="from . import near", deep__near="", script="")
+    before = read_code(folder)
+    assert sorted(before.files) == ["deep/inner.py", "deep/near.py", "model.py", "words.py"]
+    (folder / "script.py").write_text("changed = True")
+    assert read_code(folder).digest == before.digest
+    (folder / "deep" / "near.py").write_text("changed = True")
+    assert read_code(folder).digest != before.digest
 
 
 def test_a_local_module_wins_over_the_standard_library_in_its_own_project_only(write: Write) -> None:

@@ -21,6 +21,7 @@ from typing import Any
 from outlast.errors import ProjectError
 from outlast.project.contract import Contract, read_contract
 from outlast.project.declare import Model
+from outlast.project.reach import reachable
 from outlast.project.workspace import Workspace, require_project
 from outlast.types import digest_of
 
@@ -85,15 +86,18 @@ def load_project(start: Path, workspace: Workspace | None = None) -> Project:
 
 
 def read_code(folder: Path, packages: Sequence[Path] = ()) -> Code:
-    """Every Python file that belongs to a project: its own, and the shared packages of its workspace."""
+    """The Python files that model.py imports, now or later, from its folder and its workspace's shared packages.
+
+    A script that only lies beside the model is not part of it: changing one makes no new version.
+    """
     if not (folder / "model.py").is_file():
         raise ProjectError(f"There is no model.py in {folder}: it declares the model; see `outlast init` for a start")
-    files = {name: path.read_bytes() for name, path in _python_files(folder)}
+    files = dict(_python_files(folder))
     for package in packages:
         if not package.is_dir():
             raise ProjectError(f"workspace.toml names the package {package}, which is not a folder")
-        files.update({f"{package.name}/{name}": path.read_bytes() for name, path in _python_files(package)})
-    return Code(files, folder)
+        files.update({f"{package.name}/{name}": path for name, path in _python_files(package)})
+    return Code(reachable({name: path.read_bytes() for name, path in files.items()}), folder)
 
 
 def load_model(code: Code) -> Model:
@@ -168,7 +172,7 @@ class _Loader(importlib.abc.InspectLoader):
     def __init__(self, code: Code, file: str) -> None:
         self.code, self.file = code, file
 
-    def get_source(self, fullname: str) -> str:  # noqa: ARG002
+    def get_source(self, fullname: str) -> str:
         return importlib.util.decode_source(self.code.files[self.file]) if self.file else ""
 
     def get_code(self, fullname: str) -> CodeType:

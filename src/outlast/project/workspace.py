@@ -100,10 +100,8 @@ class Workspace:
         """Where a source really is: bound by the environment or the workspace, else as the code says."""
         bound = self.environment.sources.get(source.name) or self.declaration.sources.get(source.name)
         if bound is not None:
-            return bound if "://" in bound else (self.root / bound)
-        if isinstance(source.location, str | Path) and "://" not in str(source.location):
-            return (folder / source.location).resolve()
-        return source.location
+            return _beside(bound, self.root)
+        return _beside(source.location, folder)
 
     @cached_property
     def ledger_url(self) -> str:
@@ -162,6 +160,16 @@ class Workspace:
         if given.startswith("sqlite:///") and not given.startswith("sqlite:////"):
             return f"sqlite:///{self.root / given.removeprefix('sqlite:///')}"
         return given if "://" in given else str(self.root / given)
+
+
+def _beside(location: Location, folder: Path) -> Location:
+    """A path seen from its folder; a SQLite file's too, which SQLAlchemy would seek in the working directory."""
+    if callable(location):
+        return location
+    text = str(location)
+    if text.startswith("sqlite:///") and not text.startswith("sqlite:////"):
+        return f"sqlite:///{folder / text.removeprefix('sqlite:///')}"
+    return location if "://" in text else (folder / location).resolve()
 
 
 def project_folder(start: Path) -> Path | None:

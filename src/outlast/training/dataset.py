@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from outlast.data.sources import reading
 from outlast.errors import FeatureError, TrainingError
 from outlast.features.compiled import compile_lookup
 from outlast.features.facts import instants, spelled
@@ -43,7 +44,7 @@ class Dataset:
 def build_dataset(project: Project, sources: Sources, cutoff: datetime) -> Dataset:
     """The dataset of a project as it was known at the cutoff."""
     asked = questions(project, sources)
-    labelled, counts = _with_labels(project, sources, asked, cutoff)
+    labelled, counts = with_labels(project, sources, asked, cutoff)
     if labelled.is_empty():
         raise TrainingError(
             f"Model '{project.model.name}' has no labelled question before {cutoff:%Y-%m-%d %H:%M}: "
@@ -71,7 +72,8 @@ def questions(project: Project, sources: Sources) -> pl.DataFrame:
     columns = [pl.col(name) for name in project.model.asks.names]
     label = _own_label(project)
     marked = frame.select(*columns, key.alias(KEY), at.alias(AT), *([] if label is None else [label.alias(LABEL)]))
-    return _in_period(project, marked).sort(AT, KEY).collect(engine="streaming")
+    with reading(source):
+        return _in_period(project, marked).sort(AT, KEY).collect(engine="streaming")
 
 
 def with_features(project: Project, sources: Sources, asked: pl.DataFrame) -> pl.DataFrame:
@@ -85,7 +87,8 @@ def with_features(project: Project, sources: Sources, asked: pl.DataFrame) -> pl
     known = asked.select(model.asks.names)
     for lookup in model.lookups:
         compiled = compile_lookup(lookup, sources.types(lookup.source))
-        known = known.hstack(look_up(compiled, sources.frame(lookup.source), asked, asked[AT]))
+        with reading(lookup.source):
+            known = known.hstack(look_up(compiled, sources.frame(lookup.source), asked, asked[AT]))
     rows = known
     for function in model.functions:
         rows = rows.hstack(apply(function, known))
@@ -120,9 +123,10 @@ def _moment(project: Project, name: str) -> datetime | None:
         ) from None
 
 
-def _with_labels(
+def with_labels(
     project: Project, sources: Sources, asked: pl.DataFrame, cutoff: datetime
 ) -> tuple[pl.DataFrame, dict[str, int]]:
+    """The questions whose label was known before the cutoff, and how many there are of every kind."""
     contract, before = project.contract.label, micros(cutoff)
     delay = duration(contract.delay) // _MICROSECOND if contract.delay else 0
     maturity = duration(contract.maturity) // _MICROSECOND if contract.maturity else delay
@@ -164,7 +168,8 @@ def _truth(project: Project, sources: Sources, before: int) -> pl.DataFrame:
         spelled(keys, nulls=True).alias(KEY), label.expr.alias(LABEL), at.alias(LABEL_AT)
     )
     known = frame.filter(pl.col(LABEL_AT) < before).sort(LABEL_AT, maintain_order=True)
-    return known.unique(KEY, keep="last", maintain_order=True).collect(engine="streaming")
+    with reading(source):
+        return known.unique(KEY, keep="last", maintain_order=True).collect(engine="streaming")
 
 
 def _known(source: Source) -> pl.Expr:

@@ -16,22 +16,21 @@ from outlast.bundle.estimator import given_as, scores
 from outlast.bundle.format import NATIVE, encode, pack, unpack
 from outlast.bundle.lookups import written
 from outlast.data import profile as profiles
-from outlast.data.schema import Field, Schema, from_json, infer, to_json
+from outlast.data.schema import Field, infer, to_json
 from outlast.data.validation import Violation
-from outlast.errors import NotFound
 from outlast.features.functions import wants_pandas
 from outlast.project.loader import Project
 from outlast.project.workspace import project_folders
 from outlast.registry.declarations import declare
-from outlast.registry.versions import Version, find, register
+from outlast.registry.versions import Version, register
 from outlast.training.dataset import AT, Dataset, build_dataset, cutoff_of, split_rows
 from outlast.training.fitting import fit, pickled
 from outlast.training.lineage import environment, lineage_of
 from outlast.training.metrics import measure
-from outlast.training.sources import Sources
+from outlast.training.sources import Sources, schemas_before
 from outlast.training.steps import Steps, Watcher
 from outlast.training.value import Scored, value_of
-from outlast.types import ModelRef, digest_of, moment
+from outlast.types import digest_of, moment
 
 ABSENT = ("compiled model", "simpler model", "golden replay", "slices", "approvals", "tokens")
 """What a version of this release does not have; named wherever a verdict or a card is shown."""
@@ -59,7 +58,7 @@ def train(
     with steps.step("read sources"):
         prints = sources.fingerprints()
     with steps.step("check data"):
-        violations = sources.violations(_schemas_before(project))
+        violations = sources.violations(schemas_before(project))
     with steps.step("features as known"):
         dataset = build_dataset(project, sources, cutoff_of(project, now))
     train_rows, test_rows = split_rows(project, dataset, seed)
@@ -99,17 +98,6 @@ def _declare(project: Project, by: str, now: datetime) -> None:
         declare(ledger, "source", source.name, model=model.name, declared=source.declared(), by=by, at=now)
     for shared in model.sets:
         declare(ledger, "set", shared.name, model=model.name, declared={"digest": shared.digest}, by=by, at=now)
-
-
-def _schemas_before(project: Project) -> dict[str, Schema]:
-    """The schemas of the newest version's sources."""
-    try:
-        newest = find(project.workspace.ledger, ModelRef(project.model.name, "latest"))
-    except NotFound:
-        return {}
-    bundle = unpack(project.workspace.artifacts.get(newest.digest))
-    kept = bundle.manifest["sources"]
-    return {name: from_json(source["schema"]) for name, source in kept.items()}
 
 
 def _score(project: Project, dataset: Dataset, estimator: Any, chosen: npt.NDArray[np.bool_]) -> Scored:

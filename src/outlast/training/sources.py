@@ -4,13 +4,16 @@ from typing import Any
 
 import polars as pl
 
+from outlast.bundle.format import unpack
 from outlast.data.fingerprint import fingerprint
-from outlast.data.schema import Schema, infer, types
-from outlast.data.sources import scan
+from outlast.data.schema import Schema, from_json, infer, types
+from outlast.data.sources import reading, scan
 from outlast.data.validation import Violation, check
-from outlast.errors import FeatureError, nearest
+from outlast.errors import FeatureError, NotFound, nearest
 from outlast.project.declare import Source
 from outlast.project.loader import Project
+from outlast.registry.versions import find
+from outlast.types import ModelRef
 
 
 class Sources:
@@ -33,7 +36,8 @@ class Sources:
         if source.name not in self._schemas:
             frame = self.frame(source)
             columns = self._columns(source, list(frame.collect_schema().names()))
-            self._schemas[source.name] = infer(frame, columns)
+            with reading(source):
+                self._schemas[source.name] = infer(frame, columns)
         return self._schemas[source.name]
 
     def types(self, source: Source) -> dict[str, pl.DataType]:
@@ -44,7 +48,8 @@ class Sources:
         found = {}
         for source in self._project.model.sources:
             location = self._project.workspace.location(source, self._project.folder)
-            found[source.name] = fingerprint(source, location, self.frame(source))
+            with reading(source):
+                found[source.name] = fingerprint(source, location, self.frame(source))
         return found
 
     def violations(self, before: dict[str, Schema]) -> dict[str, list[Violation]]:
@@ -55,7 +60,8 @@ class Sources:
             frame = self.frame(source).select(field.name for field in self.schema(source).fields)
             question = source.name == self._project.model.question.name
             before_it = before.get(source.name)
-            found[source.name] = check(frame, before_it, rules, source.keys, time=source.time, unique=question)
+            with reading(source):
+                found[source.name] = check(frame, before_it, rules, source.keys, time=source.time, unique=question)
         return found
 
     def _columns(self, source: Source, present: list[str]) -> list[str]:
@@ -71,3 +77,13 @@ class Sources:
             if name not in present:
                 raise FeatureError(f"Source '{source.name}' has no column '{name}': {nearest(name, present)}")
         return list(needed)
+
+
+def schemas_before(project: Project) -> dict[str, Schema]:
+    """The schemas of the newest version's sources; none before the first training."""
+    try:
+        newest = find(project.workspace.ledger, ModelRef(project.model.name, "latest"))
+    except NotFound:
+        return {}
+    bundle = unpack(project.workspace.artifacts.get(newest.digest), f"Bundle {newest.digest[:12]}")
+    return {name: from_json(source["schema"]) for name, source in bundle.manifest["sources"].items()}
