@@ -22,7 +22,7 @@ from outlast.storage.ledger import schema as tables
 from outlast.types import FORMAT, utc
 
 TIMEOUT = 5.0
-"""Seconds a webhook has to answer."""
+"""Seconds a webhook has to answer, well within a lease."""
 AT_ONCE = 500
 """Alerts that one delivery sends at most, the rest waits for the next."""
 
@@ -44,7 +44,8 @@ class Delivered:
 def deliver(ledger: Ledger, *, now: datetime, quiet: Quiet, hold: Hold) -> Delivered:
     """Send every alert that waits, oldest first; a route that fails is left alone until the next delivery.
 
-    `quiet` says a model's quiet hours: tickets wait until they are over, pages never do.
+    `quiet` says a model's quiet hours: tickets wait until they are over, pages never do. One delivery runs at a time:
+    the caller holds the lease on it, renews it in `hold` before each request, and stops when it is lost.
     """
     sent = held = 0
     failed: dict[str, str] = {}

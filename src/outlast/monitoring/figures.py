@@ -135,7 +135,8 @@ def _wilson(hits: int, rows: int) -> tuple[float, float]:
     """The 95 % score interval of a rate (Wilson 1927); assumes independent rows."""
     p, z2 = hits / rows, _WIDE**2
     centre, half = p + z2 / (2 * rows), _WIDE * math.sqrt(p * (1 - p) / rows + z2 / (4 * rows**2))
-    return max(0.0, (centre - half) / (1 + z2 / rows)), min(1.0, (centre + half) / (1 + z2 / rows))
+    low, high = (centre - half) / (1 + z2 / rows), (centre + half) / (1 + z2 / rows)
+    return min(max(0.0, low), p), max(min(1.0, high), p)  # rounding must not push the rate out of its interval
 
 
 def _no_labels(counts: Counts) -> str:

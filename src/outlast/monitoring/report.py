@@ -134,7 +134,7 @@ def _summary(found: Report, total: Figures) -> list[str]:
     expected = "" if found.expected is None else f", {found.expected['value']:.4g} in the evaluation"
     lines = [
         f"{total.rows:,} predictions in {len(found.lines)} windows, {total.warned:,} with warnings",
-        f"labels     {_said(total.coverage)} of matured predictions; {total.early:,} early, {total.assumed:,} taken as no",
+        f"labels     {_said(total.coverage)} of the matured; {total.early:,} early, {total.assumed:,} taken as no",
         f"{found.metric:<10} {_said(total.metrics[found.metric])}{expected}",
         f"value      {_said(total.value)} {found.currency}; above the baseline, per decision: "
         f"{_said(total.gain_per_decision)}",

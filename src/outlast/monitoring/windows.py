@@ -88,7 +88,8 @@ def refresh(
         counted = dict(_counted(workspace, known.terms, model, (version, starts, cadence), now))
         changed += _keep(ledger, model, version, cadence, counted, now)
     if arrived is not None:
-        _set_mark(ledger, mark, {"arrived": micros(arrived), "cadence": span(cadence)}, now)
+        # What came later than now, by another clock, is not known yet and has to be looked at again.
+        _set_mark(ledger, mark, {"arrived": micros(min(arrived, utc(now))), "cadence": span(cadence)}, now)
     return changed
 
 
