@@ -1,5 +1,7 @@
 """A ledger on SQLite and on a real PostgreSQL, and versions with verdicts to put in it."""
 
+import io
+import zipfile
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import count
@@ -8,6 +10,8 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
+from outlast.project.workspace import Workspace
+from outlast.registry.mlflow_side import connect, quietly
 from outlast.registry.versions import Version, register
 from outlast.storage.ledger import Ledger, open_ledger
 from outlast.storage.ledger.schema import verdicts
@@ -61,3 +65,34 @@ def judge(ledger: Ledger) -> Callable[..., str]:
 @pytest.fixture
 def noon() -> datetime:
     return NOON
+
+
+@pytest.fixture
+def train_in(noon: datetime) -> Iterator[Callable[[Workspace], Version]]:
+    """Register a version in a workspace of its own."""
+    used: list[Workspace] = []
+
+    def made(workspace: Workspace) -> Version:
+        used.append(workspace)
+        digest = workspace.artifacts.put(empty_zip())
+        given = {"code_digest": None, "task": "binary", "summary": {}, "lineage": {}, "by": "ada", "at": noon}
+        return register(workspace.ledger, "late", digest=digest, **given)
+
+    yield made
+    for workspace in used:
+        workspace.ledger.dispose()
+
+
+def empty_zip() -> bytes:
+    buffer = io.BytesIO()
+    zipfile.ZipFile(buffer, "w").close()
+    return buffer.getvalue()
+
+
+@pytest.fixture(scope="session")
+def empty_mlflow(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An MLflow database without content; its schema takes seconds to create, so it is made once and copied."""
+    file = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
+    with quietly():
+        connect(f"sqlite:///{file}").search_experiments()
+    return file

@@ -36,14 +36,6 @@ SUMMARY = {
 }
 
 
-@pytest.fixture(scope="session")
-def empty_mlflow(tmp_path_factory) -> Path:
-    """An MLflow database without content; its schema takes seconds to create, so it is made once and copied."""
-    file = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
-    client(f"sqlite:///{file}").search_experiments()
-    return file
-
-
 def client(uri: str):
     with quietly():
         return connect(uri)

@@ -16,6 +16,7 @@ import sqlalchemy as sa
 
 from outlast.errors import OutlastError
 from outlast.project.workspace import Workspace
+from outlast.registry.background import OFF
 from outlast.registry.mlflow_side import ALIASES, Placed, Side, faults, quietly
 from outlast.registry.rollout import Rollout, current
 from outlast.registry.versions import Version, models, versions
@@ -46,6 +47,8 @@ def mirror(workspace: Workspace, model: str, *, at: datetime | None = None, thor
 
     An outage of MLflow is recorded and returned as *failed*, never raised.
     """
+    if workspace.mlflow_uri == OFF:
+        return []
     moment, holder, lease = at or now(), uuid.uuid4().hex, f"mirror:{model}"
     if not leases.acquire(workspace.ledger, lease, holder, LEASE_SECONDS, now()):
         return [Mirrored(model, _WHOLE, "waited", f"Another process mirrors model '{model}' to MLflow at this moment")]
