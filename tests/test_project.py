@@ -50,10 +50,10 @@ def test_versions_agree_in_pyproject_code_and_changelog() -> None:
 
 def private_places() -> re.Pattern[str]:
     """What only one machine knows: its folders and its package indexes, spelt so that this file does not hold them."""
-    folders = [f"(?<![\\w.}}-])/{name}/" for name in ("work", "root", "home", "opt/pypi", "tmp/w", "Users")]
+    folders = [f"(?<![\\w.}}-])/{name}/" for name in ("work", "root", "home", "Users")]
     indexes = [
-        "pypi.org/" + "simple",
-        "files." + "pythonhosted.org",
+        "py" + "pi.org",
+        "python" + "hosted.org",
         "--index" + "-url",
         "--extra" + "-index",
         "--find" + "-links",

@@ -10,11 +10,13 @@
     lineage.json       commit, sources, seed, threads, hardware
     summary.json       the evaluation
 
-Nothing in it depends on when or where it was written, so equal trainings have equal digests.
+Nothing in it depends on when it was written, so equal trainings on one machine have equal digests.
 """
 
 import io
+import struct
 import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -31,6 +33,12 @@ from outlast.types import FORMAT, digest_of
 MANIFEST = "manifest.json"
 NATIVE = "model/native.pkl"
 _EPOCH = (1980, 1, 1, 0, 0, 0)
+_RESTORE = "restore it from a backup, or train again"
+# What zipfile raises on damage, whichever byte it meets: a wrong sum, method, flag, length, name or offset.
+_NOT_A_ZIP = (
+    zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError, struct.error, ValueError, OSError,
+    OverflowError, LookupError,
+)  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,6 +73,7 @@ def pack(manifest: Mapping[str, Any], files: Mapping[str, bytes]) -> bytes:
         for name, content in [(MANIFEST, encode(whole)), *sorted(files.items())]:
             entry = zipfile.ZipInfo(name, _EPOCH)
             entry.compress_type = zipfile.ZIP_DEFLATED
+            entry.create_system = 3  # else it names the operating system
             entry.external_attr = 0o644 << 16
             archive.writestr(entry, content)
     return buffer.getvalue()
@@ -72,21 +81,44 @@ def pack(manifest: Mapping[str, Any], files: Mapping[str, bytes]) -> bytes:
 
 def unpack(data: bytes, name: str = "bundle") -> Bundle:
     """Read a bundle and check every file against its manifest."""
+    files = _entries(data, name)
+    manifest = _manifest(files, name)
+    expected: dict[str, str] = manifest["files"]
+    odd = [n for n, digest in expected.items() if digest_of(files.get(n, b"")) != digest]
+    odd += sorted(files.keys() - expected.keys())
+    if odd:
+        raise StorageError(
+            f"{name} was changed after it was written, '{odd[0]}' does not match its manifest: {_RESTORE}"
+        )
+    return Bundle(digest_of(data), manifest, files)
+
+
+def _entries(data: bytes, name: str) -> dict[str, bytes]:
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            files = {entry: archive.read(entry) for entry in archive.namelist()}
-        manifest = msgspec.json.decode(files.pop(MANIFEST))
-    except (zipfile.BadZipFile, KeyError, msgspec.DecodeError, ValueError) as error:
-        raise StorageError(f"{name} is not a bundle ({error}): restore it from a backup, or train again") from error
-    if manifest.get("format", 0) > FORMAT:
-        raise StorageError(
-            f"{name} has format {manifest['format']}, newer than this release reads ({FORMAT}): upgrade outlast"
-        )
-    broken = [n for n, expected in manifest["files"].items() if digest_of(files.get(n, b"")) != expected]
-    if broken or set(files) != set(manifest["files"]):
-        odd = broken or sorted(set(files) ^ set(manifest["files"]))
-        raise StorageError(f"{name} was changed after it was written: '{odd[0]}' does not match its manifest")
-    return Bundle(digest_of(data), manifest, files)
+            names = archive.namelist()
+            files = {entry: archive.read(entry) for entry in names}
+    except _NOT_A_ZIP as error:
+        raise StorageError(f"{name} is not a bundle ({error}): {_RESTORE}") from error
+    if len(files) != len(names):
+        raise StorageError(f"{name} was changed after it was written, it has a file twice: {_RESTORE}")
+    return files
+
+
+def _manifest(files: dict[str, bytes], name: str) -> dict[str, Any]:
+    """The manifest, taken out of the files; only its format number is read before that is known to be ours."""
+    try:
+        manifest = msgspec.json.decode(files.pop(MANIFEST), type=dict[str, Any])
+        kept = msgspec.convert(manifest.get("format"), int)
+        if kept <= FORMAT:
+            msgspec.convert(manifest.get("files"), dict[str, str])
+    except KeyError:
+        raise StorageError(f"{name} is not a bundle (it has no {MANIFEST}): {_RESTORE}") from None
+    except msgspec.MsgspecError as error:
+        raise StorageError(f"{name} is not a bundle ({MANIFEST}: {error}): {_RESTORE}") from error
+    if kept > FORMAT:
+        raise StorageError(f"{name} has format {kept}, newer than this release reads ({FORMAT}): upgrade outlast")
+    return manifest
 
 
 def encode(value: Any) -> bytes:

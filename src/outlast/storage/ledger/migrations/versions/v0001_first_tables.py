@@ -15,6 +15,7 @@ MOMENT = sa.DateTime(timezone=True)
 
 def upgrade() -> None:
     _registry()
+    _rollout()
     _trail()
     _watch()
     _keeping()
@@ -23,7 +24,7 @@ def upgrade() -> None:
 
 
 def _registry() -> None:
-    """What a version is, and which one is live."""
+    """What a model and a version are."""
     op.create_table(
         "models",
         sa.Column("name", WORDS, nullable=False),
@@ -47,6 +48,10 @@ def _registry() -> None:
         sa.PrimaryKeyConstraint("model", "number", name="pk_versions"),
     )
     op.create_index("ix_versions_digest", "versions", ["digest"])
+
+
+def _rollout() -> None:
+    """Which version is live, how it came to be, and what it was judged to be."""
     op.create_table(
         "rollouts",
         sa.Column("model", WORDS, nullable=False),
