@@ -18,7 +18,9 @@ LONGEST_FILE, LONGEST_FUNCTION = 600, 60
 
 CATCHES_BROADLY = {
     "src/outlast/bundle/predictor.py": "the model and its functions are the user's and may raise anything",
+    "src/outlast/data/frames.py": "a source's function is the user's and may raise anything",
     "src/outlast/project/loader.py": "model.py is the user's and may raise anything",
+    "src/outlast/retraining/tick.py": "one broken job must not stop the others; the log has the whole of it",
     "src/outlast/serving/house.py": "loading a version runs the user's code; its thread must outlive any failure",
     "src/outlast/training/fitting.py": "fit and the label's expression are the user's and may raise anything",
 }
