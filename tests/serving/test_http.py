@@ -480,6 +480,9 @@ def test_the_description_is_of_this_model_and_its_example_works(client: httpx.Cl
     assert one["properties"]["origin"]["examples"] == ["JFK", "LGA"]
     for example in body["examples"].values():
         assert client.post("/predict/late", json=example["value"]).status_code == 200
+    label = found["paths"]["/labels/late"]["post"]["requestBody"]["content"]["application/json"]["schema"]["anyOf"][1]
+    assert label["properties"]["value"] == {"type": "boolean"}
+    assert label["properties"]["key"]["anyOf"][0] == {"type": "string"}
     operations = [op["operationId"] for path in found["paths"].values() for op in path.values()]
     assert len(operations) == len(set(operations))
 

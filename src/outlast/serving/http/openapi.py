@@ -113,7 +113,7 @@ def _labels(predictor: Predictor) -> Schema:
     )
     fields: Schema = {
         "prediction_id": {"type": "string", "minLength": 1, "maxLength": 200},
-        "key": {"description": "The question's key; an object where it has several parts."},
+        "key": _key(predictor),
         "value": value,
         "known_at": {"type": "string", "format": "date-time"},
     }
@@ -130,6 +130,15 @@ def _labels(predictor: Predictor) -> Schema:
     return _post(f"labels_{predictor.model}", what, {"anyOf": [batch, one]}, _accepted("model"))
 
 
+def _key(predictor: Predictor) -> Schema:
+    """The key of a question: its value where it has one part, an object of its parts otherwise or as well."""
+    parts = {part.name: field_schema(part, nullable=False) for part in predictor.key_fields}
+    if not parts:
+        return {"type": ["string", "integer"]}
+    whole: Schema = {"type": "object", "properties": parts, "required": list(parts), "additionalProperties": False}
+    return {"anyOf": [*parts.values(), whole]} if len(parts) == 1 else whole
+
+
 def _facts() -> Schema:
     row: Schema = {"type": "object"}
     batch: Schema = {"type": "object", "properties": {"rows": {"type": "array", "items": row}}, "required": ["rows"]}
@@ -139,13 +148,13 @@ def _facts() -> Schema:
 
 
 def _invocations(predictors: Sequence[Predictor]) -> Schema:
-    records: Schema = {"type": "array", "items": {"type": "object"}}
+    records: Schema = {"type": "array", "items": {"type": "object"}, "minItems": 1}
     split_fields: Schema = {"columns": _TEXTS, "data": {"type": "array", "items": {"type": "array"}}}
     forms: Schema = {
         "dataframe_split": {"type": "object", "properties": split_fields, "required": ["data"]},
         "dataframe_records": records,
-        "instances": {"type": "array"},
-        "inputs": {"type": ["object", "array"]},
+        "instances": {"type": "array", "minItems": 1},
+        "inputs": {"type": ["object", "array"], "minItems": 1, "minProperties": 1},
     }
     body: Schema = {"anyOf": [{"type": "object", "properties": {f: s}, "required": [f]} for f, s in forms.items()]}
     answer: Schema = {"type": "object", "properties": {"predictions": {"type": "array"}}, "required": ["predictions"]}

@@ -1,0 +1,184 @@
+"""Labels as people give them, over HTTP, in a file or by hand: checked in one way, against the version's task.
+
+A label belongs to a prediction or to a key of the model's questions; its value is what the version was asked for.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import polars as pl
+
+from outlast.bundle.predictor import open_bundle
+from outlast.bundle.requests import MISSING, as_moment, converters, spell_key
+from outlast.data.schema import Field
+from outlast.errors import DataError, RequestError, nearest
+from outlast.journal.journal import Journal
+from outlast.journal.records import LabelRecord, label
+from outlast.project.workspace import Workspace
+from outlast.registry.versions import find
+from outlast.serving.batch import read_rows
+from outlast.types import ModelRef, Task, micros, now
+
+FIELDS = ("prediction_id", "key", "value", "known_at")
+PART = 10_000
+_AHEAD = 300_000_000
+"""Microseconds a label may be known ahead of our clock, since clocks differ."""
+
+
+@dataclass(frozen=True)
+class Truth:
+    """What a label of a version can be, and how its questions are named."""
+
+    task: Task
+    classes: list[str]
+    key: list[Field]
+
+    @property
+    def names(self) -> list[str]:
+        """The columns of a question's key."""
+        return [field.name for field in self.key]
+
+
+def truth_of(workspace: Workspace, model: str) -> Truth:
+    """What labels of a model's live version, else its latest, can be; nothing of it is executed."""
+    manifest = open_bundle(workspace, find(workspace.ledger, ModelRef(model)).digest).manifest
+    return Truth(manifest["task"], manifest["classes"], [msgspec.convert(one, Field) for one in manifest["key"]])
+
+
+def record_of(one: Any, index: int, *, model: str, truth: Truth | None, at: int, origin: str) -> LabelRecord:
+    """A label as it is kept; RequestError names its place, the field and what was expected.
+
+    Without `truth`, as for a model that is not served here, the value is kept as it came.
+    """
+    if not isinstance(one, dict):
+        raise _fault(index, None, "is not an object: expected prediction_id or key, and value")
+    unknown = next((name for name in one if name not in FIELDS), None)
+    if unknown is not None:
+        raise _fault(index, unknown, f"is not a field of a label: {nearest(unknown, FIELDS)}")
+    prediction_id, key = one.get("prediction_id"), one.get("key")
+    if (prediction_id is None) == (key is None):
+        raise _fault(index, "prediction_id", "and key: expected exactly one of the two")
+    if prediction_id is not None and not (isinstance(prediction_id, str) and 0 < len(prediction_id) <= 200):
+        raise _fault(index, "prediction_id", "is not the text that a prediction was answered with")
+    return label(
+        model,
+        _value(one.get("value"), index, truth),
+        prediction_id=prediction_id,
+        key=None if key is None else _key(key, index, truth),
+        known_at=_known_at(one.get("known_at"), index, at),
+        at=at,
+        origin=origin,
+    )
+
+
+def label_one(workspace: Workspace, model: str, *, prediction_id: str | None, key: str | None, value: str) -> int:
+    """Keep one label given as text: the value, and a key of several parts, are JSON."""
+    given: dict[str, Any] = {"value": _read(value), "prediction_id": prediction_id}
+    truth = truth_of(workspace, model)
+    if key is not None:
+        given["key"] = _read(key) if key.startswith("{") else _typed(key, truth)
+    record = record_of(given, 0, model=model, truth=truth, at=micros(now()), origin="command")
+    with Journal(workspace) as journal:
+        journal.labels([record])
+    return 1
+
+
+def label_file(workspace: Workspace, model: str, file: Path) -> int:
+    """Keep the labels of a file: every row is checked before the first is kept."""
+    truth, at = truth_of(workspace, model), micros(now())
+    records = [
+        record_of(one, index, model=model, truth=truth, at=at, origin=f"file {file.name}")
+        for index, one in enumerate(_rows(read_rows(file), truth, file))
+    ]
+    with Journal(workspace) as journal:
+        for begin in range(0, len(records), PART):
+            journal.labels(records[begin : begin + PART])
+    return len(records)
+
+
+def _rows(frame: pl.DataFrame, truth: Truth, file: Path) -> Iterator[dict[str, Any]]:
+    value = next((name for name in ("label", "value") if name in frame.columns), None)
+    by_id, keyed = "prediction_id" in frame.columns, bool(truth.key) and set(truth.names) <= set(frame.columns)
+    if value is None or not (by_id or keyed or "key" in frame.columns):
+        names = f"the key ({', '.join(truth.names)})" if truth.key else "key"
+        raise DataError(
+            f"{file} has the columns {', '.join(frame.columns)}: "
+            f"expected label, and prediction_id or {names}, and perhaps known_at"
+        )
+    for row in frame.iter_rows(named=True):
+        found = {"value": row[value], "known_at": row.get("known_at")}
+        if by_id and row["prediction_id"] is not None:
+            yield {**found, "prediction_id": row["prediction_id"]}
+        else:
+            yield {**found, "key": {name: row[name] for name in truth.names} if keyed else row.get("key")}
+
+
+def _value(value: Any, index: int, truth: Truth | None) -> Any:
+    if value is None or isinstance(value, dict | list):
+        raise _fault(index, "value", "is missing: expected what turned out, such as true")
+    if truth is None:
+        return value
+    if truth.task == "regression" and (isinstance(value, bool) or not isinstance(value, int | float)):
+        raise _fault(index, "value", f"is {str(value)[:40]!r}: expected a number")
+    if truth.task == "binary" and value not in (True, False):
+        raise _fault(index, "value", f"is {str(value)[:40]!r}: expected true or false")
+    if truth.task == "multiclass" and str(value) not in truth.classes:
+        hint = nearest(str(value), truth.classes)
+        raise _fault(index, "value", f"is {str(value)[:40]!r}, no class of this model: {hint}")
+    return bool(value) if truth.task == "binary" else str(value) if truth.task == "multiclass" else value
+
+
+def _key(key: Any, index: int, truth: Truth | None) -> str:
+    """A key in the spelling that predictions are kept under: a value, or an object where it has several parts."""
+    if truth is None or not truth.key:
+        if isinstance(key, str | int):
+            return spell_key([key])
+        raise _fault(index, "key", "is not a text or a whole number")
+    names = truth.names
+    parts = key if isinstance(key, dict) else {names[0]: key} if len(names) == 1 else {}
+    if set(parts) != set(names):
+        raise _fault(index, "key", f"is not complete: expected an object with {', '.join(names)}")
+    convert = converters(truth.key)
+    found = []
+    for name in names:
+        to, expected = convert[name]
+        value = MISSING if parts[name] is None else to(parts[name])
+        if value is MISSING:
+            raise _fault(index, "key", f"has {str(parts[name])[:60]!r} as '{name}': expected {expected}")
+        found.append(value)
+    return spell_key(found)
+
+
+def _known_at(given: Any, index: int, at: int) -> int:
+    if given is None:
+        return at
+    moment = as_moment(given)
+    if moment is MISSING:
+        raise _fault(index, "known_at", f"is {str(given)[:40]!r}: expected a moment such as 2013-07-01T12:00:00Z")
+    known = micros(moment)
+    if known > at + _AHEAD:
+        raise _fault(index, "known_at", f"is {str(given)[:40]}, which is still to come: expected a moment until now")
+    return known
+
+
+def _read(text: str) -> Any:
+    """A value written as JSON; other text means itself."""
+    try:
+        return msgspec.json.decode(text)
+    except msgspec.DecodeError:
+        return text
+
+
+def _typed(key: str, truth: Truth) -> Any:
+    """A key of one part: text, or the number that its column holds."""
+    if len(truth.key) == 1 and truth.key[0].dtype.startswith(("Int", "UInt")):
+        return _read(key)
+    return key
+
+
+def _fault(index: int, field: str | None, says: str) -> RequestError:
+    where = f"Label {index}" if field is None else f"Label {index}, field '{field[:80]}'"
+    return RequestError(f"{where} {says}", details={"row": index, **({} if field is None else {"field": field})})
