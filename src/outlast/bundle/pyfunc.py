@@ -64,7 +64,11 @@ class PyFunc:
 
     def _score(self, rows: pl.DataFrame) -> pl.DataFrame:
         kinds = {ask.name: dtype_of(ask.dtype) for ask in self.predictor.asks}
-        typed = rows.with_columns(pl.col(name).cast(kind) for name, kind in kinds.items() if name in rows.columns)
+        try:
+            typed = rows.with_columns(pl.col(name).cast(kind) for name, kind in kinds.items())
+        except pl.exceptions.PolarsError as error:
+            said = str(error).splitlines()[0]
+            raise RequestError(f"The frame for {self._name} has other types than its features: {said}") from None
         scored = self.predictor.score_features(typed)
         asked = typed.to_dicts()
         decided = [self.predictor.decision(one, row) for one, row in zip(scored, asked, strict=True)]
@@ -119,13 +123,20 @@ def _polars(frame: Any) -> pl.DataFrame:
     if isinstance(frame, pl.DataFrame):
         return frame
     if type(frame).__module__.partition(".")[0] == "pandas":
-        return pl.from_pandas(frame)
+        return _from_pandas(frame)
     try:
         return pl.DataFrame(frame)
     except (TypeError, ValueError, pl.exceptions.PolarsError) as error:
         raise RequestError(
             f"A {type(frame).__name__} cannot be read as rows ({error}): give a pandas or Polars frame"
         ) from None
+
+
+def _from_pandas(frame: "pd.DataFrame") -> pl.DataFrame:
+    # Without a zone on the way: what Polars asks of a zoned column is deprecated since pandas 3.1.
+    zoned = [name for name, dtype in frame.dtypes.items() if getattr(dtype, "tz", None) is not None]
+    plain = frame.assign(**{str(name): frame[name].dt.tz_convert(None) for name in zoned})
+    return pl.from_pandas(plain).with_columns(pl.col(str(name)).dt.replace_time_zone("UTC") for name in zoned)
 
 
 def _pandas(frame: pl.DataFrame) -> "pd.DataFrame":
