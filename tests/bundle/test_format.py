@@ -5,12 +5,13 @@ import random
 import subprocess
 import sys
 import zipfile
+from contextlib import suppress
 from typing import Any
 
 import msgspec
 import pytest
 
-from outlast.bundle.format import MANIFEST, encode, pack, unpack
+from outlast.bundle.format import MANIFEST, Bundle, encode, pack, unpack
 from outlast.errors import StorageError
 from outlast.types import FORMAT, digest_of
 
@@ -36,7 +37,8 @@ def test_the_bytes_do_not_depend_on_the_process() -> None:
     """Another process has other hashes of strings, another clock and another folder."""
     code = (
         "import sys; from outlast.bundle.format import pack;"
-        "c = {'model/native.pkl': bytes(range(256)) * 3, 'golden.json': b'[{\"a\":1}]', 'code/model.py': b'model = 1\\n'};"
+        "c = {'model/native.pkl': bytes(range(256)) * 3, 'golden.json': b'[{\"a\":1}]'};"
+        "c['code/model.py'] = b'model = 1\\n';"
         "sys.stdout.buffer.write(pack({'model': 'late', 'asks': ['a', 'b']}, c))"
     )
     done = subprocess.run(
@@ -51,13 +53,15 @@ def test_a_flipped_byte_anywhere_is_a_sentence_or_another_identity(flip: int) ->
     for place in range(len(WHOLE)):
         damaged = bytearray(WHOLE)
         damaged[place] ^= flip
-        try:
-            bundle = unpack(bytes(damaged), "Bundle 1234")
-        except StorageError as error:
-            assert str(error).startswith("Bundle 1234 ")
-        else:
-            assert bundle.digest != digest_of(WHOLE)
-            assert bundle.files == CONTENT
+        bundle = opened(bytes(damaged))
+        assert bundle is None or (bundle.digest != digest_of(WHOLE) and bundle.files == CONTENT)
+
+
+def opened(data: bytes) -> Bundle | None:
+    """The bundle, None where it is refused in the one way that there is."""
+    with suppress(StorageError):
+        return unpack(data)
+    return None
 
 
 def test_half_a_bundle_is_refused_wherever_it_was_cut() -> None:

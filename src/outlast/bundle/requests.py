@@ -2,16 +2,20 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
+import msgspec
 import polars as pl
 
 from outlast.data.schema import Field, dtype_of
-from outlast.errors import RequestError, nearest
-from outlast.types import micros, utc
+from outlast.errors import RequestError, SettingsError, nearest
+from outlast.types import duration, micros, utc
 
+_FIRST_NS, _LAST_NS = datetime(1677, 9, 22, tzinfo=UTC), datetime(2262, 4, 11, tzinfo=UTC)
 MISSING = object()
+EXACT = 2**53
+"""The greatest whole number up to which a float names one whole number only: past it, 1e17 may mean any of several."""
 Convert = Callable[[Any], Any]
 
 
@@ -50,7 +54,7 @@ class Decoder:
         self._key = [_column(part) for part in key]
         self._time = time
         self._policy = policy
-        self._known = {c.name for c in (*self._columns, *self._key)} | ({time} if time else set())
+        self._known = frozenset([c.name for c in (*self._columns, *self._key)] + ([time] if time else []))
 
     def decode(self, row: Mapping[str, Any], index: int, now: int) -> Asked:
         """One row; RequestError names the row, the field and what was expected."""
@@ -58,7 +62,7 @@ class Decoder:
             raise _fault(index, None, f"is {_kind(row)}: expected an object of fields such as {self._sample()}")
         warnings: list[str] = []
         values = [self._value(column, row, index, warnings) for column in self._columns]
-        if len(row) > len(values):
+        if not self._known.issuperset(row):
             warnings.extend(self._unknown(row))
         decide_at = now if self._time is None else self._moment(row, index, now)
         return Asked(values, self._key_of(row, index), decide_at, warnings)
@@ -67,7 +71,7 @@ class Decoder:
         value = row.get(column.name, MISSING)
         if value is MISSING or value is None:
             if value is MISSING or not column.nullable:
-                self._absent(column, value is MISSING, row, index, warnings)
+                warnings.append(self._absent(column, value is MISSING, row, index))
             return None
         converted = column.convert(value)
         if converted is MISSING:
@@ -79,17 +83,23 @@ class Decoder:
             warnings.append(sentence)
         return converted
 
-    def _absent(self, column: _Column, missing: bool, row: Mapping[str, Any], index: int, warnings: list[str]) -> None:
-        if self._policy.missing == "warn" or (missing and column.nullable):
-            warnings.append(f"'{column.name}' is missing")
-            return
-        unknown = [name for name in row if name not in self._known]
-        hint = f"; '{unknown[0]}' is not a field: {nearest(str(unknown[0]), self._known)}" if unknown else ""
+    def _absent(self, column: _Column, missing: bool, row: Mapping[str, Any], index: int) -> str:
+        """What to warn of where nothing is given."""
         what = "is missing" if missing else "is null, which training never saw"
-        raise _fault(index, column.name, f"{what}: expected {column.expected}{hint}")
+        if self._policy.missing == "warn" or (missing and column.nullable):
+            return f"'{column.name}' {what}"
+        raise _fault(index, column.name, f"{what}: expected {column.expected}{self._hint(row)}")
+
+    def _hint(self, row: Mapping[str, Any]) -> str:
+        unknown = [str(name)[:60] for name in row if name not in self._known]
+        return f"; '{unknown[0]}' is not a field: {nearest(unknown[0], self._known)}" if unknown else ""
 
     def _unknown(self, row: Mapping[str, Any]) -> list[str]:
-        return [f"'{str(name)[:60]}' is not a field and was ignored" for name in row if name not in self._known]
+        first, *others = (str(name)[:60] for name in row if name not in self._known)
+        hint = nearest(first, self._known)
+        return [f"'{first}' is not a field and was ignored: {hint}"] + [
+            f"'{name}' is not a field and was ignored" for name in others
+        ]
 
     def _moment(self, row: Mapping[str, Any], index: int, now: int) -> int:
         assert self._time is not None
@@ -171,6 +181,8 @@ def _converter(dtype: pl.DataType) -> tuple[Convert, str]:
         return _date, "a day such as 2013-07-01"
     if dtype == pl.Time:
         return _time_of_day, "a time of day such as 17:30:00"
+    if isinstance(dtype, pl.Duration):
+        return _length, "a length of time such as 90s, 1d12h or PT90S"
     return _text, "text"
 
 
@@ -183,7 +195,7 @@ def _whole_between(dtype: pl.DataType) -> Convert:
     low, high = (0, 2**bits - 1) if str(dtype).startswith("U") else (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1)
 
     def convert(value: Any) -> Any:
-        if isinstance(value, float) and value.is_integer():
+        if isinstance(value, float) and value.is_integer() and abs(value) <= EXACT:
             value = int(value)
         if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
             return MISSING
@@ -203,15 +215,26 @@ def _number(value: Any) -> Any:
 
 
 def _text(value: Any) -> Any:
-    return value if isinstance(value, str) else MISSING
+    if not isinstance(value, str):
+        return MISSING
+    return value if value.isascii() or _is_unicode(value) else MISSING
+
+
+def _is_unicode(value: str) -> bool:
+    """Whether it can be written at all: half of a surrogate pair cannot."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _datetime(dtype: pl.Datetime) -> Convert:
-    zoned = dtype.time_zone is not None
+    zoned, fine = dtype.time_zone is not None, dtype.time_unit == "ns"
 
     def convert(value: Any) -> Any:
         found = as_moment(value)
-        if found is MISSING:
+        if found is MISSING or (fine and not _FIRST_NS < found < _LAST_NS):
             return MISSING
         return found if zoned else found.replace(tzinfo=None)
 
@@ -230,11 +253,21 @@ def _date(value: Any) -> Any:
 
 
 def _time_of_day(value: Any) -> Any:
-    if isinstance(value, time):
-        return value
     try:
-        return time.fromisoformat(value) if isinstance(value, str) else MISSING
+        found = time.fromisoformat(value) if isinstance(value, str) else value
     except ValueError:
+        return MISSING
+    return found if isinstance(found, time) and found.tzinfo is None else MISSING
+
+
+def _length(value: Any) -> Any:
+    if isinstance(value, timedelta):
+        return value
+    if not isinstance(value, str):
+        return MISSING
+    try:
+        return msgspec.convert(value, timedelta) if value.lstrip("+-").startswith("P") else duration(value)
+    except (msgspec.ValidationError, SettingsError, OverflowError):
         return MISSING
 
 
@@ -244,7 +277,7 @@ def _kind(value: Any) -> str:
     if isinstance(value, bool):
         return f"{str(value).lower()}, a truth value"
     if isinstance(value, str):
-        return f"the text '{value[:40]}'"
+        return f"the text {value[:40]!r}"
     if isinstance(value, int | float):
         return f"the number {str(value)[:40]}"
     return f"a {type(value).__name__}"
