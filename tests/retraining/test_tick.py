@@ -1,0 +1,235 @@
+"""One tick: idempotent, leased, whole after any kill."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+from threading import Barrier, Thread
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from watched import DAY, HOUR, MODEL, START, made, predict, through_the_day
+from webhook import Webhook
+
+from outlast.errors import StorageError
+from outlast.monitoring.alerts import alerts
+from outlast.monitoring.report import report, shown
+from outlast.monitoring.windows import pending, stored
+from outlast.project.workspace import Workspace
+from outlast.registry import mirror
+from outlast.retraining import jobs
+from outlast.retraining.tick import LEASE, tick
+from outlast.storage.ledger import leases, open_ledger
+from outlast.storage.ledger import schema as tables
+
+LATER = START + 10 * DAY
+SCRIPT = Path(__file__).with_name("ticking.py")
+
+
+@pytest.fixture(autouse=True)
+def no_mlflow(monkeypatch: pytest.MonkeyPatch) -> None:
+    """MLflow takes seconds to load and has tests of its own."""
+    monkeypatch.setattr(mirror, "mirror", lambda *_: [])
+
+
+@pytest.fixture
+def webhook() -> Iterator[Webhook]:
+    hook = Webhook()
+    hook.up()
+    yield hook
+    hook.close()
+
+
+def troubled(folder: Path, routes: list[str], url: str | None = None) -> Workspace:
+    """Two days: a quiet one, and one on which a column is gone and the truth has turned."""
+    workspace, origin = made(folder, {"monitoring": {"cadence": "6h", "routes": routes}}, url=url)
+    predict(workspace, origin, through_the_day(400), seed=2)
+    predict(workspace, origin, through_the_day(4000, START + DAY), seed=3, labels="turned", empty=True)
+    return workspace
+
+
+def state(workspace: Workspace) -> dict[str, Any]:
+    """Everything a tick leaves behind, without the moments at which it did so."""
+    kept: dict[str, Any] = {"tables": sorted(workspace.tables.names())}
+    for name in kept["tables"]:
+        kept[name] = workspace.tables.scan(name).collect().sort("at", "prediction_id").drop("segment").to_dicts()
+    kept["windows"] = [(w.starts_at, w.counts.to_json(), w.findings) for w in stored(workspace.ledger, MODEL)]
+    kept["pending"] = pending(workspace.ledger, MODEL)
+    kept["alerts"] = sorted((a.id, a.kind, a.sentence, a.delivered_at is None) for a in alerts(workspace.ledger))
+    return kept
+
+
+def run(workspace: Workspace, now: datetime, *, fatal: int = 0, when: str = "-", worker: str = "w") -> tuple[int, str]:
+    command = [sys.executable, str(SCRIPT), str(workspace.root), now.isoformat(), worker, str(fatal), when]
+    path = os.pathsep.join(sys.path)
+    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": path}, check=False)
+    assert done.returncode in (0, -signal.SIGKILL), done.stderr
+    return done.returncode, done.stdout
+
+
+def test_a_tick_counts_judges_and_tells(tmp_path: Path, webhook: Webhook, capsys: pytest.CaptureFixture[str]) -> None:
+    workspace = troubled(tmp_path, ["log", webhook.url])
+    done = tick(workspace, now=LATER)
+    assert not any(line.failed for line in done), done
+    found = {line.job: line for line in done}
+    assert found["watch"].sentence.startswith("counted 8 windows, judged 8")
+    assert found["watch"].did
+    kinds = {alert.kind: alert.severity for alert in alerts(workspace.ledger)}
+    assert kinds == {"empty-column": "page", "loss": "page"}
+    assert {body["kind"] for body in webhook.taken} == set(kinds)
+    assert {body["owner"] for body in webhook.taken} == {"ops@example.com"}
+    assert all(alert.delivered_at for alert in alerts(workspace.ledger))
+    told = report(workspace, MODEL)
+    assert told.total is not None
+    assert told.total.rows == 4400
+    assert told.total.coverage.value == 1.0
+    assert "secret-path" not in str(told.to_json())
+    shown(told)
+    assert "late@1, windows of 6h" in capsys.readouterr().out
+
+
+def test_a_second_tick_does_nothing(tmp_path: Path, webhook: Webhook) -> None:
+    workspace = troubled(tmp_path, [webhook.url])
+    tick(workspace, now=LATER)
+    before, told = state(workspace), list(webhook.keys)
+    done = tick(workspace, now=LATER + HOUR)
+    assert [line.job for line in done if line.did or line.failed] == []
+    assert (state(workspace), webhook.keys) == (before, told)
+
+
+@pytest.mark.timeout(600)
+def test_a_tick_killed_anywhere_ends_as_an_undisturbed_one(tmp_path: Path, webhook: Webhook) -> None:
+    template = troubled(tmp_path / "template", [webhook.url])
+    template.ledger.dispose()
+    undisturbed = Workspace(shutil.copytree(tmp_path / "template", tmp_path / "undisturbed"))
+    _, said = run(undisturbed, LATER)
+    writes, expected = int(said.split()[0]), state(undisturbed)
+    sent = sorted(webhook.keys)
+    assert len(sent) == len(set(sent)) == len(expected["alerts"])
+    assert expected["pending"] == []
+    steps = sorted({round(1 + part * (writes - 1) / 8) for part in range(9)})
+    for step in steps:
+        when = ("before", "within", "after")[step % 3]
+        webhook.keys.clear()
+        workspace = Workspace(shutil.copytree(tmp_path / "template", tmp_path / f"killed-{step}"))
+        assert run(workspace, LATER, fatal=step, when=when)[0] == -signal.SIGKILL
+        after_lease = LATER + timedelta(seconds=LEASE + 60)
+        code, said = run(workspace, after_lease, worker="another")
+        assert code == 0
+        assert "another worker" not in said
+        assert state(workspace) == expected, (step, when)
+        # A request cut off between the answer and the note of it is sent again, under the key it had.
+        assert sorted(set(webhook.keys)) == sent, (step, when)
+        assert len(webhook.keys) <= len(sent) + 1, (step, when)
+        workspace.ledger.dispose()
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_two_ticks_at_once_do_no_job_twice(
+    tmp_path: Path, webhook: Webhook, kind: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = request.getfixturevalue("postgres_url") if kind == "postgresql" else None
+    workspace = troubled(tmp_path, [webhook.url], url)
+    running: dict[tuple[str, str], int] = {}
+    most: list[int] = []
+
+    def watched(name: str, job: jobs.Job) -> jobs.Job:
+        def alone(shared: jobs.Shared, model: str, hold: Any) -> tuple[bool, str]:
+            running[name, model] = running.get((name, model), 0) + 1
+            most.append(running[name, model])
+            try:
+                return job(shared, model, hold)
+            finally:
+                running[name, model] -= 1
+
+        return alone
+
+    for group in (jobs.FIRST, jobs.PER_MODEL, jobs.LAST):
+        for name, job in list(group.items()):
+            monkeypatch.setitem(group, name, watched(name, job))
+    start, lines = Barrier(2), []
+
+    def one() -> None:
+        mine = Workspace(workspace.root, settings=workspace.settings)
+        start.wait()
+        lines.extend(tick(mine, now=LATER))
+        mine.ledger.dispose()
+
+    threads = [Thread(target=one) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert max(most) == 1
+    assert not any(line.failed for line in lines), lines
+    tick(workspace, now=LATER + HOUR)  # what one had to leave to the other is done by now
+    assert len(webhook.keys) == len(set(webhook.keys)) == len(alerts(workspace.ledger)) == 2
+    assert sum(w.counts.rows for w in stored(workspace.ledger, MODEL)) == 4400
+    workspace.ledger.dispose()
+
+
+def test_a_job_that_somebody_holds_is_left_to_them(tmp_path: Path) -> None:
+    workspace = troubled(tmp_path, ["log"])
+    assert leases.acquire(workspace.ledger, f"watch/{MODEL}", "somebody", 60, LATER)
+    (line,) = [line for line in tick(workspace, now=LATER) if line.job == "watch"]
+    assert (line.did, line.sentence, line.failed) == (False, "another worker is at it", False)
+    assert stored(workspace.ledger, MODEL) == []
+    (line,) = [line for line in tick(workspace, now=LATER + HOUR) if line.job == "watch"]
+    assert line.did
+
+
+def test_a_job_that_lost_its_lease_stops(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    workspace = troubled(tmp_path, ["log"])
+
+    def robbed(shared: jobs.Shared, model: str, hold: Any) -> tuple[bool, str]:
+        with workspace.ledger.write() as connection:
+            connection.execute(sa.update(tables.leases).values(holder="somebody"))
+        hold()
+        return True, "went on all the same"
+
+    monkeypatch.setitem(jobs.PER_MODEL, "watch", robbed)
+    (line,) = [line for line in tick(workspace, now=LATER) if line.job == "watch"]
+    assert line.failed
+    assert "is another worker's now" in line.sentence
+
+
+def test_one_job_that_fails_is_reported_and_does_not_stop_the_others(
+    tmp_path: Path, webhook: Webhook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workspace = troubled(tmp_path, [webhook.url])
+
+    def broken(*_: Any) -> tuple[bool, str]:
+        raise StorageError("The disk is gone: put it back")
+
+    def surprised(*_: Any) -> tuple[bool, str]:
+        raise KeyError("a bug")
+
+    monkeypatch.setitem(jobs.FIRST, "seal", broken)
+    monkeypatch.setitem(jobs.PER_MODEL, "mirror", surprised)
+    found = {line.job: line for line in tick(workspace, now=LATER)}
+    assert (found["seal"].failed, found["seal"].sentence) == (True, "The disk is gone: put it back")
+    assert found["mirror"].failed
+    assert found["watch"].did
+    assert len(webhook.keys) == 2  # what waits in the log is counted all the same
+    with open_ledger(workspace.ledger_url) as ledger, ledger.read() as connection:
+        assert connection.execute(sa.select(tables.leases)).all() == []
+
+
+def test_a_webhook_that_is_down_fails_the_tick_until_it_is_up(tmp_path: Path) -> None:
+    hook = Webhook()
+    workspace = troubled(tmp_path, [hook.url])
+    try:
+        (line,) = [line for line in tick(workspace, now=LATER) if line.job == "alerts"]
+        assert line.failed
+        assert "cannot be reached" in line.sentence
+        hook.up()
+        (line,) = [line for line in tick(workspace, now=LATER + HOUR) if line.job == "alerts"]
+        assert (line.did, line.sentence) == (True, "delivered 2 alerts")
+        assert len(hook.keys) == len(set(hook.keys)) == 2
+    finally:
+        hook.close()
