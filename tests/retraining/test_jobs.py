@@ -1,0 +1,53 @@
+"""Single jobs of a tick."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import msgspec
+import polars as pl
+import sqlalchemy as sa
+from watched import MODEL, made
+
+from outlast.bundle.format import pack
+from outlast.bundle.ingest import MARGIN
+from outlast.bundle.lookups import written
+from outlast.data.schema import infer, to_json
+from outlast.project.declare import Source, window
+from outlast.registry.versions import register
+from outlast.retraining.jobs import Shared, prune
+from outlast.storage.fresh import Fact
+from outlast.storage.ledger.schema import rollouts
+from outlast.types import micros
+
+NOW = datetime(2013, 7, 1, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+
+
+def test_facts_that_no_live_lookup_can_reach_are_forgotten(tmp_path: Path) -> None:
+    workspace, origin = made(tmp_path)
+    landings = Source("landings", "x", key="id", time="at")
+    day = window(landings, by="plane", over=["6h", "1d"], delay=pl.col("delay").mean())
+    facts = pl.DataFrame({"id": [1], "plane": ["a"], "at": [NOW], "delay": [1.0]})
+    manifest = {
+        "lookups": [written(day)],
+        "sources": {"landings": {"schema": to_json(infer(facts.lazy())).decode()}},
+    }
+    contract = msgspec.json.encode(origin.contract.model_dump(mode="json"))
+    digest = workspace.artifacts.put(pack(manifest, {"contract.json": contract}))
+    made_of = {"code_digest": None, "task": "binary", "summary": {}, "lineage": {}, "by": "ada", "at": NOW}
+    version = register(workspace.ledger, MODEL, digest=digest, **made_of)
+    with workspace.ledger.write() as connection:
+        row = {"model": MODEL, "live": version.number, "previous": None, "sequence": 1, "updated_at": NOW}
+        connection.execute(sa.insert(rollouts).values(row))
+    known = [NOW - timedelta(days=days) - HOUR * late for days, late in ((0, 0), (1, 0), (3, -1), (3, 1), (9, 0))]
+    facts_of = [Fact("a", str(index), micros(at), b"") for index, at in enumerate(known)]
+    workspace.fresh.ingest(day.digest, facts_of)
+    workspace.fresh.ingest("of no live version", facts_of)
+
+    shared = Shared(workspace, NOW + timedelta(days=900))  # the feed stood still: nothing more is forgotten for it
+    assert timedelta(days=1) + MARGIN == timedelta(days=3)
+    assert prune(shared, "", lambda: None) == (True, "forgot 1 facts that no lookup can reach")
+    left = workspace.fresh.window(day.digest, "a", 0, micros(NOW) + 1)
+    assert [key for _, key, _ in left] == ["3", "2", "1", "0"]  # the newest before the limit stays
+    assert workspace.fresh.count("of no live version") == 5
+    assert prune(shared, "", lambda: None) == (False, "nothing to forget")
