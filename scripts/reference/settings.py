@@ -1,0 +1,45 @@
+"""Environment variables and the keys of workspace.toml."""
+
+from outlast.project.workspace import Declaration, Environment, Storage
+from outlast.settings import VARIABLES
+
+_MEANINGS = {
+    "OUTLAST_ENV": "Which environment of `workspace.toml` is meant. Without it: `dev`, which need not be declared.",
+    "OUTLAST_LEDGER": "The ledger's address: `sqlite:///FILE` or `postgresql://…`. Wins over `workspace.toml`.",
+    "OUTLAST_TABLES": "The tables' folder or URL. Wins over `workspace.toml`.",
+    "OUTLAST_ARTIFACTS": "The artifacts' folder or URL. Wins over `workspace.toml`.",
+    "MLFLOW_TRACKING_URI": "The MLflow that mirrors the ledger; `off` for none. Without it: `.outlast/mlflow.db`.",
+    "OUTLAST_ACTOR": "Who acts, as the history notes it. Without it: the account of the operating system. Not verified.",
+}
+_WORKSPACE = {
+    "name": "What the workspace is called. Without it: its folder's name.",
+    "packages": "Folders of Python packages that models share, such as sets of features.",
+    "sources": "Where sources really are, by their name in `model.py`; wins over the path in the code.",
+    "storage.ledger": "The ledger's address, for every environment.",
+    "storage.tables": "The tables' folder or URL.",
+    "storage.artifacts": "The artifacts' folder or URL.",
+    "storage.options": "Options for the object store that holds the tables, such as `aws_region`.",
+    "environments.NAME.sources": "As `sources`, in this environment only; wins over it.",
+    "environments.NAME.storage": "As `storage`, in this environment only; wins over it.",
+}
+
+
+def variables() -> str:
+    """One line per variable."""
+    lines = ["| variable | meaning |", "|---|---|"]
+    return "\n".join([*lines, *(f"| `{name}` | {_MEANINGS[name]} |" for name in VARIABLES.values())])
+
+
+def workspace() -> str:
+    """One line per key."""
+    keys = sorted(workspace_keys())
+    lines = ["| key | meaning |", "|---|---|"]
+    return "\n".join([*lines, *(f"| `{key}` | {_WORKSPACE[key]} |" for key in keys)])
+
+
+def workspace_keys() -> set[str]:
+    """The keys the code reads."""
+    nested = {"storage", "environments"}
+    top = {name for name in Declaration.model_fields if name not in nested}
+    inner = {f"environments.NAME.{name}" for name in Environment.model_fields}
+    return top | {f"storage.{name}" for name in Storage.model_fields} | inner
