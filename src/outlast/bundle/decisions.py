@@ -1,6 +1,7 @@
 """From scores to decisions: the action with the greatest expected payoff, by the contract."""
 
 from collections.abc import Callable, Mapping
+from decimal import Decimal
 from typing import Any
 
 from outlast.errors import ContractError
@@ -39,7 +40,10 @@ def decider(contract: Contract, task: Task, classes: list[str]) -> Decide:
 
 
 def threshold(contract: Contract) -> float | None:
-    """The probability of yes above which the first decision pays, where the payoffs are two rows of plain numbers."""
+    """The probability of yes at which two decisions are worth the same: between them, the better one changes there.
+
+    None where there is none: payoffs from columns, other than two decisions, or one that is always the better.
+    """
     payoff = contract.value.payoff
     if not payoff:
         return 0.5
@@ -48,14 +52,22 @@ def threshold(contract: Contract) -> float | None:
         return None
     act, wait = ({k: float(v) for k, v in row.items()} for row in payoff.values())
     gain, cost = act.get("yes", 0.0) - wait.get("yes", 0.0), wait.get("no", 0.0) - act.get("no", 0.0)
-    return cost / (gain + cost) if gain + cost else None
+    edge = cost / (gain + cost) if gain + cost else -1.0
+    return edge if 0.0 <= edge <= 1.0 else None
 
 
 def worth_of(amount: float | str, row: Mapping[str, Any]) -> float:
-    """A payoff: a number, or what the row's column says (nothing where it is null)."""
-    if isinstance(amount, str):
-        return float(row.get(amount) or 0.0)
-    return amount
+    """A payoff: a number, or what the row's column says (nothing where it is null or NaN)."""
+    if not isinstance(amount, str):
+        return amount
+    said = row.get(amount)
+    if said is None or said != said:
+        return 0.0
+    if not isinstance(said, int | float | Decimal):
+        raise ContractError(
+            f"outlast.toml: a payoff reads the column '{amount}', which holds {str(said)[:40]!r}: expected numbers"
+        )
+    return float(said)
 
 
 def check_payoff(payoff: Payoff, possible: list[str]) -> None:
