@@ -9,6 +9,8 @@ import pytest
 
 from outlast.bundle.predictor import open_bundle, open_predictor
 from outlast.errors import Conflict, OutlastError, TrainingError
+from outlast.journal.ingest import Ingest
+from outlast.journal.journal import Journal
 from outlast.project.loader import load_project
 from outlast.training.dataset import AT, LABEL_AT, build_dataset, cutoff_of, split_rows
 from outlast.training.run import Trained, train
@@ -98,6 +100,22 @@ def test_what_is_served_is_what_was_evaluated(orders: Path) -> None:
     scored = np.array(predictor.score_features(rows))
     assert golden[-1]["scores"] == scored[-1].tolist()
     assert all(one["request"]["coupon"] for one in golden[:1])
+
+
+def test_what_was_pushed_is_trained_on_like_what_lies_in_the_source(orders: Path) -> None:
+    run(orders)
+    deliveries = pl.read_csv(orders / "data" / "deliveries.csv", try_parse_dates=True)
+    project = load_project(orders)
+    before = build_dataset(project, Sources(project), cutoff_of(project, NOW))
+    early, late = deliveries.head(900), deliveries.tail(600)
+    early.write_csv(orders / "data" / "deliveries.csv")
+    with Journal(project.workspace) as journal:
+        done = Ingest(project.workspace, journal).take("deliveries", late, at=NOW)
+        assert done.rows == 600
+    sources = Sources(project)
+    after = build_dataset(project, sources, cutoff_of(project, NOW))
+    assert after.rows.equals(before.rows, null_equal=True)
+    assert sources.fingerprints()["deliveries"]["pushed"] == 600
 
 
 FAULTS = [

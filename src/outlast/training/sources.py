@@ -1,4 +1,4 @@
-"""A project's sources during one run: scanned where the workspace binds them, each schema inferred once."""
+"""A project's sources during one run: where the workspace binds them and what was pushed since, each schema once."""
 
 from typing import Any
 
@@ -6,10 +6,11 @@ import polars as pl
 
 from outlast.bundle.format import unpack
 from outlast.data.fingerprint import fingerprint
-from outlast.data.schema import Schema, from_json, infer, types
+from outlast.data.schema import Schema, dtype_of, from_json, infer, types
 from outlast.data.sources import reading, scan
 from outlast.data.validation import Violation, check
 from outlast.errors import FeatureError, NotFound, nearest
+from outlast.journal.history import pushed
 from outlast.project.declare import Source
 from outlast.project.loader import Project
 from outlast.registry.versions import find
@@ -21,20 +22,26 @@ class Sources:
 
     def __init__(self, project: Project) -> None:
         self._project = project
+        self._scanned: dict[str, pl.LazyFrame] = {}
         self._frames: dict[str, pl.LazyFrame] = {}
+        self._pushed: dict[str, int] = {}
         self._schemas: dict[str, Schema] = {}
 
     def frame(self, source: Source) -> pl.LazyFrame:
-        """The rows of a source, lazily."""
+        """The rows of a source, lazily; facts that were pushed come after those at its location."""
         if source.name not in self._frames:
-            location = self._project.workspace.location(source, self._project.folder)
-            self._frames[source.name] = scan(source, location)
+            came = pushed(self._project.workspace, source, self.schema(source))
+            self._pushed[source.name] = came.height
+            here = self._scan(source)
+            columns = [pl.col(field.name).cast(dtype_of(field.dtype)) for field in self.schema(source).fields]
+            whole = pl.concat([here.select(columns), came.lazy()]) if came.height else here
+            self._frames[source.name] = whole
         return self._frames[source.name]
 
     def schema(self, source: Source) -> Schema:
         """The columns a project reads of a source, as they are now."""
         if source.name not in self._schemas:
-            frame = self.frame(source)
+            frame = self._scan(source)
             columns = self._columns(source, list(frame.collect_schema().names()))
             with reading(source):
                 self._schemas[source.name] = infer(frame, columns)
@@ -49,7 +56,9 @@ class Sources:
         for source in self._project.model.sources:
             location = self._project.workspace.location(source, self._project.folder)
             with reading(source):
-                found[source.name] = fingerprint(source, location, self.frame(source))
+                found[source.name] = fingerprint(source, location, self._scan(source))
+            self.frame(source)
+            found[source.name]["pushed"] = self._pushed[source.name]
         return found
 
     def violations(self, before: dict[str, Schema]) -> dict[str, list[Violation]]:
@@ -63,6 +72,12 @@ class Sources:
             with reading(source):
                 found[source.name] = check(frame, before_it, rules, source.keys, time=source.time, unique=question)
         return found
+
+    def _scan(self, source: Source) -> pl.LazyFrame:
+        if source.name not in self._scanned:
+            location = self._project.workspace.location(source, self._project.folder)
+            self._scanned[source.name] = scan(source, location)
+        return self._scanned[source.name]
 
     def _columns(self, source: Source, present: list[str]) -> list[str]:
         model = self._project.model

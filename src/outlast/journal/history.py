@@ -1,0 +1,16 @@
+"""A source's history: what lies where the source is, and what was pushed since."""
+
+import polars as pl
+
+from outlast.bundle.ingest import decode_facts
+from outlast.data.schema import Schema
+from outlast.journal.reading import facts
+from outlast.journal.spelling import from_text
+from outlast.project.declare import Source
+from outlast.project.workspace import Workspace
+
+
+def pushed(workspace: Workspace, source: Source, schema: Schema) -> pl.DataFrame:
+    """The facts of a source that came through `push` and POST /facts, in the order they came, as the source's types."""
+    rows = facts(workspace, source.name).sort("at", maintain_order=True).collect()["row"].to_list()
+    return decode_facts(source.name, schema, (), [from_text(row) for row in rows])
