@@ -50,6 +50,7 @@ def promote(
     """Make a version live, or say which checks stand in the way."""
     steps = Steps(watcher)
     version = find(workspace.ledger, ref if ref.version is not None else ModelRef(ref.name, "latest"))
+    before = current(workspace.ledger, version.model).sequence
     with steps.step("judge"):
         verdict = judge(workspace, version, now=now)
     if not verdict.passed:
@@ -70,6 +71,7 @@ def promote(
             by=by,
             reason=reason,
             verdict=verdict.digest,
+            expected=before,
             at=now,
         )
     return rollout, verdict
