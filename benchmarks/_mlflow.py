@@ -1,0 +1,56 @@
+"""The peer: a version's own fitted estimator, saved and served as MLflow's documentation shows."""
+
+import os
+import pickle
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from _flights import EXAMPLE
+from _http import free_port, server
+
+from outlast.bundle.format import NATIVE, Bundle
+from outlast.project.loader import install
+
+
+def save(bundle: Bundle, folder: Path) -> Path:
+    """The bundle's estimator in MLflow's scikit-learn flavour, with the project's code beside it.
+
+    No signature is given: checking one would cost MLflow time on every request.
+    """
+    import mlflow.sklearn
+
+    install(bundle.code)
+    fitted = pickle.loads(bundle.files[NATIVE])
+    sys.path.insert(0, str(EXAMPLE))
+    import encode  # type: ignore[import-not-found]
+    import trees  # type: ignore[import-not-found]
+
+    # The same objects, under the names that the project's files have outside a bundle.
+    encoder = encode.Encode()
+    vars(encoder).update(vars(fitted.encode))
+    plain = trees.Trees(encoder, fitted.trees)
+    plain.classes_ = fitted.classes_
+    code = [str(EXAMPLE / f"{name}.py") for name in ("encode", "trees")]
+    how = {"pyfunc_predict_fn": "predict_proba", "serialization_format": "cloudpickle", "pip_requirements": []}
+    mlflow.sklearn.save_model(plain, str(folder / "model"), code_paths=code, **how)
+    return folder / "model"
+
+
+@contextmanager
+def serving(model: Path) -> Iterator[int]:
+    """`mlflow models serve`, one worker, one thread for each calculation as ours has; gives its port."""
+    port = free_port()
+    bin_ = Path(sys.executable).parent
+    command = [str(bin_ / "mlflow"), "models", "serve", "-m", str(model), "-p", str(port), "-h", "127.0.0.1"]
+    command += ["--env-manager", "local", "--workers", "1"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PATH": f"{bin_}{os.pathsep}{os.environ['PATH']}"}
+    with server(command, port, folder=model.parent, environment=environment, ready="/ping"):
+        yield port
+
+
+def body(features: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
+    """One row as MLflow's documentation writes it."""
+    return {"dataframe_split": {"columns": list(names), "data": [[features[name] for name in names]]}}
