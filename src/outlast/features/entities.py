@@ -9,34 +9,46 @@ from outlast.features.compiled import CompiledLookup
 from outlast.features.facts import ENTITY, SEPARATOR, spelled
 
 Spell = Callable[[list[Any]], str | None]
+Part = Callable[[Any], str | None]
 
 
 def speller(compiled: CompiledLookup, asks: Mapping[str, pl.DataType], places: Mapping[str, int]) -> Spell:
     """A function from a row of asks to the entity of a lookup."""
     names = compiled.lookup.entity
     where = [places[name] for name in names]
-    if all(_plain(asks[name], fact) for name, fact in zip(names, compiled.fact_types, strict=True)):
-        return _one(where[0]) if len(where) == 1 else _several(where)
+    parts = [_part(asks[name], fact) for name, fact in zip(names, compiled.fact_types, strict=True)]
+    plain = [part for part in parts if part is not None]
+    if len(plain) == len(parts):
+        return _one(where[0], plain[0]) if len(where) == 1 else _several(where, plain)
     return _by_frame(compiled, {name: asks[name] for name in names}, where)
 
 
-def _plain(ask: pl.DataType, fact: pl.DataType) -> bool:
-    """Whether plain str() of the value is what Polars writes: text as text, whole numbers as whole numbers."""
-    return (ask == pl.String and fact == pl.String) or (ask.is_integer() and ask == fact)
+def _part(ask: pl.DataType, fact: pl.DataType) -> Part | None:
+    """How to spell a value that is there as Polars does, where that is plain: text, and whole numbers in range."""
+    if fact == pl.String and (ask == pl.String or ask.is_integer()):
+        return str
+    if not (ask.is_integer() and fact.is_integer()):
+        return None
+    if ask == fact:
+        return str
+    low, high = (pl.select(bound).item() for bound in (fact.min(), fact.max()))  # type: ignore[attr-defined]
+    return lambda value: str(value) if low <= value <= high else None
 
 
-def _one(place: int) -> Spell:
+def _one(place: int, part: Part) -> Spell:
     def spell(values: list[Any]) -> str | None:
         value = values[place]
-        return value if value is None or isinstance(value, str) else str(value)
+        return None if value is None else part(value)
 
     return spell
 
 
-def _several(where: list[int]) -> Spell:
+def _several(where: list[int], parts: list[Part]) -> Spell:
+    steps = list(zip(where, parts, strict=True))
+
     def spell(values: list[Any]) -> str | None:
-        parts = [values[place] for place in where]
-        return None if None in parts else SEPARATOR.join(map(str, parts))
+        spelt = [None if values[place] is None else part(values[place]) for place, part in steps]
+        return None if None in spelt else SEPARATOR.join(spelt)  # type: ignore[arg-type]
 
     return spell
 
