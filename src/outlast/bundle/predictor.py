@@ -51,12 +51,12 @@ class Predictor:
         self.features: list[str] = manifest["features"]
         self.profile = profiles.from_json(bundle.files["profile.json"])
         self.golden: list[dict[str, Any]] = bundle.json("golden.json")
-        self._classes: list[str] = manifest["classes"]
+        self.classes: list[str] = manifest["classes"]
         self._pandas: bool = manifest["pandas"]
         self._frames = _Frames(bundle, self.asks, self.profile, store)
         self._decoder = Decoder(self.asks, self.key_fields, self.time, self._policy())
-        self._decide = decider(self.contract, self.task, self._classes)
-        self._outcomes = outcomes(self.task, self._classes)
+        self._decide = decider(self.contract, self.task, self.classes)
+        self._outcomes = outcomes(self.task, self.classes)
         self._estimator = pickle.loads(bundle.files[NATIVE])
 
     @property

@@ -10,17 +10,18 @@ def promote(
     model: str = places.MODEL,
     reason: str = places.REASON,
     json: bool = places.JSON,
-    quiet: bool = typer.Option(False, "--quiet", "-q", help="No progress."),
+    quiet: bool = places.QUIET,
 ) -> None:
-    """Judge a version and make it live, or say which checks stand in the way."""
+    """Judge a version, and let it live if it passes."""
+    from outlast.cli import telling
     from outlast.gates.promote import promote as let_out
     from outlast.registry.background import mirror_later
 
     place = places.workspace()
     ref = places.model_ref(model, place)
-    watcher = screen.Progress(quiet or json)
     try:
-        rollout, verdict = let_out(place, ref, by=places.who(), reason=reason, now=places.at(), watcher=watcher)
+        with screen.Progress(quiet or json) as watcher:
+            rollout, verdict = let_out(place, ref, by=places.who(), reason=reason, now=places.at(), watcher=watcher)
     except Refused as refusal:
         if json:
             screen.as_json({"refused": str(refusal), **refusal.details})
@@ -30,10 +31,10 @@ def promote(
     if json:
         screen.as_json({"rollout": vars(rollout), "verdict": verdict})
         return
-    rows = [(check.name, "passed" if check.passed else "no", check.says) for check in verdict.checks]
-    screen.table(("check", "", "evidence"), rows, empty="")
-    print(f"not yet in this release: {', '.join(verdict.absent)}")
+    telling.checks(verdict)
+    telling.absent(verdict.absent)
     print(f"{rollout.model}@{rollout.live} is live; before it: {rollout.previous or 'none'}")
+    print("Next: outlast up, or outlast serve; servers that run take it by themselves")
 
 
 def rollback(
@@ -41,15 +42,13 @@ def rollback(
     reason: str = places.REASON,
     json: bool = places.JSON,
 ) -> None:
-    """Make the version before live again."""
+    """Bring back the version that was live before."""
     from outlast.registry.background import mirror_later
     from outlast.registry.rollout import transition
 
     place = places.workspace()
     name = places.model_ref(model, place).name
-    rollout = transition(
-        place.ledger, name, action="rollback", to=None, by=places.who(), reason=reason, verdict=None, at=places.at()
-    )
+    rollout = transition(place.ledger, name, action="rollback", by=places.who(), reason=reason, at=places.at())
     mirror_later(place, name)
     if json:
         screen.as_json(vars(rollout))

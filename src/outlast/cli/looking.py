@@ -5,60 +5,51 @@ from typing import Any
 import typer
 
 from outlast.cli import places, screen
-from outlast.cli.project import value_line
 
 
 def versions(model: str = places.MODEL, json: bool = places.JSON) -> None:
-    """List a model's versions, or every model's."""
+    """List versions, and which of them is live."""
     from outlast.registry.rollout import current
     from outlast.registry.versions import models
     from outlast.registry.versions import versions as listed
 
     place = places.workspace()
     names = [places.model_ref(model, place).name] if model else models(place.ledger)
-    found = [version for name in names for version in listed(place.ledger, name)]
     live = {name: current(place.ledger, name) for name in names}
+    found = [version for name in names for version in listed(place.ledger, name)]
     if json:
         screen.as_json([{**vars(v), "state": _state(live[v.model], v.number)} for v in found])
         return
-    rows = [
-        (str(v), _state(live[v.model], v.number), screen.moment(v.created_at), v.created_by, _main(v), v.digest[:12])
-        for v in found
-    ]
-    empty = f"No model has been trained in {place.root}: train one with `outlast train`"
-    screen.table(("version", "state", "trained (UTC)", "by", "metric", "digest"), rows, empty=empty)
+    screen.table(
+        ("version", "state", "trained (UTC)", "by", "metric", "value", "digest"),
+        [
+            (v, _state(live[v.model], v.number), screen.moment(v.created_at), v.created_by, *_main(v), v.digest[:12])
+            for v in found
+        ],
+        empty=f"No model has been trained in {place.root}: train one with `outlast train`",
+    )
 
 
 def show(model: str = places.MODEL, json: bool = places.JSON) -> None:
-    """Show a version: figures, features, promises, and its last verdict."""
+    """Show a version: figures, features, promises, verdict."""
+    from outlast.cli.telling import card
     from outlast.gates.verdict import last_verdict
+    from outlast.registry.rollout import current
     from outlast.registry.versions import find
 
     place = places.workspace()
     version = find(place.ledger, places.model_ref(model, place))
     verdict = last_verdict(place.ledger, version)
+    state = _state(current(place.ledger, version.model), version.number)
     if json:
-        screen.as_json({**vars(version), "verdict": verdict})
-        return
-    summary = version.summary
-    print(f"{version} · {summary['contract']['model']['problem'] or 'no problem stated'}")
-    print(f"  trained    {screen.moment(version.created_at)} UTC by {version.created_by}, digest {version.digest[:12]}")
-    print(f"  task       {version.task} over {len(summary['features'])} features: {', '.join(summary['features'])}")
-    for name, found in summary["metrics"].items():
-        print(f"  {name:<10} {screen.interval(found)}")
-    print(f"  value      {value_line(summary['value'])}")
-    print(f"  owner      {summary['contract']['model']['owner'] or 'nobody'}")
-    print(f"  absent     {', '.join(summary['absent'])}")
-    if verdict is None:
-        print("  verdict    none yet: `outlast promote` makes one")
-        return
-    print(f"  verdict    {'passed' if verdict.passed else 'refused'} on {screen.moment(verdict.at)} UTC")
-    for check in verdict.checks:
-        print(f"    {check.name:<9} {'passed' if check.passed else 'no':<7} {check.says}")
+        screen.as_json({**vars(version), "state": state, "verdict": verdict})
+    else:
+        card(version, state, verdict)
 
 
 def why(model: str = places.MODEL, json: bool = places.JSON) -> None:
-    """Answer which run made a version: code, data, features, environment, and what let it through."""
+    """Say which code, data and evidence made a version."""
+    from outlast.cli.telling import origin
     from outlast.gates.verdict import last_verdict
     from outlast.registry.rollout import transitions
     from outlast.registry.versions import find
@@ -68,37 +59,15 @@ def why(model: str = places.MODEL, json: bool = places.JSON) -> None:
     steps = [step for step in transitions(place.ledger, version.model) if step.to_version == version.number]
     verdict = last_verdict(place.ledger, version)
     if json:
-        lineage = {"lineage": version.lineage, "sources": version.summary["sources"]}
-        screen.as_json({"version": str(version), **lineage, "transitions": [vars(s) for s in steps], "verdict": verdict})
-        return
-    _five_answers(version, verdict, steps)
-
-
-def _five_answers(version: Any, verdict: Any, steps: list[Any]) -> None:
-    lineage, summary = version.lineage, version.summary
-    code = lineage["code"]
-    changed = "" if not code.get("changed") else f", {len(code['changed'])} files not committed"
-    commit = f"commit {code['commit'][:12]}{changed}" if code["commit"] else "not in a repository"
-    print(f"{version}, bundle {version.digest[:12]}")
-    print(f"  what code ran      {code['digest'][:12]} ({commit})")
-    for name, found in summary["sources"].items():
-        rows = found.get("rows")
-        said = "?" if rows is None else f"{rows:,}"
-        print(f"  what data fed it   {name}: {said} rows, {str(found['digest'])[:12]}, {found.get('location')}")
-    print(f"                     training set {lineage['snapshot']}, {summary['rows']['train']:,} rows")
-    print(f"  what features      {', '.join(summary['features'])}")
-    print(
-        f"  what environment   Python {lineage['python']}, {lineage['threads']} threads, seed {lineage['seed']}, "
-        f"{lineage['machine']['processor'] or lineage['machine']['system']}"
-    )
-    passed = "no verdict yet" if verdict is None else f"verdict {verdict.digest[:12]}"
-    print(f"  what let it out    {passed}" + ("" if verdict is None else ": " + ("passed" if verdict.passed else "refused")))
-    for step in steps:
-        print(f"                     {step.action} {screen.moment(step.at)} UTC by {step.by}: {step.reason or 'no reason given'}")
+        made = {"lineage": version.lineage, "sources": version.summary["sources"], "digest": version.digest}
+        let_out = {"transitions": [vars(step) for step in steps], "verdict": verdict}
+        screen.as_json({"version": str(version), **made, **let_out})
+    else:
+        origin(version, verdict, steps)
 
 
 def history(model: str = places.MODEL, json: bool = places.JSON) -> None:
-    """What was served when, by which server, and who made it so."""
+    """Say what was served when, and who made it so."""
     from outlast.registry.rollout import transitions
     from outlast.registry.served import history as spans
 
@@ -121,23 +90,28 @@ def history(model: str = places.MODEL, json: bool = places.JSON) -> None:
     )
 
 
-def monitor(model: str = places.MODEL, json: bool = places.JSON) -> None:
-    """How the live model does: volume, data quality, drift, and what it was worth as labels arrived."""
-    from outlast.monitoring.report import report, shown
+def monitor(
+    model: str = places.MODEL,
+    last: int = typer.Option(14, "--last", min=1, help="How many of the newest windows to show."),
+    json: bool = places.JSON,
+) -> None:
+    """Show how a model does: volume, quality, drift, value."""
+    from outlast.cli.watched import watched
+    from outlast.monitoring.report import report
 
     place = places.workspace()
-    found = report(place, places.model_ref(model, place).name)
+    found = report(place, str(places.model_ref(model, place)))
     if json:
-        screen.as_json(found)
+        screen.as_json(found.to_json())
     else:
-        shown(found)
+        watched(found, last)
 
 
 def doctor(
     migrate: bool = typer.Option(False, "--migrate", help="Bring an older ledger up to this release."),
     json: bool = places.JSON,
 ) -> None:
-    """Say what is wrong with this installation and workspace, and how to mend it."""
+    """Say what is wrong here, and how it is mended."""
     from outlast.cli.health import examine
 
     found = examine(migrate=migrate)
@@ -145,7 +119,7 @@ def doctor(
         screen.as_json(found)
     else:
         for one in found:
-            print(f"  {'ok ' if one['ok'] else 'BAD'} {one['what']:<22} {one['says']}")
+            screen.line(f"{'ok ' if one['ok'] else 'BAD'} {one['what']:<16}", one["says"])
     if not all(one["ok"] for one in found):
         raise typer.Exit(1)
 
@@ -156,9 +130,11 @@ def _state(rollout: Any, number: int) -> str:
     return "previous" if rollout.previous == number else ""
 
 
-def _main(version: Any) -> str:
-    from outlast.training.metrics import MAIN
+def _main(version: Any) -> tuple[str, str]:
+    """The figure that is shown first, and what a decision is worth."""
+    from outlast.monitoring.report import MAIN
 
-    name = MAIN[version.task]
+    name, value = MAIN[version.task], version.summary["value"]
     found = version.summary["metrics"].get(name)
-    return "" if found is None else f"{name} {screen.number(found['value'])}"
+    metric = "" if found is None else f"{name} {screen.number(found['value'])}"
+    return metric, "" if value is None else f"{value['per_decision']:+,.3g} {value['currency']}"

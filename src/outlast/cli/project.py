@@ -12,21 +12,23 @@ def init(
     name: str = typer.Argument(..., help="The folder to make, and the name of its model."),
     json: bool = places.JSON,
 ) -> None:
-    """Start a project that trains at once on data it brings."""
+    """Start a project that trains at once, on data it brings."""
     from outlast.project.template import start
 
     folder, files = start(Path.cwd(), name)
     if json:
         screen.as_json({"folder": str(folder), "files": files})
         return
-    print(f"Made {name}/ with {', '.join(files)}")
+    print(f"Made {name}/")
+    for file in files:
+        print(f"  {file}")
     print(f"Next: cd {name} && outlast train")
 
 
 def check(json: bool = places.JSON) -> None:
-    """Say what is wrong with the contract, the model and the data, before anything is trained."""
+    """Say what is wrong with contract, code and data."""
+    from outlast.gates.checking import findings
     from outlast.project.loader import load_project
-    from outlast.training.checking import findings
 
     project = load_project(Path.cwd(), places.workspace())
     found = findings(project)
@@ -34,74 +36,55 @@ def check(json: bool = places.JSON) -> None:
         screen.as_json({"model": project.model.name, "findings": found})
     else:
         rows = [(f["where"], f["column"], f["says"], "yes" if f["blocks"] else "no") for f in found]
-        screen.table(("where", "column", "finding", "blocks"), rows, empty=f"{project.model.name}: nothing to report")
+        screen.table(("where", "what", "finding", "blocks"), rows, empty=f"{project.model.name}: nothing is wrong")
     if any(f["blocks"] for f in found):
         raise typer.Exit(1)
 
 
 def apply(json: bool = places.JSON) -> None:
-    """Bring the live parts of outlast.toml (owner, runbook, monitoring, gate, retraining) into force."""
+    """Put outlast.toml's live parts in force: owner, gate, watch."""
+    from outlast.project.contract import Contract
     from outlast.project.loader import load_project
     from outlast.registry.contracts import apply as bring
+    from outlast.registry.contracts import waiting
+    from outlast.registry.versions import find
+    from outlast.types import ModelRef
 
     project = load_project(Path.cwd(), places.workspace())
-    name = project.model.name
-    changes = bring(project.workspace.ledger, name, project.contract, by=places.who(), at=places.at())
+    name, ledger = project.model.name, project.workspace.ledger
+    version = find(ledger, ModelRef(name))
+    changes = bring(ledger, name, project.contract, by=places.who(), at=places.at())
+    later = waiting(Contract.model_validate(version.summary["contract"]), project.contract)
     if json:
-        screen.as_json({"model": name, "changes": [vars(change) for change in changes]})
+        screen.as_json({"model": name, "changes": [vars(c) for c in changes], "waiting": [vars(c) for c in later]})
         return
     rows = [(change.key, _short(change.before), _short(change.after)) for change in changes]
-    screen.table(("key", "before", "now"), rows, empty=f"{name}: the live contract already says so")
+    screen.table(("key", "before", "now"), rows, empty=f"{name}: what is in force says the same already")
+    for change in later:
+        print(f"{change.key} is part of a version: it changes with the next `outlast train`")
 
 
 def train(
     seed: int = typer.Option(None, "--seed", help="Instead of the contract's seed."),
     json: bool = places.JSON,
-    quiet: bool = typer.Option(False, "--quiet", "-q", help="No progress."),
+    quiet: bool = places.QUIET,
 ) -> None:
-    """Train on what was known at the cutoff, evaluate, and register a version."""
+    """Train, evaluate, and register a version."""
+    from outlast.cli import telling
     from outlast.project.loader import load_project
     from outlast.registry.background import mirror_later
     from outlast.training.run import train as run
 
     project = load_project(Path.cwd(), places.workspace())
-    watcher = screen.Progress(quiet or json)
-    trained = run(project, by=places.who(), now=places.at(), seed=seed, watcher=watcher)
+    with screen.Progress(quiet or json) as watcher:
+        trained = run(project, by=places.who(), now=places.at(), seed=seed, watcher=watcher)
     mirror_later(project.workspace, trained.version.model)
     if json:
         screen.as_json({"version": vars(trained.version), "seconds": trained.seconds})
-        return
-    _told(trained)
-
-
-def _told(trained: Any) -> None:
-    version, summary = trained.version, trained.version.summary
-    rows = summary["rows"]
-    print(f"{version} trained on {rows['train']:,} rows, tested on the {rows['test']:,} after them")
-    print(
-        f"  of {rows['asked']:,} asked: {rows['labelled']:,} labelled, {rows['never']:,} never, "
-        f"{rows['not_yet']:,} not yet, {rows['embargoed']:,} embargoed"
-    )
-    for name, found in summary["metrics"].items():
-        print(f"  {name:<10} {screen.interval(found)}")
-    print(f"  value      {value_line(summary['value'])}")
-    for violation in summary["violations"]:
-        print(f"  {'blocks' if violation['blocks'] else 'warning'}: {violation['source']}: {violation['says']}")
-    print(f"  not yet in this release: {', '.join(summary['absent'])}")
-    print(f"Next: outlast promote {version}")
-
-
-def value_line(value: dict[str, Any] | None) -> str:
-    """What the decisions are worth, in a line."""
-    if value is None:
-        return "not known: the contract names no payoffs"
-    return (
-        f"{value['per_decision']:+,.3g} {value['currency']} a decision against '{value['against']}' "
-        f"({value['low']:+,.3g} to {value['high']:+,.3g}); "
-        f"{value['per_decision'] * value['decisions']:+,.0f} {value['currency']} over the {value['decisions']:,} tested"
-    )
+    else:
+        telling.report(trained.version)
 
 
 def _short(value: Any) -> str:
-    text = str(value)
-    return text if len(text) <= 60 else text[:57] + "…"
+    text = "nothing" if value is None else str(value)
+    return text if len(text) <= 60 else text[:59] + "…"

@@ -2,41 +2,47 @@
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
 from outlast.cli import places, screen
 from outlast.errors import RequestError
 
-HOST = typer.Option("127.0.0.1", "--host", help="A loopback address; others need tokens, which this release has not.")
-PORT = typer.Option(8080, "--port", help="0 takes a free one.")
+if TYPE_CHECKING:
+    from outlast.project.workspace import Workspace
+
+HOST = typer.Option("127.0.0.1", "--host", help="An address of this machine; others need tokens, not yet there.")
+PORT = typer.Option(8000, "--port", min=0, max=65535, help="0 takes a free one.")
 
 
 def serve(host: str = HOST, port: int = PORT) -> None:
-    """Answer over HTTP for every live model; promotions are taken without a restart."""
-    from outlast.serving.server import serve as run
-
-    run(places.workspace(), host, port)
+    """Answer over HTTP for every live model."""
+    _serve(places.workspace(), host, port)
 
 
 def predict(
     model: str = places.MODEL,
     row: str = typer.Option("-", "--row", help="A JSON object or list of objects; - reads standard input."),
+    example: bool = typer.Option(False, "--example", help="Take a row from training instead, and show it."),
     json: bool = places.JSON,
 ) -> None:
-    """Answer rows here and now, without a server, by the code that serves them."""
+    """Answer rows here and now, without a server."""
     from outlast.serving.handle import open_model
 
     place = places.workspace()
-    rows = _rows(sys.stdin.read() if row == "-" else row)
     handle = open_model(places.model_ref(model, place), place)
+    rows = [handle.example()] if example else _rows(sys.stdin.read() if row == "-" else row)
     answers = handle.answers(rows)
     if json:
-        screen.as_json([{"model": handle.model, "version": handle.version, **_plain(a)} for a in answers])
+        screen.as_json([{"model": handle.model, "version": handle.version, **_plain(one)} for one in answers])
         return
+    if example:
+        screen.as_json(rows[0])
     for answer in answers:
-        score = "" if answer.score is None else f" · score {answer.score:.4f}"
-        print(f"{answer.decision}{score} · {handle.model}@{handle.version} · {answer.rung}")
+        scored = "" if answer.score is None else f" · score {answer.score:.4f}"
+        rung = "" if answer.rung == "full" else f" · {answer.rung}: {'; '.join(answer.reasons)}"
+        print(f"{answer.decision}{scored} · {handle.model}@{handle.version}{rung}")
         for warning in answer.warnings:
             print(f"  warning: {warning}")
 
@@ -48,12 +54,13 @@ def score(
     record: bool = typer.Option(False, "--record", help="Keep the answers in the journal, like served ones."),
     json: bool = places.JSON,
 ) -> None:
-    """Score a file, in parts, by the code that serves."""
+    """Score a file of rows into a file of answers."""
     from outlast.serving.batch import score_file
 
     place = places.workspace()
-    watcher = screen.Bar(json)
-    done = score_file(place, places.model_ref(model, place), source, target, record=record, watcher=watcher)
+    ref = places.model_ref(model, place)
+    with screen.Bar(json) as watcher:
+        done = score_file(place, ref, source, target, record=record, watcher=watcher)
     if json:
         screen.as_json(done)
     else:
@@ -62,10 +69,10 @@ def score(
 
 def label(
     model: str = typer.Argument(..., help="The model."),
-    file: Path = typer.Argument(None, help="A Parquet or CSV file with prediction_id or the key, and label."),
+    file: Path = typer.Argument(None, help="A Parquet or CSV file with label, and prediction_id or the key."),
     prediction: str = typer.Option(None, "--prediction", help="The id of one prediction."),
     key: str = typer.Option(None, "--key", help="The key of one question."),
-    value: str = typer.Option(None, "--value", help="What happened, as JSON: true, 12.5, \"setosa\"."),
+    value: str = typer.Option(None, "--value", help='What happened, as JSON: true, 12.5, "setosa".'),
     json: bool = places.JSON,
 ) -> None:
     """Tell what really happened, by prediction or by key."""
@@ -85,7 +92,7 @@ def label(
     if json:
         screen.as_json({"model": name, "labels": count})
     else:
-        print(f"{count:,} labels kept for {name}")
+        print(f"{count:,} {'label' if count == 1 else 'labels'} kept for {name}")
 
 
 def push(
@@ -93,7 +100,7 @@ def push(
     file: Path = typer.Argument(..., help="New facts: a Parquet, CSV or JSON-lines file."),
     json: bool = places.JSON,
 ) -> None:
-    """Bring new facts of a source: into its history and into fresh values, once."""
+    """Bring new facts of a source, for lookups to see."""
     from outlast.journal.ingest import Ingest
     from outlast.journal.journal import Journal
     from outlast.serving.batch import read_rows
@@ -104,19 +111,21 @@ def push(
     if json:
         screen.as_json(vars(done))
     else:
-        print(f"{done.rows:,} facts of {source} taken, for {done.lookups} lookups")
+        lookups = "1 lookup reads" if done.lookups == 1 else f"{done.lookups} lookups read"
+        print(f"{done.rows:,} facts of {source} taken; {lookups} them")
 
 
 def tick(json: bool = places.JSON) -> None:
-    """Do what is due: seal, count, judge, tell, mirror, prune. Safe at any time, from cron or by hand."""
+    """Do what is due: seal, count, judge, tell, mirror."""
     from outlast.retraining.tick import tick as run
 
-    done = run(places.workspace(), now=places.at(), worker=places.worker())
+    done = run(places.workspace(), now=places.at())
     if json:
         screen.as_json([vars(one) for one in done])
     else:
-        rows = [(one.job, one.model or "", one.sentence) for one in done]
-        screen.table(("job", "model", "what happened"), rows, empty="Nothing was due.")
+        word = {(False, True): "failed", (True, False): "done"}
+        rows = [(one.job, one.model, word.get((one.did, one.failed)), one.sentence) for one in done]
+        screen.table(("job", "model", "", "what happened"), rows, empty="Nothing is due: there is no model yet")
     if any(one.failed for one in done):
         raise typer.Exit(1)
 
@@ -124,14 +133,35 @@ def tick(json: bool = places.JSON) -> None:
 def up(
     host: str = HOST,
     port: int = PORT,
-    every: str = typer.Option("60s", "--every", help="How often to tick."),
+    every: str = typer.Option("60s", "--every", help="How often to tick, such as 30s or 5m."),
 ) -> None:
-    """Server and ticks for one machine, until interrupted."""
-    from outlast.serving.server import serve as run
+    """Serve and tick on this machine, until interrupted."""
+    from outlast.cli.ticking import ticking
+    from outlast.types import duration
 
     place = places.workspace()
-    with places.ticking(place, every):
-        run(place, host, port)
+    seconds = duration(every).total_seconds()
+    if seconds < 1:
+        raise RequestError(f"--every is {every}: expected a second or more, such as 60s")
+    with ticking(place.root, seconds):
+        _serve(place, host, port)
+
+
+def _serve(place: "Workspace", host: str, port: int) -> None:
+    import logging
+
+    from outlast.registry.rollout import live
+    from outlast.serving.server import serve as run
+
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.INFO)
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+
+    def ready(address: str) -> None:
+        names = [f"{one.model}@{one.live}" for one in live(place.ledger)]
+        said = ", ".join(names) or "nothing yet: `outlast promote` makes a version live, and it is taken at once"
+        print(f"Serving {said}\n  {address}  (Ctrl-C stops)", flush=True)
+
+    run(place, host, port, ready=ready)
 
 
 def _rows(text: str) -> list[dict[str, object]]:

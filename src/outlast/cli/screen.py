@@ -1,22 +1,26 @@
-"""What every command prints with: tables, steps with a spinner, JSON."""
+"""What every command prints with: lines, tables, steps with a spinner, JSON."""
 
 import sys
+import textwrap
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-import msgspec
+WIDTH = 100
 
 
 def as_json(value: Any) -> None:
     """One JSON document on standard output."""
+    import msgspec
+
     data = msgspec.json.format(msgspec.json.encode(value, enc_hook=_plain, order="sorted"), indent=2)
     sys.stdout.write(data.decode() + "\n")
 
 
 def table(headers: Sequence[str], rows: Iterable[Sequence[Any]], *, empty: str) -> None:
-    """Rows under headers, or a sentence where there are none."""
+    """Rows under headers, or a sentence where there are none; long cells go on below, in their column."""
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     listed = list(rows)
     if not listed:
@@ -26,8 +30,24 @@ def table(headers: Sequence[str], rows: Iterable[Sequence[Any]], *, empty: str) 
     for header in headers:
         shown.add_column(header, overflow="fold")
     for row in listed:
-        shown.add_row(*("" if cell is None else str(cell) for cell in row))
-    Console(width=None if sys.stdout.isatty() else 160, highlight=False).print(shown)
+        shown.add_row(*(Text("" if cell is None else str(cell)) for cell in row))
+    console = Console(width=width(), highlight=False)
+    with console.capture() as printed:
+        console.print(shown)
+    print("\n".join(line.rstrip() for line in printed.get().rstrip("\n").split("\n")))
+
+
+def line(name: str, says: object, *, indent: int = 2) -> None:
+    """A name and what is said of it, long words going on below."""
+    begin = " " * indent + f"{name:<10} "
+    print(textwrap.fill(str(says), width(), initial_indent=begin, subsequent_indent=" " * len(begin)))
+
+
+def width() -> int:
+    """How wide a line may be: the terminal, or a page when it goes into a file."""
+    import shutil
+
+    return shutil.get_terminal_size((WIDTH, 24)).columns if sys.stdout.isatty() else WIDTH
 
 
 class Progress:
@@ -39,19 +59,62 @@ class Progress:
         self._console = Console(stderr=True, quiet=quiet, highlight=False)
         self._status: Any = None
 
+    def __enter__(self) -> "Progress":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._still()  # a step that failed has no end
+
     def begins(self, step: str) -> None:
         if self._console.is_terminal:
             self._status = self._console.status(f"{step} …")
             self._status.start()
 
     def ends(self, step: str, seconds: float) -> None:
+        self._still()
+        self._console.print(f"  {step:<22} {seconds:6.1f} s", style="dim")
+
+    def _still(self) -> None:
         if self._status is not None:
             self._status.stop()
-        self._console.print(f"  {step:<22} {seconds:6.1f} s", style="dim")
+
+
+class Bar:
+    """A progress bar on standard error, on a terminal only."""
+
+    def __init__(self, quiet: bool = False) -> None:
+        self._quiet = quiet or not sys.stderr.isatty()
+        self._progress: Any = None
+        self._task: Any = None
+
+    def __enter__(self) -> "Bar":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._progress is not None:
+            self._progress.stop()
+
+    def total(self, rows: int) -> None:
+        if self._quiet:
+            return
+        from rich.console import Console
+        from rich.progress import Progress as Rich
+
+        self._progress = Rich(console=Console(stderr=True))
+        self._task = self._progress.add_task("rows", total=rows)
+        self._progress.start()
+
+    def advance(self, rows: int) -> None:
+        if self._progress is not None:
+            self._progress.advance(self._task, rows)
 
 
 def number(value: float | None, digits: int = 4) -> str:
-    """A figure for people; a dash where there is none."""
+    """A figure for people; a dash where there is none.
+
+    >>> number(0.81234), number(12345.6), number(None)
+    ('0.8123', '12,346', '—')
+    """
     return "—" if value is None else f"{value:,.{digits}g}" if abs(value) < 1e4 else f"{value:,.0f}"
 
 
@@ -69,29 +132,3 @@ def _plain(value: Any) -> Any:
     if hasattr(value, "item"):
         return value.item()
     raise TypeError(f"cannot show a {type(value).__name__} as JSON")
-
-
-class Bar:
-    """A progress bar on standard error, on a terminal only."""
-
-    def __init__(self, quiet: bool = False) -> None:
-        self._quiet = quiet or not sys.stderr.isatty()
-        self._progress: Any = None
-        self._task: Any = None
-
-    def total(self, rows: int) -> None:
-        if self._quiet:
-            return
-        from rich.console import Console
-        from rich.progress import Progress as Rich
-
-        self._progress = Rich(console=Console(stderr=True))
-        self._task = self._progress.add_task("rows", total=rows)
-        self._progress.start()
-
-    def advance(self, rows: int) -> None:
-        if self._progress is None:
-            return
-        self._progress.advance(self._task, rows)
-        if self._progress.finished:
-            self._progress.stop()

@@ -17,8 +17,6 @@ from outlast.types import ModelRef, span
 
 MAIN = {"binary": "roc_auc", "multiclass": "log_loss", "regression": "mae"}
 """The metric that is shown first, as in training."""
-NEWEST = 12
-MOVED = 5
 
 
 @dataclass(frozen=True)
@@ -109,47 +107,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_plain(one) for one in value]
     return value
-
-
-def shown(found: Report) -> None:
-    """Print a report for people: all windows together, the newest of them, what was found and who was told."""
-    print(f"{found.model}@{found.version}, windows of {found.cadence}")
-    if found.total is None:
-        print("  no prediction was counted yet: `outlast tick` counts what was served")
-        return
-    for line in _summary(found, found.total):
-        print(f"  {line}")
-    for window in [line for line in found.lines if line.rows][-NEWEST:]:
-        print(
-            f"  {window.starts_at:%Y-%m-%d %H:%M}  {window.rows:>7,} rows  {found.metric} {_said(window.metric)}"
-            f"  {_said(window.value)} {found.currency}"
-            + (f"  {len(window.findings)} findings" if window.findings else "")
-        )
-    for alert in found.alerts[-NEWEST:]:
-        told = "told" if alert["delivered_at"] else f"waits after {alert['attempts']} attempts"
-        print(f"  [{alert['severity']}] {alert['sentence']} ({alert['route']}: {told})")
-
-
-def _summary(found: Report, total: Figures) -> list[str]:
-    expected = "" if found.expected is None else f", {found.expected['value']:.4g} in the evaluation"
-    lines = [
-        f"{total.rows:,} predictions in {len(found.lines)} windows, {total.warned:,} with warnings",
-        f"labels     {_said(total.coverage)} of the matured; {total.early:,} early, {total.assumed:,} taken as no",
-        f"{found.metric:<10} {_said(total.metrics[found.metric])}{expected}",
-        f"value      {_said(total.value)} {found.currency}; above the baseline, per decision: "
-        f"{_said(total.gain_per_decision)}",
-    ]
-    columns = [column for column in total.columns if column.moved.value is not None]
-    for column in sorted(columns, key=lambda c: -(c.moved.value or 0.0))[:MOVED]:
-        missing = column.rates["missing"]
-        lines.append(
-            f"{column.column:<24} moved {_said(column.moved)}, PSI {_said(column.psi)}, missing {_said(missing)}"
-        )
-    return lines
-
-
-def _said(figure: Figure) -> str:
-    if figure.value is None:
-        return f"— ({figure.reason})"
-    interval = "" if figure.low is None or figure.high is None else f" ({figure.low:,.4g} to {figure.high:,.4g})"
-    return f"{figure.value:,.4g}{interval}"

@@ -31,6 +31,10 @@ class Handle:
         """One answer per row of fields, with all that is known of it."""
         return self._predictor.predict(rows, at=now())
 
+    def example(self) -> dict[str, Any]:
+        """A row from training, as a caller would send it."""
+        return self._predictor.example()
+
     def __repr__(self) -> str:
         return f"<{self.model}@{self.version}, bundle {self.digest[:12]}>"
 

@@ -1,0 +1,125 @@
+"""What `train`, `promote`, `show` and `why` say about a version."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from outlast.cli import screen
+from outlast.gates.verdict import Verdict
+from outlast.registry.rollout import Transition
+from outlast.registry.versions import Version
+
+
+def report(version: Version) -> None:
+    """What a training found out."""
+    summary, rows = version.summary, version.summary["rows"]
+    print(f"{version} trained on {rows['train']:,} rows, tested on {_test(summary)}")
+    figures(version)
+    left = {"never labelled": "never", "not labelled yet": "not_yet", "kept apart by the label's delay": "embargoed"}
+    said = [f"{rows[name]:,} {word}" for word, name in left.items() if rows[name]]
+    screen.line("left out", f"of {rows['asked']:,} asked: {', '.join(said) or 'none'}")
+    for violation in summary["violations"]:
+        screen.line("blocks" if violation["blocks"] else "warning", f"{violation['source']}: {violation['says']}")
+    absent(summary["absent"])
+    print(f"Next: outlast promote {version}")
+
+
+def card(version: Version, state: str, verdict: Verdict | None) -> None:
+    """A version at a glance."""
+    summary, contract = version.summary, version.summary["contract"]
+    print(f"{version}{f' ({state})' if state else ''}: {contract['model']['problem'] or 'no problem stated'}")
+    at = screen.moment(version.created_at)
+    screen.line("trained", f"{at} UTC by {version.created_by}, bundle {version.digest[:12]}")
+    screen.line("rows", f"{summary['rows']['train']:,} to train, {_test(summary)} to test")
+    screen.line("task", version.task)
+    screen.line("features", ", ".join(summary["features"]))
+    figures(version)
+    screen.line("owner", f"{contract['model']['owner'] or 'nobody'}; runbook {contract['model']['runbook']}")
+    screen.line("serving", _serving(contract["serving"]))
+    absent(summary["absent"])
+    if verdict is None:
+        screen.line("verdict", "none yet: `outlast promote` makes one")
+        return
+    screen.line("verdict", f"{'passed' if verdict.passed else 'refused'} on {screen.moment(verdict.at)} UTC")
+    checks(verdict, indent=4)
+
+
+def origin(version: Version, verdict: Verdict | None, steps: Sequence[Transition]) -> None:
+    """The five answers: code, data, features, environment, and what let it out."""
+    lineage, summary = version.lineage, version.summary
+    print(f"{version}, bundle {version.digest}")
+    _answer("what code ran", [_code(lineage["code"])])
+    kept = f"training set {lineage['snapshot']}, {summary['rows']['train']:,} rows to train"
+    _answer("what data fed it", [*(_source(name, found) for name, found in summary["sources"].items()), kept])
+    _answer("what features", [", ".join(summary["features"])])
+    machine = lineage["machine"]["processor"] or lineage["machine"]["system"]
+    environment = f"Python {lineage['python']}, {lineage['threads']} threads, seed {lineage['seed']}, {machine}"
+    _answer("what environment", [environment, "every package: environment.txt in the bundle"])
+    judged = "no verdict yet"
+    if verdict is not None:
+        passed = "passed" if verdict.passed else f"refused for {', '.join(check.name for check in verdict.failed)}"
+        judged = f"verdict {verdict.digest[:12]} {passed} on {screen.moment(verdict.at)} UTC"
+    said = [f"{s.action} on {screen.moment(s.at)} UTC by {s.by}: {s.reason or 'no reason given'}" for s in steps]
+    _answer("what let it out", [judged, *said])
+
+
+def checks(verdict: Verdict, indent: int = 2) -> None:
+    """The verdict, check by check."""
+    word = {True: "passed", False: "no", None: "unknown"}
+    for check in verdict.checks:
+        screen.line(f"{check.name:<9} {word[check.passed]:<7}", check.says, indent=indent)
+
+
+def figures(version: Version) -> None:
+    """Metrics and money, with their intervals."""
+    for name, found in version.summary["metrics"].items():
+        screen.line(name, screen.interval(found))
+    screen.line("value", value_line(version.summary["value"]))
+
+
+def absent(names: Sequence[str]) -> None:
+    """What a version of this release has not, so that nobody takes it for given."""
+    if names:
+        screen.line("absent", f"{', '.join(names)} (not yet in this release)")
+
+
+def value_line(value: dict[str, Any] | None) -> str:
+    """What the decisions are worth, in a sentence."""
+    if value is None:
+        return "not known: the contract names no payoffs"
+    return (
+        f"{value['per_decision']:+,.3g} {value['currency']} a decision against '{value['against']}' "
+        f"({value['low']:+,.3g} to {value['high']:+,.3g}); "
+        f"{value['per_decision'] * value['decisions']:+,.0f} {value['currency']} over the {value['decisions']:,} tested"
+    )
+
+
+def _test(summary: dict[str, Any]) -> str:
+    begins = summary["period"]["test_from"]
+    rows = f"{summary['rows']['test']:,}"
+    return f"{rows} others" if begins is None else f"{rows} from {begins[:10]} on"
+
+
+def _serving(serving: dict[str, Any]) -> str:
+    ladder = " → ".join(serving["ladder"] or ["no ladder"])
+    default = serving["defaults"].get("decision")
+    return (
+        f"{ladder}{f' (default: {default})' if default is not None else ''}; "
+        f"p99 {serving['p99'] or 'not promised'}, {'any number' if serving['rate'] is None else f"{serving['rate']:g}"} a second"
+    )
+
+
+def _code(code: dict[str, Any]) -> str:
+    if not code["commit"]:
+        return f"{code['digest'][:12]} (not in a repository; the bundle has every file)"
+    changed = f", {len(code['changed'])} files not committed" if code.get("changed") else ""
+    return f"{code['digest'][:12]} (commit {code['commit'][:12]}{changed})"
+
+
+def _source(name: str, found: dict[str, Any]) -> str:
+    rows = "?" if found.get("rows") is None else f"{found['rows']:,}"
+    return f"{name}: {rows} rows, {str(found['digest'])[:12]}, {found.get('location')}"
+
+
+def _answer(question: str, answers: Sequence[str]) -> None:
+    for place, answer in enumerate(answers):
+        screen.line(f"{question if place == 0 else '':<16}", answer)

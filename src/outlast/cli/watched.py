@@ -1,0 +1,91 @@
+"""What `outlast monitor` says: the newest windows, all of them together, what moved most, and who was told."""
+
+from outlast.cli import screen
+from outlast.monitoring.figures import Figure, Figures
+from outlast.monitoring.report import Line, Report
+
+MOST = 5
+"""Columns and alerts shown; `--json` has every one."""
+
+
+def watched(found: Report, last: int) -> None:
+    """A report, for people."""
+    print(f"{found.model}@{found.version}, in windows of {found.cadence}")
+    if found.total is None:
+        print("Nothing was counted yet: `outlast tick` counts what was served")
+        return
+    print()
+    _windows([line for line in found.lines if line.rows], found, last)
+    print("\nAll of them together")
+    _together(found, found.total)
+    _alerts(found)
+
+
+def _windows(lines: list[Line], found: Report, last: int) -> None:
+    headers = ("from (UTC)", "predictions", "labelled", found.metric, found.currency, "findings")
+    rows = [
+        (
+            f"{one.starts_at:%Y-%m-%d %H:%M}",
+            f"{one.rows:,}",
+            "—" if one.coverage.value is None else f"{one.coverage.value:.0%}",
+            screen.number(one.metric.value),
+            screen.number(one.value.value),
+            len(one.findings) or "",
+        )
+        for one in lines[-last:]
+    ]
+    screen.table(headers, rows, empty="No window has a prediction")
+    if len(lines) > last:
+        print(f"… and {len(lines) - last:,} before these: --last {len(lines)}")
+
+
+def _together(found: Report, total: Figures) -> None:
+    expected = "" if found.expected is None else f"; in training {screen.interval(found.expected)}"
+    screen.line("answers", f"{total.rows:,}, {total.warned:,} with warnings; {_counted(total.rungs)}")
+    screen.line("decisions", _counted(total.decisions))
+    screen.line("labels", f"{_percent(total.coverage)} of those due; {total.early:,} came early")
+    screen.line(found.metric, _said(total.metrics[found.metric]) + expected)
+    screen.line("value", f"{_said(total.value)} {found.currency}".rstrip())
+    screen.line("gain", f"{_said(total.gain_per_decision)} a decision, against the baseline")
+    moved = [one for one in total.columns if one.moved.value is not None]
+    if not moved:
+        return
+    print("\nWhat moved most since training")
+    screen.table(
+        ("column", "moved", "PSI", "missing", "unseen"),
+        [
+            (
+                one.column,
+                screen.number(one.moved.value, 3),
+                screen.number(one.psi.value, 3),
+                *(_percent(one.rates[name]) if name in one.rates else "" for name in ("missing", "unseen")),
+            )
+            for one in sorted(moved, key=lambda one: -(one.moved.value or 0.0))[:MOST]
+        ],
+        empty="",
+    )
+
+
+def _alerts(found: Report) -> None:
+    if found.alerts:
+        print("\nWho was told")
+    for alert in found.alerts[-MOST:]:
+        told = "delivered" if alert["delivered_at"] else f"waits, {alert['attempts']} attempts"
+        screen.line(alert["severity"], f"{alert['sentence']} ({alert['route']}: {told})")
+
+
+def _counted(named: "dict[str, int] | object") -> str:
+    assert isinstance(named, dict)
+    return ", ".join(f"{count:,} {name}" for name, count in named.items()) or "none"
+
+
+def _percent(figure: Figure) -> str:
+    return f"— ({figure.reason})" if figure.value is None else f"{figure.value:.1%}"
+
+
+def _said(figure: Figure) -> str:
+    if figure.value is None:
+        return f"— ({figure.reason})"
+    if figure.low is None or figure.high is None:
+        return screen.number(figure.value)
+    return screen.interval({"value": figure.value, "low": figure.low, "high": figure.high})

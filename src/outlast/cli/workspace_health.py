@@ -1,0 +1,227 @@
+"""The part of `outlast doctor` that looks into a workspace: its stores, versions, servers, mirror and alerts."""
+
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+from functools import partial
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from outlast.bundle.lookups import read_back
+from outlast.bundle.predictor import open_bundle
+from outlast.data.schema import from_json
+from outlast.data.sources import shown
+from outlast.errors import OutlastError
+from outlast.journal.columns import KINDS
+from outlast.journal.journal import subjects
+from outlast.monitoring.alerts import alerts
+from outlast.project.workspace import Workspace
+from outlast.registry import audit, rollout, versions
+from outlast.registry.versions import Version
+from outlast.serving.alive import dead
+from outlast.storage import appendlog
+from outlast.storage.ledger import migrate_ledger
+from outlast.storage.ledger.schema import leases, mirror
+from outlast.types import ModelRef, moment, now, span
+
+Said = tuple[bool, str]
+LEAST_FREE = 1 << 30
+_SOON = timedelta(minutes=10)
+_DAY = timedelta(days=1)
+
+
+def examined(workspace: Workspace, *, migrate: bool) -> Iterator[dict[str, object]]:
+    """One line per thing looked at; what hangs on the ledger is left out when that cannot be read."""
+    yield _line("storage", lambda: _storage(workspace))
+    yield _line("disk", lambda: _disk(workspace))
+    ledger = _line("ledger", lambda: _ledger(workspace, migrate))
+    yield ledger
+    if not ledger["ok"] or not _there(workspace):
+        return
+    looks: dict[str, Callable[[Workspace], Said]] = {
+        "clock and ledger": _clock,
+        "audit trail": _audit,
+        "bundles": _bundles,
+        "fresh values": _fresh,
+        "journal": _journal,
+        "servers": _servers,
+        "leases": _leases,
+        "alerts": _alerts,
+        "mlflow": _mirror,
+    }
+    for what, look in looks.items():
+        yield _line(what, partial(look, workspace))
+
+
+def _line(what: str, look: Callable[[], Said]) -> dict[str, object]:
+    try:
+        ok, says = look()
+    except OutlastError as error:
+        ok, says = False, error.sentence
+    return {"what": what, "ok": ok, "says": says}
+
+
+def _there(workspace: Workspace) -> bool:
+    """Whether there is a ledger to look into; looking makes none."""
+    url = workspace.ledger_url
+    return not url.startswith("sqlite") or Path(url.removeprefix("sqlite:///")).exists()
+
+
+def _storage(workspace: Workspace) -> Said:
+    home = workspace.home if workspace.home.exists() else workspace.root
+    try:
+        with tempfile.TemporaryFile(dir=home) as file:
+            file.write(b"outlast")
+    except OSError as error:
+        return False, f"nothing can be written to {home} ({error}): give this account the right to, or free the disk"
+    if not workspace.home.exists():
+        return True, f"{workspace.home} will be made by the first training"
+    bundles, tables = len(workspace.artifacts.digests()), len(workspace.tables.names())
+    return True, f"{workspace.home} can be written; it holds bundles: {bundles}, tables: {tables}"
+
+
+def _disk(workspace: Workspace) -> Said:
+    free = shutil.disk_usage(workspace.root).free
+    says = f"{free / (1 << 30):,.1f} GB free"
+    return (True, says) if free >= LEAST_FREE else (False, f"{says}: free some, answers are kept before they are sent")
+
+
+def _ledger(workspace: Workspace, migrate: bool) -> Said:
+    if not _there(workspace):
+        return True, "none yet: the first training makes it"
+    if migrate:
+        before, after = migrate_ledger(workspace.ledger_url)
+        says = f"brought from revision {before} to {after}" if before != after else f"is at revision {after} already"
+        return True, f"{shown(workspace.ledger_url)} {says}"
+    known = versions.models(workspace.ledger)
+    return True, f"{shown(workspace.ledger_url)}, models: {', '.join(known) or 'none'}"
+
+
+def _clock(workspace: Workspace) -> Said:
+    head = audit.head(workspace.ledger)
+    ahead = head.at - now() if head is not None else timedelta(0)
+    if ahead > timedelta(minutes=5):
+        return False, f"the ledger's newest entry is {span(ahead)} ahead of this clock: set one of the two clocks"
+    return True, "agree"
+
+
+def _audit(workspace: Workspace) -> Said:
+    broken = audit.verify(workspace.ledger)
+    if broken is not None:
+        return False, f"{broken.sentence}; compare with a backup"
+    head = audit.head(workspace.ledger)
+    return True, "empty" if head is None else f"{head.seq} entries, whole; the last is {head.digest[:12]}"
+
+
+def _all(workspace: Workspace) -> list[Version]:
+    ledger = workspace.ledger
+    return [version for model in versions.models(ledger) for version in versions.versions(ledger, model)]
+
+
+def _bundles(workspace: Workspace) -> Said:
+    known, broken = _all(workspace), []
+    for version in known:
+        try:
+            open_bundle(workspace, version.digest)
+        except OutlastError as error:
+            broken.append(f"{version}: {error.sentence}")
+    if broken:
+        return False, "; ".join(broken)
+    return True, f"versions: {len(known)}, every bundle is there and is what it was"
+
+
+def _fresh(workspace: Workspace) -> Said:
+    """Whether every lookup of what is live finds facts, and how old the newest are."""
+    newest: dict[str, datetime] = {}
+    for state in rollout.live(workspace.ledger):
+        version = versions.find(workspace.ledger, ModelRef(state.model, state.live))
+        manifest = open_bundle(workspace, version.digest).manifest
+        schemas = {name: from_json(kept["schema"]) for name, kept in manifest["sources"].items()}
+        for kept in manifest["lookups"]:
+            lookup = read_back(kept, schemas)
+            name, at = lookup.lookup.source.name, workspace.fresh.newest(lookup.digest)
+            if at is None:
+                says = f"{version} finds no facts of '{name}': bring some with `outlast push {name} FILE`"
+                return False, says
+            newest[name] = max(newest.get(name, moment(at)), moment(at))
+    if not newest:
+        return True, "nothing live looks anything up"
+    return True, "; ".join(f"{name}: newest of {at:%Y-%m-%d %H:%M} UTC, {_ago(at)}" for name, at in newest.items())
+
+
+def _journal(workspace: Workspace) -> Said:
+    waiting = [
+        segment.path
+        for kind in KINDS
+        for subject in subjects(workspace, kind)
+        for segment in appendlog.segments(workspace.log_root, kind.stream(subject))
+        if segment.sealed
+    ]
+    ages = [now().timestamp() - path.stat().st_mtime for path in waiting if path.exists()]
+    if ages and max(ages) > _DAY.total_seconds():
+        return False, f"{len(ages)} files have waited to be sealed, a day or longer: run `outlast tick` regularly"
+    return True, f"{len(ages)} files wait to be sealed" if ages else "everything is sealed"
+
+
+def _servers(workspace: Workspace) -> Said:
+    killed = dead(workspace)
+    if killed:
+        last = f"{max(one.last for one in killed):%Y-%m-%d %H:%M} UTC"
+        return False, f"{len(killed)} were killed, the last around {last}: `outlast tick` tidies up"
+    return True, "none was killed"
+
+
+def _leases(workspace: Workspace) -> Said:
+    with workspace.ledger.read() as connection:
+        rows = connection.execute(sa.select(leases)).all()
+    far = [row for row in rows if row.until > now() + _DAY]
+    if far:
+        says = f"'{far[0].name}' is held by {far[0].holder} until {far[0].until:%Y-%m-%d %H:%M} UTC: was a clock wrong?"
+        return False, f"{says} Wait, or set that clock"
+    held = [row for row in rows if row.until > now()]
+    left = len(rows) - len(held)
+    return True, f"{len(held)} held" + (f", {left} left by killed workers, which the next tick takes" if left else "")
+
+
+def _alerts(workspace: Workspace) -> Said:
+    failed = [alert for alert in alerts(workspace.ledger, waiting=True) if alert.attempts]
+    if failed:
+        reason = failed[0].detail.get("error") or "no reason kept"
+        return False, f"{len(failed)} could not be delivered ({reason}): mend the route, `outlast tick` tries again"
+    return True, "every alert is delivered"
+
+
+def _mirror(workspace: Workspace) -> Said:
+    """What the ledger notes of its mirror in MLflow; MLflow itself is not asked."""
+    if workspace.mlflow_uri == "off":
+        return True, "the mirror is off (MLFLOW_TRACKING_URI=off)"
+    with workspace.ledger.read() as connection:
+        rows = {(row.model, row.number): row for row in connection.execute(sa.select(mirror))}
+    failed = [row for row in rows.values() if row.state == "failed"]
+    if failed:
+        return False, f"{(failed[0].detail or {}).get('sentence')}; nothing live hangs on it, `outlast tick` retries"
+    late = [str(v) for v in _all(workspace) if (v.model, v.number) not in rows and v.created_at < now() - _SOON]
+    late += [
+        f"alias champion of {state.model}"
+        for state in rollout.live(workspace.ledger)
+        if state.updated_at < now() - _SOON and not _pointed(rows, state)
+    ]
+    if late:
+        return False, f"the mirror lacks {', '.join(late)}: run `outlast tick`"
+    return True, f"versions mirrored: {sum(number > 0 for _, number in rows)}, to {shown(workspace.mlflow_uri)}"
+
+
+def _pointed(rows: dict[tuple[str, int], sa.Row[tuple[object, ...]]], state: rollout.Rollout) -> bool:
+    whole, live = rows.get((state.model, 0)), rows.get((state.model, state.live or 0))
+    if whole is None or live is None:
+        return False
+    aliases: dict[str, int] = (whole.detail or {}).get("aliases", {})
+    return aliases.get("champion") == (live.detail or {}).get("version")
+
+
+def _ago(at: datetime) -> str:
+    gone = max(now() - at, timedelta(0))
+    unit = _DAY if gone >= _DAY else timedelta(hours=1) if gone >= timedelta(hours=1) else timedelta(minutes=1)
+    return f"{span((gone // unit) * unit)} ago"

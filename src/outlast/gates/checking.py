@@ -1,0 +1,116 @@
+"""What can be said of a project before it is trained: contract, sources, rules, label, lookups and functions."""
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
+
+import polars as pl
+
+from outlast.bundle.decisions import check_payoff, outcomes
+from outlast.errors import OutlastError, nearest
+from outlast.features.compiled import compile_lookup
+from outlast.gates.checks import contract_complete
+from outlast.project.declare import Lookup
+from outlast.project.loader import Project
+from outlast.training.dataset import cutoff_of, questions, with_features, with_labels
+from outlast.training.sources import Sources, schemas_before
+from outlast.types import now
+
+SAMPLE = 50
+Finding = dict[str, Any]
+
+
+def findings(project: Project) -> list[Finding]:
+    """What is wrong, each as where, column, says and whether it stands in the way of a promotion."""
+    sources = Sources(project)
+    found = [*_contract(project), *_sources(project, sources)]
+    if not any(one["blocks"] and one["where"] == "model.py" for one in found):
+        found += _data(project, sources)
+        found += _features(project, sources)
+    return sorted(found, key=lambda one: not one["blocks"])
+
+
+def _finding(where: str, column: str, says: str, *, blocks: bool = True) -> Finding:
+    return {"where": where, "column": column, "says": says, "blocks": blocks}
+
+
+def _contract(project: Project) -> Iterator[Finding]:
+    contract = project.contract
+    complete = contract_complete(contract, project.folder)
+    if complete.passed is not True:
+        missing = complete.evidence.get("missing")
+        for key in missing or []:
+            yield _finding("outlast.toml", key, "is not said: a version cannot go live without it")
+        if not missing:
+            yield _finding("outlast.toml", "model.runbook", complete.says)
+    if contract.model.task == "binary" and contract.value.payoff:
+        yield from _tried("outlast.toml", "value.payoff", lambda: check_payoff(contract.value.payoff or {}, _BINARY))
+    known = {source.name for source in project.model.sources}
+    for name in contract.data:
+        if name not in known:
+            yield _finding("outlast.toml", f"data.{name}", f"is no source of this model: {nearest(name, known)}")
+
+
+def _sources(project: Project, sources: Sources) -> Iterator[Finding]:
+    for source in project.model.sources:
+        yield from _tried("model.py", source.name, partial(sources.schema, source))
+
+
+def _data(project: Project, sources: Sources) -> Iterator[Finding]:
+    found = sources.violations(schemas_before(project))
+    for name, violations in found.items():
+        for one in violations:
+            yield _finding(name, one.column, one.sentence, blocks=one.blocks)
+
+
+def _features(project: Project, sources: Sources) -> Iterator[Finding]:
+    """Lookups compile, and everything runs on a few rows."""
+    broken = []
+    for lookup in project.model.lookups:
+        name = ", ".join(lookup.names)
+        broken += _tried("model.py", name, partial(_compiled, lookup, sources))
+    if broken:
+        yield from broken
+        return
+    asked: list[pl.DataFrame] = []
+    yield from _tried("model.py", "asks", lambda: asked.append(questions(project, sources)))
+    for rows in asked:
+        yield from _label(project, sources, rows)
+        yield from _tried("model.py", "features", partial(with_features, project, sources, _few(rows)))
+
+
+def _compiled(lookup: Lookup, sources: Sources) -> None:
+    compile_lookup(lookup, sources.types(lookup.source))
+
+
+def _label(project: Project, sources: Sources, rows: pl.DataFrame) -> Iterator[Finding]:
+    label = ", ".join(project.model.label.names)
+    counts: list[dict[str, int]] = []
+
+    def count() -> None:
+        counts.append(with_labels(project, sources, rows, cutoff_of(project, now()))[1])
+
+    yield from _tried("model.py", label, count)
+    for one in counts:
+        if not one["labelled"]:
+            says = f"no label is known for any of the {one['asked']:,} questions: do both sources have the same keys?"
+            yield _finding("model.py", label, says)
+
+
+def _few(rows: pl.DataFrame) -> pl.DataFrame:
+    """Rows spread over the whole."""
+    return rows.gather_every(max(1, rows.height // SAMPLE)).head(SAMPLE)
+
+
+def _tried(where: str, column: str, work: Callable[[], object]) -> list[Finding]:
+    """What it says when it cannot be done."""
+    try:
+        work()
+    except OutlastError as error:
+        return [_finding(where, column, error.sentence)]
+    except pl.exceptions.PolarsError as error:
+        return [_finding(where, column, f"{type(error).__name__}: {error}")]
+    return []
+
+
+_BINARY = outcomes("binary", [])
