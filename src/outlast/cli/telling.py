@@ -102,10 +102,10 @@ def _test(summary: dict[str, Any]) -> str:
 def _serving(serving: dict[str, Any]) -> str:
     ladder = " → ".join(serving["ladder"] or ["no ladder"])
     default = serving["defaults"].get("decision")
-    return (
-        f"{ladder}{f' (default: {default})' if default is not None else ''}; "
-        f"p99 {serving['p99'] or 'not promised'}, {'any number' if serving['rate'] is None else f"{serving['rate']:g}"} a second"
-    )
+    said = [ladder if default is None else f"{ladder} (default: {default})"]
+    said += [] if serving["p99"] is None else [f"p99 {serving['p99']}"]
+    said += [] if serving["rate"] is None else [f"{serving['rate']:g} a second"]
+    return ", ".join(said)
 
 
 def _code(code: dict[str, Any]) -> str:
