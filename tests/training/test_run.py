@@ -48,6 +48,17 @@ def test_two_runs_of_the_same_give_the_same_bytes_and_one_version(orders: Path) 
     assert second.number == 1
 
 
+def test_the_order_of_payoffs_survives_the_bundle(orders: Path) -> None:
+    """The first decision acts and the last does nothing, however they are called."""
+    edit(orders, "call = { yes = 10, no = -4 }, wait =", "visit = { yes = 10, no = -4 }, a_letter =")
+    edit(orders, 'decision = "wait"', 'decision = "a_letter"')
+    version = run(orders).version
+    kept = open_bundle(load_project(orders).workspace, version.digest).contract
+    assert list(kept.value.payoff or {}) == ["visit", "a_letter"]
+    assert version.summary["value"]["baseline"] == 0
+    assert version.summary["threshold"] == pytest.approx(4 / 14)
+
+
 def test_another_seed_or_another_row_is_another_version(orders: Path) -> None:
     first = run(orders)
     edit(orders, "threads = 1", 'threads = 1\nsplit = "random"')

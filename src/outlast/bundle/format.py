@@ -121,6 +121,11 @@ def _manifest(files: dict[str, bytes], name: str) -> dict[str, Any]:
     return manifest
 
 
+def in_order(value: Any) -> bytes:
+    """JSON in the order it was written: of payoffs, the first decision acts and the last does nothing."""
+    return msgspec.json.format(msgspec.json.encode(value), indent=1)
+
+
 def encode(value: Any) -> bytes:
     """JSON in the one order that makes equal contents equal bytes."""
     return msgspec.json.format(msgspec.json.encode(value, order="deterministic"), indent=1)

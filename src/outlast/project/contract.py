@@ -182,7 +182,7 @@ class Contract(_Section):
 
     @property
     def digest(self) -> str:
-        return digest_of(self.model_dump(mode="json"))
+        return digest_of(self.model_dump_json().encode())  # in order: the order of payoffs has a meaning
 
 
 def read_contract(path: Path) -> Contract:

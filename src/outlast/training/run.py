@@ -13,7 +13,7 @@ import polars as pl
 
 from outlast.bundle.decisions import threshold
 from outlast.bundle.estimator import given_as, scores
-from outlast.bundle.format import NATIVE, encode, pack, unpack
+from outlast.bundle.format import NATIVE, encode, in_order, pack, unpack
 from outlast.bundle.lookups import written
 from outlast.data import profile as profiles
 from outlast.data.schema import Field, infer, to_json
@@ -184,7 +184,7 @@ def _profile(project: Project, dataset: Dataset, tested: Scored, train_rows: npt
 def _files(project: Project, dataset: Dataset, parts: tuple[Any, Any, Any]) -> dict[str, bytes]:
     summary, lineage, golden = parts
     return {
-        "contract.json": encode(project.contract.model_dump(mode="json")),
+        "contract.json": in_order(project.contract.model_dump(mode="json")),
         **{f"code/{name}": content for name, content in project.code.files.items()},
         "golden.json": encode(golden),
         "environment.txt": environment().encode(),
