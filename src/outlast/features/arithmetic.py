@@ -22,16 +22,13 @@ def total(values: Values) -> int | float:
     >>> total([1e16, 1.0, -1e16, None])
     1.0
     """
-    present = [v for v in values if v is not None]
-    if not present or not isinstance(present[0], float):
-        return _whole(sum(present))
-    return _exact(present)
+    return _sum([v for v in values if v is not None])
 
 
 def mean(values: Values) -> float | None:
     """The sum over the count; of none, null."""
     present = [v for v in values if v is not None]
-    return float(total(present)) / len(present) if present else None
+    return float(_sum(present)) / len(present) if present else None
 
 
 def variance(values: Values, ddof: int = 1) -> float | None:
@@ -104,6 +101,12 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
     "last": last,
     "n_unique": distinct,
 }
+
+
+def _sum(present: list[Any]) -> int | float:
+    if not present or not isinstance(present[0], float):
+        return _whole(sum(present))
+    return _exact(present)
 
 
 def _whole(value: int) -> int:

@@ -22,7 +22,8 @@ def apply(function: Function, rows: pl.DataFrame) -> pl.DataFrame:
             f"Function '{name_of(function)}' returned {result.height} rows for {rows.height}: "
             "a function gives exactly one row for each row it gets"
         )
-    taken = [name for name in result.columns if name in rows.columns]
+    there = set(rows.columns)
+    taken = [name for name in result.columns if name in there]
     if taken:
         raise FeatureError(
             f"Function '{name_of(function)}' returns '{taken[0]}', which is there already: "
