@@ -46,9 +46,9 @@ def root(
 ) -> None:
     """Takes a model out of a notebook and keeps it working."""
     if version:
-        from outlast import __version__
+        from importlib.metadata import version as installed
 
-        print(__version__)
+        print(installed("outlast"))
         raise typer.Exit
     if context.invoked_subcommand is None:
         print(context.get_help())
