@@ -20,7 +20,9 @@ def postgres_server() -> Iterator[str]:
     """The address of a server of our own, without a database: postgresql://postgres@{}?host=/socket/folder."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about a machine without XDG_RUNTIME_DIR
-        import pgserver
+        pgserver = pytest.importorskip(
+            "pgserver", reason="a real PostgreSQL comes from the package pgserver, which has no build for this Python"
+        )
     # Not pytest's own folder: as root, pgserver runs PostgreSQL as another user, who could not enter it.
     folder = Path(tempfile.mkdtemp(prefix="outlast-pg-"))
     server = pgserver.get_server(folder, cleanup_mode="stop")
