@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 import polars as pl
 
-from outlast.bundle.predictor import answers_frame, open_predictor
+from outlast.bundle.predictor import Predictor, answers_frame, open_predictor
 from outlast.data.sources import scan
 from outlast.errors import DataError, RequestError
 from outlast.journal.journal import Journal
@@ -37,10 +37,11 @@ def score_file(
     predictor = open_predictor(workspace, version.digest, version.number)
     rows = read_rows(source)
     watcher.total(rows.height)
+    asked = _asked(rows, predictor)
     parts = []
     with Journal(workspace) as journal:
         for part in _parts(rows):
-            answers = predictor.predict(part.to_dicts(), at=now())
+            answers = predictor.predict(part.select(asked).to_dicts(), at=now())
             if record:
                 journal.predictions(answers, predictor, request_id=f"score:{target.name}", server="score")
             parts.append(_beside(part, answers_frame(answers, predictor.task)))
@@ -57,6 +58,15 @@ def read_rows(file: Path) -> pl.DataFrame:
         except (pl.exceptions.PolarsError, OSError) as error:
             raise DataError(f"{file} cannot be read as JSON lines: {error}") from None
     return scan(Source("rows", file), file).collect()
+
+
+def _asked(rows: pl.DataFrame, predictor: Predictor) -> list[str]:
+    """The columns the version reads, since others are no fault of a file; all, where an error will name the nearest."""
+    asks = {ask.name for ask in predictor.asks}
+    if not asks <= set(rows.columns):
+        return rows.columns
+    known = asks | set(predictor.key) | {predictor.time}
+    return [name for name in rows.columns if name in known]
 
 
 def _parts(rows: pl.DataFrame) -> Iterator[pl.DataFrame]:
