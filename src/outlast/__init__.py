@@ -11,6 +11,7 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from outlast.errors import OutlastError
     from outlast.project.declare import Features, Model, Source, latest, window
+    from outlast.serving.handle import open_model as open
 
 _HOMES = {
     "Source": "outlast.project.declare",
@@ -19,15 +20,17 @@ _HOMES = {
     "latest": "outlast.project.declare",
     "window": "outlast.project.declare",
     "OutlastError": "outlast.errors",
+    "open": "outlast.serving.handle:open_model",
 }
 
-__all__ = ["Features", "Model", "OutlastError", "Source", "latest", "window"]
+__all__ = ["Features", "Model", "OutlastError", "Source", "latest", "open", "window"]
 
 
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'outlast' has no attribute {name!r}")
-    value = getattr(import_module(_HOMES[name]), name)
+    home, _, there = _HOMES[name].partition(":")
+    value = getattr(import_module(home), there or name)
     globals()[name] = value
     return value
 

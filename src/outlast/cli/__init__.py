@@ -24,3 +24,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except KeyboardInterrupt:
         print("outlast: stopped", file=sys.stderr)
         raise SystemExit(130) from None
+    except Exception as error:  # the outermost edge: people get a sentence, --debug the whole of it
+        if "--debug" in sys.argv:
+            raise
+        print(f"outlast: {_unexpected(error)}", file=sys.stderr)
+        raise SystemExit(1) from None
+
+
+def _unexpected(error: Exception) -> str:
+    """A failure nobody put in a sentence: the system's own words, or that it is a fault of ours."""
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.strerror}: {error.filename}" if error.filename else error.strerror
+    said = " ".join(str(error).split())[:300]
+    return f"{type(error).__name__}: {said} (unexpected: please report it, with what `outlast --debug …` prints)"

@@ -6,6 +6,7 @@ from typing import Any
 import typer
 
 from outlast.cli import places, screen
+from outlast.errors import NotFound
 
 
 def init(
@@ -47,11 +48,13 @@ def apply(json: bool = places.JSON) -> None:
     from outlast.project.loader import load_project
     from outlast.registry.contracts import apply as bring
     from outlast.registry.contracts import waiting
-    from outlast.registry.versions import find
+    from outlast.registry.versions import find, models
     from outlast.types import ModelRef
 
     project = load_project(Path.cwd(), places.workspace())
     name, ledger = project.model.name, project.workspace.ledger
+    if name not in models(ledger):
+        raise NotFound(f"{name} was never trained, so nothing is in force: the first `outlast train` takes all of it")
     version = find(ledger, ModelRef(name))
     changes = bring(ledger, name, project.contract, by=places.who(), at=places.at())
     later = waiting(Contract.model_validate(version.summary["contract"]), project.contract)

@@ -1,11 +1,13 @@
 """What every command prints with: lines, tables, steps with a spinner, JSON."""
 
+import re
 import sys
 import textwrap
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 WIDTH = 100
+_NUMBER = re.compile(r"([+-]?[\d,.]+%?|—|)")
 
 
 def as_json(value: Any) -> None:
@@ -27,8 +29,9 @@ def table(headers: Sequence[str], rows: Iterable[Sequence[Any]], *, empty: str) 
         print(empty)
         return
     shown = Table(box=None, pad_edge=False, header_style="bold")
-    for header in headers:
-        shown.add_column(header, overflow="fold")
+    for place, header in enumerate(headers):
+        right = all(_NUMBER.fullmatch(str(row[place] or "")) for row in listed)
+        shown.add_column(header, overflow="fold", justify="right" if right else "left")
     for row in listed:
         shown.add_row(*(Text("" if cell is None else str(cell)) for cell in row))
     console = Console(width=width(), highlight=False)

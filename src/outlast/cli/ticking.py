@@ -40,16 +40,15 @@ def _go_on(root: Path, every: float, stop: threading.Event) -> None:
 
 def _tick(root: Path, stop: threading.Event) -> None:
     command = [sys.executable, "-m", "outlast", "tick", "--json"]
-    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
-        process = subprocess.Popen(
-            command, cwd=root, stdin=subprocess.DEVNULL, stdout=out, stderr=err, start_new_session=True
-        )
+    with tempfile.TemporaryFile() as out:
+        # Its standard error is ours: alerts that go to the log are seen where the server runs.
+        process = subprocess.Popen(command, cwd=root, stdin=subprocess.DEVNULL, stdout=out, start_new_session=True)
         while process.poll() is None and not stop.wait(_LOOK):
             pass
         if process.poll() is None:
             _end(process)
         elif process.returncode:
-            _log.warning("tick: %s", _said(out, err))
+            _log.warning("tick: %s", _said(out))
 
 
 def _end(process: "subprocess.Popen[bytes]") -> None:
@@ -61,12 +60,11 @@ def _end(process: "subprocess.Popen[bytes]") -> None:
         process.wait()
 
 
-def _said(out: IO[bytes], err: IO[bytes]) -> str:
-    """Which jobs failed and why; when there is no list of jobs, the last line that was printed."""
+def _said(out: IO[bytes]) -> str:
+    """Which jobs failed and why."""
     out.seek(0)
-    err.seek(0)
     try:
-        failed = [f"{one['job']} {one['model'] or ''}: {one['sentence']}" for one in json.load(out) if one["failed"]]
+        done = json.load(out)
     except ValueError:
-        failed = err.read().decode(errors="replace").strip().splitlines()[-1:]
-    return "; ".join(failed) or "it failed and did not say why"
+        return "it ended before its jobs; the line above says why"
+    return "; ".join(f"{one['job']} {one['model'] or ''}: {one['sentence']}" for one in done if one["failed"])

@@ -1,10 +1,12 @@
 """What `outlast monitor` says: the newest windows, all of them together, what moved most, and who was told."""
 
+from collections.abc import Mapping
+
 from outlast.cli import screen
 from outlast.monitoring.figures import Figure, Figures
 from outlast.monitoring.report import Line, Report
 
-MOST = 5
+MOST, ALERTS = 5, 3
 """Columns and alerts shown; `--json` has every one."""
 
 
@@ -69,13 +71,14 @@ def _together(found: Report, total: Figures) -> None:
 def _alerts(found: Report) -> None:
     if found.alerts:
         print("\nWho was told")
-    for alert in found.alerts[-MOST:]:
+    for alert in sorted(found.alerts, key=lambda one: str(one["from"]))[-ALERTS:]:
         told = "delivered" if alert["delivered_at"] else f"waits, {alert['attempts']} attempts"
         screen.line(alert["severity"], f"{alert['sentence']} ({alert['route']}: {told})")
+    if len(found.alerts) > ALERTS:
+        print(f"  … and {len(found.alerts) - ALERTS:,} before these: --json")
 
 
-def _counted(named: "dict[str, int] | object") -> str:
-    assert isinstance(named, dict)
+def _counted(named: Mapping[str, int]) -> str:
     return ", ".join(f"{count:,} {name}" for name, count in named.items()) or "none"
 
 
