@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from outlast.features.compiled import compile_lookup
 from outlast.features.facts import instants
 from outlast.features.offline import look_up
-from outlast.features.online import columns_of, entities_of, reader, to_store
+from outlast.features.online import entities_of, frame_of, reader, to_store
 from outlast.project.declare import Lookup, Source, latest, window
 from outlast.storage.fresh import FreshValues
 
@@ -88,8 +88,7 @@ def counted(frame: pl.DataFrame, tail: str | None, at: datetime, width: timedelt
     newest: dict[str, dict[str, Any]] = {}
     for row in frame.iter_rows(named=True):
         known = newest.get(row["id"])
-        relevant = row["tail"] is not None and row["at"] + LAG < at
-        if relevant and (known is None or row["at"] >= known["at"]):
+        if row["at"] + LAG < at and (known is None or row["at"] >= known["at"]):
             newest[row["id"]] = row
     rows = [r for r in newest.values() if r["tail"] == tail and (width is None or r["at"] + LAG >= at - width)]
     return pl.DataFrame(sorted(rows, key=lambda r: (r["at"], r["id"])), schema=frame.schema)
@@ -160,7 +159,7 @@ def test_the_store_of_fresh_values_gives_the_bits_of_the_history(
     moments = questions.select(instants("t"))["t"].to_list()
     read = reader(compiled, store)
     rows = [read(entity, at) for entity, at in zip(entities_of(compiled, questions), moments, strict=True)]
-    online = pl.DataFrame(columns_of(compiled, rows))
+    online = frame_of(compiled.schema, rows)
     offline = look_up(compiled, frame.lazy(), questions, questions.select(instants("t"))["t"])
     assert online.schema == offline.schema
     assert online.equals(offline, null_equal=True), (online, offline)

@@ -1,21 +1,24 @@
 """Facts on their way in: decoded by their source's schema, and written to the store of fresh values."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import polars as pl
 
 from outlast.bundle.requests import MISSING, converters
 from outlast.data.schema import Schema, types
-from outlast.errors import DataError, RequestError
+from outlast.errors import DataError, RequestError, nearest
 from outlast.features.compiled import CompiledLookup
-from outlast.features.facts import ENTITY, KNOWN, known_at, spelled
-from outlast.features.online import to_store
+from outlast.features.facts import ENTITY, KNOWN, UNTIL, facts_of, superseded
+from outlast.features.online import kept, to_store
 from outlast.storage.fresh import FreshValues
+from outlast.types import micros
 
 MARGIN = timedelta(days=2)
 """How much longer than its reach a lookup's facts are kept, for questions that are asked late."""
+_AT_ONCE = 20_000
+"""Facts in one transaction of a fill, so that facts that arrive meanwhile wait for a moment only."""
 
 
 def decode_facts(name: str, schema: Schema, required: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> pl.DataFrame:
@@ -29,7 +32,7 @@ def decode_facts(name: str, schema: Schema, required: Sequence[str], rows: Seque
             given = row.get(column)
             value = None if given is None else to(given)
             if value is MISSING or (value is None and column in required):
-                says = "is missing" if given is None else f"is {str(given)[:60]!r}"
+                says = f"is missing{_hint(row, convert)}" if given is None else f"is {str(given)[:60]!r}"
                 raise RequestError(
                     f"Fact {index} of '{name}', field '{column}' {says}: expected {expected}",
                     details={"row": index, "field": column},
@@ -38,12 +41,18 @@ def decode_facts(name: str, schema: Schema, required: Sequence[str], rows: Seque
     return pl.DataFrame(columns, schema=types(schema))
 
 
+def _hint(row: Mapping[str, Any], known: Mapping[str, Any]) -> str:
+    unknown = next((str(name)[:60] for name in row if name not in known), None)
+    return "" if unknown is None else f" ('{unknown}' is not a field: {nearest(unknown, known)})"
+
+
 def fit_schema(name: str, schema: Schema, frame: pl.DataFrame, required: Sequence[str]) -> pl.DataFrame:
     """A file's rows with the columns and types that the source had in training."""
     wanted = types(schema)
     missing = [column for column in required if column not in frame.columns]
     if missing:
         raise DataError(f"The facts for '{name}' have no column '{missing[0]}': expected {', '.join(wanted)}")
+    _lose_nothing(name, wanted, frame)
     present = [pl.col(column).cast(dtype) for column, dtype in wanted.items() if column in frame.columns]
     absent = [pl.lit(None, dtype).alias(column) for column, dtype in wanted.items() if column not in frame.columns]
     try:
@@ -56,6 +65,18 @@ def fit_schema(name: str, schema: Schema, frame: pl.DataFrame, required: Sequenc
     return fitted
 
 
+def _lose_nothing(name: str, wanted: Mapping[str, pl.DataType], frame: pl.DataFrame) -> None:
+    """A cast from 3.7 to whole numbers would give 3 without a word."""
+    for column, dtype in wanted.items():
+        if dtype.is_integer() and column in frame.columns and frame[column].dtype.is_float():
+            odd = frame[column].filter(frame[column] != frame[column].round())
+            if len(odd):
+                raise DataError(
+                    f"The facts for '{name}' do not have the types of training: column '{column}' holds {odd[0]}, "
+                    f"expected whole numbers ({dtype})"
+                )
+
+
 def update(store: FreshValues, lookups: Iterable[CompiledLookup], frame: pl.DataFrame) -> list[str]:
     """Write new facts for every lookup that reads their source, in one transaction; the digests that took them."""
     distinct = {lookup.digest: lookup for lookup in lookups}
@@ -63,20 +84,32 @@ def update(store: FreshValues, lookups: Iterable[CompiledLookup], frame: pl.Data
     return list(distinct)
 
 
-def fill(store: FreshValues, lookup: CompiledLookup, history: pl.LazyFrame) -> int:
-    """Bring a lookup's fresh values up to its source's history: what a question asked from now on can still need."""
-    recent = history.with_columns(known_at(lookup.lookup.source).alias(KNOWN)).drop_nulls(KNOWN)
-    newest = recent.select(pl.col(KNOWN).max()).collect().item()
+def fill(store: FreshValues, lookup: CompiledLookup, history: pl.LazyFrame, *, now: datetime) -> int:
+    """Bring a lookup's fresh values up to its source's history: what a question asked from now on can still need.
+
+    Time is counted from the newest fact that is known by now, so that a source that stands still loses nothing, and
+    one fact dated years ahead does not push out the others.
+    """
+    facts = facts_of(lookup, history).collect(engine="streaming")
+    newest = facts.select(pl.col(KNOWN).filter(pl.col(KNOWN) <= micros(now)).max()).item()
     if newest is None:
-        return 0
-    reach = lookup.reach
-    if reach is not None:
-        recent = recent.filter(pl.col(KNOWN) >= newest - (reach + MARGIN) // timedelta(microseconds=1))
+        needed = facts
+    elif lookup.reach is None:
+        needed = _not_yet_replaced(facts, newest - _us(MARGIN))
     else:
-        entity = spelled(lookup.lookup.fact_entity).alias(ENTITY)
-        recent = recent.with_columns(entity).filter(
-            (pl.col(KNOWN) == pl.col(KNOWN).max().over(ENTITY))
-            | (pl.col(KNOWN) >= newest - MARGIN // timedelta(microseconds=1))
-        )
-    store.ingest(lookup.digest, facts := to_store(lookup, recent.drop(KNOWN, ENTITY, strict=False)))
-    return len(facts)
+        needed = facts.filter(pl.col(KNOWN) >= newest - _us(lookup.reach + MARGIN))
+    for part in needed.iter_slices(_AT_ONCE):
+        store.ingest(lookup.digest, kept(lookup, part))
+    return needed.height
+
+
+def _not_yet_replaced(facts: pl.DataFrame, since: int) -> pl.DataFrame:
+    """What is the newest fact of an entity at some moment from `since` on, and what replaced it."""
+    marked = superseded(facts)
+    early = marked.filter(pl.col(KNOWN) < since)
+    lasting = early.filter(pl.col(UNTIL).is_null()).unique(ENTITY, keep="last", maintain_order=True)
+    return pl.concat([lasting, early.filter(pl.col(UNTIL) >= since), marked.filter(pl.col(KNOWN) >= since)])
+
+
+def _us(length: timedelta) -> int:
+    return length // timedelta(microseconds=1)

@@ -20,9 +20,10 @@ def measure_names(compiled: CompiledLookup) -> list[str]:
 
 
 def facts_of(compiled: CompiledLookup, frame: pl.LazyFrame) -> pl.LazyFrame:
-    """A source's rows as facts of a lookup: those with an entity, a key and a moment.
+    """A source's rows as facts of a lookup: those with a key and a moment.
 
-    A fact repeated with the same key and moment counts once, the last to arrive.
+    A fact repeated with the same key and moment counts once, the last to arrive. A version without an entity stays:
+    it takes the versions before it away from whom they named.
     """
     lookup, names = compiled.lookup, measure_names(compiled)
     measures = [
@@ -38,7 +39,7 @@ def facts_of(compiled: CompiledLookup, frame: pl.LazyFrame) -> pl.LazyFrame:
             known_at(lookup.source).alias(KNOWN),
             *measures,
         )
-        .drop_nulls([ENTITY, KNOWN])
+        .drop_nulls(KNOWN)
         .unique([KEY, KNOWN], keep="last", maintain_order=True)
     )
 
@@ -76,7 +77,7 @@ def instants(column: str) -> pl.Expr:
 
 
 def superseded(facts: pl.DataFrame) -> pl.DataFrame:
-    """The facts in order of entity and moment, each with the moment a later fact of its key replaced it."""
+    """The facts in order of entity and moment, each with the moment a later version of its key replaced it."""
     if facts[KEY].n_unique() == facts.height:
         marked = facts.with_columns(pl.lit(None, pl.Int64).alias(UNTIL))
     else:

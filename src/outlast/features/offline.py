@@ -56,7 +56,7 @@ def look_up(compiled: CompiledLookup, facts: pl.LazyFrame, asks: pl.DataFrame, a
 
 
 def _lay_out(facts: pl.DataFrame) -> _Layout:
-    frame = superseded(facts)
+    frame = superseded(facts).drop_nulls(ENTITY)
     entities = frame.select(pl.col(ENTITY).unique(maintain_order=True)).with_row_index("code")
     codes = frame.select(ENTITY).join(entities, on=ENTITY, how="left", maintain_order="left")["code"]
     known = frame[KNOWN].to_numpy().astype(np.int64)

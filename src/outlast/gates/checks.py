@@ -3,20 +3,43 @@
 from pathlib import Path
 from typing import Any
 
+from outlast.errors import nearest
 from outlast.gates.verdict import Check
 from outlast.project.contract import Contract
 from outlast.training.metrics import SMALLER_IS_BETTER
+from outlast.types import Task
 
 
-def contract_complete(contract: Contract, folder: Path | None) -> Check:
+def contract_complete(contract: Contract, folder: Path | None, task: Task | None = None) -> Check:
     """Whether everything is promised that must be, and the runbook is there."""
-    missing = [key for key, value in _required(contract).items() if value in (None, "", [])]
-    ladder = contract.serving.ladder or []
-    if "default" in ladder and "decision" not in contract.serving.defaults and contract.model.task != "regression":
-        missing.append("serving.defaults.decision (the ladder names a default)")
+    missing = [key for key, value in _required(contract).items() if not _said(value)]
+    missing += _default_missing(contract, task or contract.model.task)
     if missing:
         return Check("contract", False, f"outlast.toml does not say: {', '.join(missing)}", {"missing": missing})
     return _runbook(contract, folder)
+
+
+def _said(value: Any) -> bool:
+    return bool(value.strip()) if isinstance(value, str) else value is not None and value not in ([], {})
+
+
+def _default_missing(contract: Contract, task: Task | None) -> list[str]:
+    """What the ladder's default needs: a decision that the payoffs know, or the amount that a regression gives."""
+    defaults, known = contract.serving.defaults, list(contract.value.payoff or {})
+    if "default" not in (contract.serving.ladder or []):
+        return []
+    decision = defaults.get("decision")
+    if task == "regression":
+        amount = defaults.get("score") if decision is None else decision
+        is_amount = isinstance(amount, int | float) and not isinstance(amount, bool)
+        return [] if is_amount else ["serving.defaults.decision (the ladder names a default: say an amount)"]
+    if decision is None:
+        return ["serving.defaults.decision (the ladder names a default)"]
+    if known and decision not in known:
+        return [
+            f"serving.defaults.decision ({decision!r} is no decision of value.payoff: {nearest(str(decision), known)})"
+        ]
+    return []
 
 
 def _required(contract: Contract) -> dict[str, Any]:
@@ -40,15 +63,22 @@ def _runbook(contract: Contract, folder: Path | None) -> Check:
     if folder is None:
         return Check("contract", None, f"the project's folder is not here, so its runbook '{name}' cannot be seen")
     file = folder / name
-    if not file.is_file() or not file.read_text(encoding="utf-8").strip():
+    try:
+        there = file.is_file() and bool(file.read_bytes().strip())
+    except OSError as error:
+        return Check("contract", None, f"the runbook '{name}' cannot be read: {error}")
+    if not there:
         return Check("contract", False, f"the runbook '{name}' does not exist or is empty: write {file}")
     return Check("contract", True, "complete; the runbook is there")
 
 
 def data_sound(summary: dict[str, Any]) -> Check:
     """Whether no rule that blocks was broken by the data the version was trained on."""
-    broken = [v for v in summary.get("violations", []) if v["blocks"]]
-    warned = len(summary.get("violations", [])) - len(broken)
+    found = summary.get("violations")
+    if found is None:
+        return Check("data", None, "its training did not check its data: train it again")
+    broken = [v for v in found if v["blocks"]]
+    warned = len(found) - len(broken)
     if broken:
         says = "; ".join(f"{v['source']}: {v['says']}" for v in broken[:3])
         return Check("data", False, says, {"violations": broken})
@@ -70,7 +100,7 @@ def floors_held(contract: Contract, summary: dict[str, Any]) -> Check:
 
 
 def _floor(name: str, floor: float, summary: dict[str, Any]) -> tuple[bool | None, str]:
-    found = summary["value"] if name == "value" else summary["metrics"].get(name)
+    found = summary.get("value") if name == "value" else summary.get("metrics", {}).get(name)
     if found is None:
         return None, f"{name} was not measured for this task"
     smaller = name in SMALLER_IS_BETTER

@@ -7,8 +7,9 @@ from outlast.bundle.ingest import fill
 from outlast.bundle.lookups import read_back
 from outlast.bundle.predictor import open_bundle
 from outlast.data.schema import from_json
+from outlast.data.sources import reading
 from outlast.errors import NotFound, Refused
-from outlast.gates.champion import no_worse
+from outlast.gates.champion import Comparison, no_worse
 from outlast.gates.checks import contract_complete, data_sound, floors_held, worth_having
 from outlast.gates.verdict import Verdict, conclude, keep
 from outlast.project.loader import Project, load_model
@@ -27,11 +28,11 @@ def judge(workspace: Workspace, version: Version, *, now: datetime) -> Verdict:
     contract = effective(workspace.ledger, version.model, open_bundle(workspace, version.digest).contract)
     folder = folder_of(workspace, version.model)
     checks = [
-        contract_complete(contract, folder),
+        contract_complete(contract, folder, version.task),
         data_sound(version.summary),
         floors_held(contract, version.summary),
         worth_having(version.summary),
-        no_worse(workspace, folder, version, champion_of(workspace, version.model)),
+        no_worse(Comparison(workspace, folder, contract, version), champion_of(workspace, version.model)),
     ]
     verdict = conclude(version, checks, now)
     keep(workspace.ledger, verdict)
@@ -61,7 +62,7 @@ def promote(
             details={"failed": [check.name for check in verdict.failed], "verdict": verdict.digest},
         )
     with steps.step("fill fresh values"):
-        fill_fresh(workspace, version)
+        fill_fresh(workspace, version, now=now)
     with steps.step("promote"):
         rollout = transition(
             workspace.ledger,
@@ -77,7 +78,7 @@ def promote(
     return rollout, verdict
 
 
-def fill_fresh(workspace: Workspace, version: Version) -> dict[str, int]:
+def fill_fresh(workspace: Workspace, version: Version, *, now: datetime) -> dict[str, int]:
     """Bring the store of fresh values up to the sources' history for what a version reads; facts by source."""
     bundle = open_bundle(workspace, version.digest)
     kept = bundle.manifest["lookups"]
@@ -92,7 +93,9 @@ def fill_fresh(workspace: Workspace, version: Version) -> dict[str, int]:
     for one in kept:
         lookup = read_back(one, schemas)
         name = lookup.lookup.source.name
-        filled[name] = filled.get(name, 0) + fill(workspace.fresh, lookup, sources.frame(by_name[name]))
+        with reading(by_name[name]):
+            count = fill(workspace.fresh, lookup, sources.frame(by_name[name]), now=now)
+        filled[name] = filled.get(name, 0) + count
     return filled
 
 

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from outlast.registry.versions import Version
 from outlast.storage.ledger import Ledger
 from outlast.storage.ledger.schema import verdicts
-from outlast.types import digest_of
+from outlast.types import digest_of, micros
 
 
 @dataclass(frozen=True)
@@ -45,9 +45,10 @@ class Verdict:
 
 
 def conclude(version: Version, checks: Sequence[Check], at: datetime) -> Verdict:
-    """The verdict over a version, named by what it says about which bytes."""
+    """The verdict over a version, named by what it says about which bytes, and when."""
     said = [asdict(check) for check in checks]
-    digest = digest_of({"model": version.model, "number": version.number, "bundle": version.digest, "checks": said})
+    about = {"model": version.model, "number": version.number, "bundle": version.digest}
+    digest = digest_of({**about, "at": micros(at), "checks": said})
     absent = tuple(version.summary.get("absent", ()))
     return Verdict(version.model, version.number, at, tuple(checks), absent, digest)
 
