@@ -3,8 +3,9 @@
 import logging
 import pickle
 import secrets
-from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime, timedelta
+import traceback
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -12,21 +13,14 @@ import polars as pl
 
 from outlast.bundle.answers import Answer, Rung
 from outlast.bundle.decisions import decider, outcomes
-from outlast.bundle.estimator import given_as, scores
+from outlast.bundle.estimator import Floats, given_as, scores
 from outlast.bundle.format import NATIVE, Bundle, unpack
-from outlast.bundle.ingest import MARGIN
-from outlast.bundle.lookups import read_back
+from outlast.bundle.frames import Frames, Unread
 from outlast.bundle.requests import Asked, Decoder, Policy
 from outlast.data import profile as profiles
-from outlast.data import schema as schemas
-from outlast.data.profile import Profile, cells, row_cells
-from outlast.data.schema import Field, dtype_of
-from outlast.errors import OutlastError, RequestError, StorageError, Unavailable
+from outlast.data.schema import Field
+from outlast.errors import OutlastError, RequestError, Unavailable
 from outlast.features.compiled import CompiledLookup
-from outlast.features.entities import speller
-from outlast.features.functions import apply
-from outlast.features.online import Reader, columns_of, reader
-from outlast.project.loader import install, load_model
 from outlast.project.workspace import Workspace
 from outlast.storage.fresh import FreshValues
 from outlast.types import Task, micros, moment
@@ -53,7 +47,7 @@ class Predictor:
         self.golden: list[dict[str, Any]] = bundle.json("golden.json")
         self.classes: list[str] = manifest["classes"]
         self._pandas: bool = manifest["pandas"]
-        self._frames = _Frames(bundle, self.asks, self.profile, store)
+        self._frames = Frames(bundle, self.asks, self.profile, store)
         self._decoder = Decoder(self.asks, self.key_fields, self.time, self._policy())
         self._decide = decider(self.contract, self.task, self.classes)
         self._outcomes = outcomes(self.task, self.classes)
@@ -75,28 +69,21 @@ class Predictor:
         if not asked:
             raise RequestError("The request has no rows: send at least one")
         try:
-            frame = self._frames.build(asked)
-            table = scores(self._estimator, given_as(frame, pandas=self._pandas), self.task, len(self._outcomes))
-            return self._answers(asked, frame, table.tolist(), now)
-        except StorageError as error:
-            return self._degraded(asked, now, f"fresh values cannot be read: {error}", error)
-        except OutlastError:
-            raise
+            return self._answered(asked, now)
         except Exception as error:  # noqa: BLE001 - the model and its functions are the user's and may raise anything
-            _log.exception("%s@%s failed on %d rows", self.model, self.version, len(asked))
-            return self._degraded(asked, now, f"the model raised {type(error).__name__}", error)
+            return self._degraded(asked, now, self._why(error, len(asked)), error)
 
     def predict_frame(self, frame: pl.DataFrame, *, at: datetime) -> pl.DataFrame:
-        """The answers for a frame of asks, as a frame: decision, score or scores, rung and warnings."""
-        answers = self.predict(frame.to_dicts(), at=at)
+        """The answers for a frame of asks, as a frame: decision, score or scores, rung and warnings.
+
+        NaN in a frame is what null is in a request: a value that is missing.
+        """
+        answers = self.predict(frame.with_columns(pl.selectors.float().fill_nan(None)).to_dicts(), at=at)
         return answers_frame(answers, self.task)
 
     def score_features(self, x: pl.DataFrame) -> list[list[float]]:
         """The model alone, on features that are there already."""
-        frame = x.select(self.features)
-        found: list[list[float]] = scores(
-            self._estimator, given_as(frame, pandas=self._pandas), self.task, len(self._outcomes)
-        ).tolist()
+        found: list[list[float]] = self._scored(x.select(self.features)).tolist()
         return found
 
     def compute(self, asks: pl.DataFrame, looked_up: Sequence[pl.DataFrame]) -> pl.DataFrame:
@@ -116,9 +103,22 @@ class Predictor:
     def _policy(self) -> Policy:
         return Policy(self.contract.serving.missing, self.contract.serving.unseen)
 
-    def _answers(self, asked: list[Asked], frame: pl.DataFrame, table: list[list[float]], now: int) -> list[Answer]:
-        names = frame.columns
-        rows = frame.rows()
+    def _scored(self, frame: pl.DataFrame) -> Floats:
+        return scores(self._estimator, given_as(frame, pandas=self._pandas), self.task, len(self._outcomes))
+
+    def _why(self, error: Exception, rows: int) -> str:
+        """The reason for a lower rung. The log gets where it happened, and no message: that may quote the request."""
+        if isinstance(error, Unread):
+            return f"fresh values cannot be read: {error}"
+        trace = "".join(traceback.format_tb(error.__traceback__))
+        _log.error("%s@%s: %s on %d rows\n%s", self.model, self.version, type(error).__name__, rows, trace)
+        return str(error) if isinstance(error, OutlastError) else f"the model raised {type(error).__name__}"
+
+    def _answered(self, asked: list[Asked], now: int) -> list[Answer]:
+        floor = self._frames.floor(now)
+        frame = self._frames.build(asked)
+        table = self._scored(frame).tolist()
+        names, rows = frame.columns, frame.rows()
         marks = self._frames.cells(frame, rows)
         width = len(self.asks)
         found = []
@@ -138,7 +138,7 @@ class Predictor:
                     decision=self.decision(scored, named),
                     rung="full",
                     reasons=[],
-                    warnings=[*one.warnings, *self._frames.stale(one)],
+                    warnings=one.warnings if one.decide_at >= floor else [*one.warnings, _too_early(floor)],
                     cells=mark,
                 )
             )
@@ -146,9 +146,9 @@ class Predictor:
 
     def _degraded(self, asked: list[Asked], now: int, reason: str, error: Exception) -> list[Answer]:
         """The next rung: what the contract declares as the answer when the model cannot give one."""
-        serving = self.contract.serving
-        decision = serving.defaults.get("decision")
-        if decision is None or (serving.ladder is not None and "default" not in serving.ladder):
+        ladder = self.contract.serving.ladder
+        decision, score = self._default()
+        if decision is None or (ladder is not None and "default" not in ladder):
             raise Unavailable(
                 f"{self.model}@{self.version} cannot answer ({reason}) and its contract declares no default: "
                 "try again, or declare [serving] defaults"
@@ -162,7 +162,7 @@ class Predictor:
                 decide_at=one.decide_at,
                 asks=dict(zip((ask.name for ask in self.asks), one.values, strict=True)),
                 features={},
-                score=serving.defaults.get("score"),
+                score=score,
                 scores=None,
                 decision=decision,
                 rung=rung,
@@ -173,51 +173,14 @@ class Predictor:
             for one in asked
         ]
 
-
-class _Frames:
-    """From decoded rows to the frame the model sees, by the code of the bundle."""
-
-    def __init__(self, bundle: Bundle, asks: list[Field], profile: Profile, store: FreshValues) -> None:
-        manifest = bundle.manifest
-        known = {name: schemas.from_json(kept["schema"]) for name, kept in manifest["sources"].items()}
-        self.lookups = [read_back(kept, known) for kept in manifest["lookups"]]
-        self._floor = max((_floor(lookup, store) for lookup in self.lookups), default=0)
-        self._schema = {ask.name: dtype_of(ask.dtype) for ask in asks}
-        places = {ask.name: index for index, ask in enumerate(asks)}
-        self._readers: list[tuple[Callable[[list[Any]], str | None], Reader]] = [
-            (speller(lookup, self._schema, places), reader(lookup, store)) for lookup in self.lookups
-        ]
-        install(bundle.code)
-        declared = load_model(bundle.code)
-        self._functions = declared.functions
-        self._order: list[str] = manifest["features"]
-        self._profile = profile
-        self._row_cells = row_cells(profile, self._order)
-
-    def build(self, asked: list[Asked]) -> pl.DataFrame:
-        base = pl.DataFrame([one.values for one in asked], schema=self._schema, orient="row")
-        looked_up = []
-        for lookup, (spell, read) in zip(self.lookups, self._readers, strict=True):
-            looked_up.extend(columns_of(lookup, [read(spell(one.values), one.decide_at) for one in asked]))
-        return self.complete(base.hstack(looked_up) if looked_up else base)
-
-    def stale(self, one: Asked) -> list[str]:
-        """A warning where a question is older than what fresh values keep."""
-        if one.decide_at >= self._floor:
-            return []
-        kept = moment(self._floor)
-        return [f"asked as of a moment before {kept:%Y-%m-%dT%H:%MZ}, which fresh values no longer hold in full"]
-
-    def complete(self, rows: pl.DataFrame) -> pl.DataFrame:
-        known = rows
-        for function in self._functions:
-            rows = rows.hstack(apply(function, known))
-        return rows if rows.columns == self._order else rows.select(self._order)
-
-    def cells(self, frame: pl.DataFrame, rows: list[tuple[Any, ...]]) -> list[bytes]:
-        if len(rows) > 8:
-            return [bytes(row) for row in cells(self._profile, frame)]
-        return [self._row_cells(row) for row in rows]
+    def _default(self) -> tuple[str | float | None, float | None]:
+        """The declared decision and score; of a regression they are one number, under either name."""
+        defaults = self.contract.serving.defaults
+        decision, score = defaults.get("decision"), defaults.get("score")
+        if self.task != "regression":
+            return decision, score
+        value = score if decision is None else decision
+        return value, value
 
 
 def open_predictor(workspace: Workspace, digest: str, version: int) -> Predictor:
@@ -247,10 +210,8 @@ def answers_frame(answers: Sequence[Answer], task: Task) -> pl.DataFrame:
     return pl.DataFrame(columns)
 
 
-def _floor(lookup: CompiledLookup, store: FreshValues) -> int:
-    """The oldest moment a lookup can be asked about in full."""
-    newest = store.newest(lookup.digest)
-    return 0 if newest is None else newest - MARGIN // timedelta(microseconds=1)
+def _too_early(floor: int) -> str:
+    return f"asked as of a moment before {moment(floor):%Y-%m-%dT%H:%MZ}, which fresh values no longer hold in full"
 
 
 def _fields(kept: list[dict[str, Any]]) -> list[Field]:

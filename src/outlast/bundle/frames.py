@@ -1,0 +1,96 @@
+"""From decoded rows to the frame the model sees: what was asked, what was looked up, what functions add."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+import polars as pl
+
+from outlast.bundle.format import Bundle
+from outlast.bundle.ingest import MARGIN
+from outlast.bundle.lookups import read_back
+from outlast.bundle.requests import Asked
+from outlast.data import schema as schemas
+from outlast.data.profile import Profile, cells, row_cells
+from outlast.data.schema import Field, dtype_of
+from outlast.errors import StorageError
+from outlast.features.entities import speller
+from outlast.features.functions import apply
+from outlast.features.online import Reader, frame_of, reader
+from outlast.project.loader import install, load_model
+from outlast.storage.fresh import FreshValues
+
+_MARGIN = MARGIN // timedelta(microseconds=1)
+_MINUTE = 60_000_000
+
+
+class Unread(StorageError):
+    """The store of fresh values could not be read: this and nothing else is what the ladder calls so."""
+
+
+class Frames:
+    """From decoded rows to the frame the model sees, by the code of the bundle."""
+
+    def __init__(self, bundle: Bundle, asks: list[Field], profile: Profile, store: FreshValues) -> None:
+        manifest = bundle.manifest
+        known = {name: schemas.from_json(kept["schema"]) for name, kept in manifest["sources"].items()}
+        self.lookups = [read_back(kept, known) for kept in manifest["lookups"]]
+        self._store = store
+        self._floor, self._floor_until = 0, -1
+        base = {ask.name: dtype_of(ask.dtype) for ask in asks}
+        self._schema = pl.Schema({**base, **{name: t for one in self.lookups for name, t in one.schema.items()}})
+        places = {ask.name: index for index, ask in enumerate(asks)}
+        self._readers: list[tuple[Callable[[list[Any]], str | None], Reader]] = [
+            (speller(lookup, base, places), reader(lookup, store)) for lookup in self.lookups
+        ]
+        install(bundle.code)
+        declared = load_model(bundle.code)
+        self._functions = declared.functions
+        self._order: list[str] = manifest["features"]
+        self._profile = profile
+        self._row_cells = row_cells(profile, self._order)
+
+    def build(self, asked: list[Asked]) -> pl.DataFrame:
+        return self.complete(frame_of(self._schema, self._read(asked)))
+
+    def floor(self, now: int) -> int:
+        """The oldest moment that every lookup can be asked about in full; looked up again once a minute."""
+        if now > self._floor_until and self.lookups:
+            with _reading():
+                newest = [self._store.newest(lookup.digest) for lookup in self.lookups]
+            self._floor = max((min(one, now) - _MARGIN for one in newest if one is not None), default=0)
+            self._floor_until = now + _MINUTE
+        return self._floor
+
+    def _read(self, asked: list[Asked]) -> list[list[Any]]:
+        """Each row's asks, and after them what was looked up."""
+        rows = []
+        with _reading():
+            for one in asked:
+                row = list(one.values)
+                for spell, read in self._readers:
+                    row += read(spell(one.values), one.decide_at)
+                rows.append(row)
+        return rows
+
+    def complete(self, rows: pl.DataFrame) -> pl.DataFrame:
+        known = rows
+        for function in self._functions:
+            rows = rows.hstack(apply(function, known))
+        return rows if rows.columns == self._order else rows.select(self._order)
+
+    def cells(self, frame: pl.DataFrame, rows: list[tuple[Any, ...]]) -> list[bytes]:
+        if len(rows) > 8:
+            return [bytes(row) for row in cells(self._profile, frame)]
+        return [self._row_cells(row) for row in rows]
+
+
+class _reading:
+    """Calls a failure of the store, and only that, by its name. A class, because a generator would cost more."""
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, StorageError | msgspec.DecodeError):
+            raise Unread(str(error)) from error
