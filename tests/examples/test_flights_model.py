@@ -57,7 +57,7 @@ def test_the_calendar_follows_new_yorks_clock_through_the_summer(code: Code) -> 
     (calendar,) = load_model(code).functions
     winter, summer = datetime(2013, 1, 7, 13, 30, tzinfo=UTC), datetime(2013, 7, 1, 12, 30, tzinfo=UTC)
     found = calendar(pl.DataFrame({"scheduled_at": [winter, summer]}))
-    assert found.to_dict(as_series=False) == {"hour": [8.5, 8.5], "weekday": [1, 1]}
+    assert found.to_dict(as_series=False) == {"minute": [510, 510], "weekday": [1, 1]}
 
 
 def test_missing_and_unseen_values_become_nan(encode: Any) -> None:

@@ -1,6 +1,7 @@
 """The flights have honest times: what the example says about its raw data is true."""
 
 import importlib.util
+import io
 import sys
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 import polars as pl
 import pytest
+from rich.console import Console
 
 FOLDER = Path(__file__).resolve().parents[2] / "examples" / "flights"
 
@@ -163,6 +165,25 @@ def test_each_trap_of_the_readme_is_counted_there_as_it_is(raw: Any, flights: pl
     readme = (FOLDER / "README.md").read_text(encoding="utf-8")
     for what, rows, _ in prepare.traps(raw, flights):
         assert any(what.strip() in line and f"{rows:,}" in line for line in readme.splitlines()), what
+
+
+def test_the_past_holds_nothing_that_happened_later(raw: Any, flights: pl.DataFrame) -> None:
+    made, until = prepare.tables(raw, flights), datetime(2013, 7, 1, tzinfo=UTC)
+    past = prepare.past(made, until)
+    assert set(past) == set(made) == set(prepare.HAPPENS)
+    for name, table in past.items():
+        moments = made[name][prepare.HAPPENS[name]]
+        assert table.height == (moments < until).sum() > 0
+        assert table[prepare.HAPPENS[name]].max() < until
+
+
+def test_the_past_and_the_whole_year_are_written_beside_each_other(tmp_path: Path) -> None:
+    said = io.StringIO()
+    prepare.prepare(tmp_path, datetime(2013, 2, 1, tzinfo=UTC), Console(file=said, width=200))
+    january, year = (pl.read_parquet(tmp_path / place / "flights.parquet") for place in ("", "year"))
+    assert year.height == 336_776
+    assert january.equals(year.filter(pl.col("decide_at") < datetime(2013, 2, 1, tzinfo=UTC)))
+    assert "The past until February 1" in said.getvalue()
 
 
 def test_tables_are_written_whole(tmp_path: Path, raw: Any) -> None:
