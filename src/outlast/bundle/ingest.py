@@ -58,7 +58,8 @@ def fit_schema(name: str, schema: Schema, frame: pl.DataFrame, required: Sequenc
     try:
         fitted = frame.select(*present, *absent).select(list(wanted))
     except pl.exceptions.PolarsError as error:
-        raise DataError(f"The facts for '{name}' do not have the types of training: {error}") from None
+        said = str(error).partition("\n")[0]
+        raise DataError(f"The facts for '{name}' do not have the types of training: {said}") from None
     holes = [column for column in required if fitted[column].null_count()]
     if holes:
         raise DataError(f"The facts for '{name}' have rows without '{holes[0]}', which names or dates a fact")

@@ -103,11 +103,11 @@ def push(
     """Bring new facts of a source, for lookups to see."""
     from outlast.journal.ingest import Ingest
     from outlast.journal.journal import Journal
-    from outlast.serving.batch import read_rows
+    from outlast.serving.batch import read_facts
 
     place = places.workspace()
     with Journal(place) as journal:
-        done = Ingest(place, journal).take(source, read_rows(file), at=places.at())
+        done = Ingest(place, journal).take(source, read_facts(file), at=places.at())
     if json:
         screen.as_json(vars(done))
     else:
@@ -154,7 +154,8 @@ def _serve(place: "Workspace", host: str, port: int) -> None:
     from outlast.serving.server import serve as run
 
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.INFO)
-    logging.getLogger("httpx").setLevel(logging.WARNING)
+    for chatty in ("httpx", "uvicorn"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
 
     def ready(address: str) -> None:
         names = [f"{one.model}@{one.live}" for one in live(place.ledger)]

@@ -17,6 +17,7 @@ from outlast.registry.versions import find
 from outlast.types import ModelRef, now
 
 PART = 5_000
+JSON_LINES = (".jsonl", ".ndjson")
 
 
 class Watcher(Protocol):
@@ -52,12 +53,18 @@ def score_file(
 
 def read_rows(file: Path) -> pl.DataFrame:
     """The rows of a Parquet, CSV or JSON-lines file."""
-    if file.suffix in (".jsonl", ".ndjson"):
+    if file.suffix in JSON_LINES:
         try:
             return pl.read_ndjson(file)
         except (pl.exceptions.PolarsError, OSError) as error:
             raise DataError(f"{file} cannot be read as JSON lines: {error}") from None
     return scan(Source("rows", file), file).collect()
+
+
+def read_facts(file: Path) -> pl.DataFrame | list[dict[str, Any]]:
+    """The rows of a file of facts; those in JSON are to be decoded as requests are, their moments are text."""
+    rows = read_rows(file)
+    return rows.to_dicts() if file.suffix in JSON_LINES else rows
 
 
 def _asked(rows: pl.DataFrame, predictor: Predictor) -> list[str]:

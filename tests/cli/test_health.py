@@ -1,0 +1,111 @@
+"""doctor: what is well, what is not, and how each fault is mended."""
+
+import sqlite3
+from contextlib import closing
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from outlast.project.workspace import Workspace
+from outlast.registry.versions import versions
+from outlast.storage.ledger import leases
+from outlast.types import now
+
+
+def found(run) -> dict[str, dict[str, object]]:
+    return {one["what"]: one for one in run("doctor", "--json").json}
+
+
+def test_a_sound_workspace_is_well(run, folder: Path) -> None:
+    done = run("doctor")
+    assert done.code == 0, done.out
+    assert "BAD" not in done.out
+    assert max(map(len, done.out.splitlines())) <= 100
+    well = found(run)
+    assert all(one["ok"] for one in well.values())
+    assert "polars" in str(well["libraries"]["says"])
+    assert "backlog: newest of 2025-06-01 18:10 UTC" in str(well["fresh values"]["says"])
+
+
+def test_before_the_first_training_nothing_is_made(run, bare: Path) -> None:
+    done = run("doctor")
+    assert done.code == 0
+    assert "the first training makes it" in done.out
+    assert not (bare / ".outlast").exists()
+
+
+def test_outside_of_a_project_it_says_where_to_go(run, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = run("doctor")
+    assert (done.code, "outlast init NAME" in " ".join(done.out.split())) == (1, True)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_environment_nobody_declared_is_named(run, folder: Path, monkeypatch) -> None:
+    monkeypatch.setenv("OUTLAST_ENV", "produktion")
+    assert "produktion" in str(found(run)["workspace"]["says"])
+    assert run("doctor").code == 1
+
+
+def test_a_damaged_bundle_is_found(run, folder: Path) -> None:
+    workspace = Workspace.find(folder)
+    file = workspace.artifacts.path(versions(workspace.ledger, "late-orders")[0].digest)
+    file.chmod(0o600)
+    file.write_bytes(file.read_bytes()[:-1] + b"?")
+    line = found(run)["bundles"]
+    assert not line["ok"]
+    assert "late-orders@1" in str(line["says"])
+
+
+def test_a_changed_audit_trail_is_found(run, folder: Path) -> None:
+    with closing(sqlite3.connect(folder / ".outlast" / "ledger.db")) as connection, connection:
+        connection.execute("UPDATE audit SET actor = 'nobody' WHERE seq = 2")
+    line = found(run)["audit trail"]
+    assert (line["ok"], "somebody edited it" in str(line["says"])) == (False, True)
+
+
+def test_lost_fresh_values_are_found(run, folder: Path) -> None:
+    store = Workspace.find(folder).fresh
+    for digest in store.digests():
+        store.drop(digest)
+    line = found(run)["fresh values"]
+    assert (line["ok"], "outlast push" in str(line["says"])) == (False, True)
+
+
+def test_an_older_ledger_is_brought_up(run, folder: Path) -> None:
+    with closing(sqlite3.connect(folder / ".outlast" / "ledger.db")) as connection, connection:
+        (head,) = connection.execute("SELECT version_num FROM ledger_version").fetchone()
+        connection.execute("UPDATE ledger_version SET version_num = '9999'")
+    line = found(run)["ledger"]
+    assert (line["ok"], "newer release" in str(line["says"])) == (False, True)
+    with closing(sqlite3.connect(folder / ".outlast" / "ledger.db")) as connection, connection:
+        connection.execute("UPDATE ledger_version SET version_num = ?", (head,))
+    done = run("doctor", "--migrate")
+    assert (done.code, f"is at revision {head} already" in " ".join(done.out.split())) == (0, True)
+
+
+def test_a_lease_from_the_future_is_found(run, folder: Path) -> None:
+    leases.acquire(Workspace.find(folder).ledger, "watch/late-orders", "elsewhere:1", 10, now() + timedelta(days=9))
+    line = found(run)["leases"]
+    assert (line["ok"], "elsewhere:1" in str(line["says"])) == (False, True)
+
+
+@pytest.mark.parametrize(("age", "well"), [(timedelta(minutes=1), True), (timedelta(hours=1), False)])
+def test_a_mirror_that_lags_is_found_after_a_while(run, folder: Path, monkeypatch, age: timedelta, well: bool) -> None:
+    monkeypatch.delenv("MLFLOW_TRACKING_URI")
+    then = (now() - age).replace(tzinfo=None).isoformat(sep=" ")
+    with closing(sqlite3.connect(folder / ".outlast" / "ledger.db")) as connection, connection:
+        connection.execute("UPDATE versions SET created_at = ?", (then,))
+        connection.execute("UPDATE rollouts SET updated_at = ?", (then,))
+    line = found(run)["mlflow"]
+    assert line["ok"] is well
+    assert ("late-orders@1" in str(line["says"])) is not well
+
+
+def test_a_missing_library_is_named(run, folder: Path, monkeypatch) -> None:
+    from outlast.cli import health
+
+    monkeypatch.setitem(health._NEEDED, "a-library-nobody-has", "a_library_nobody_has")
+    line = found(run)["libraries"]
+    assert (line["ok"], "pip install" in str(line["says"])) == (False, True)

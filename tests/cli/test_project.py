@@ -1,0 +1,113 @@
+"""check, apply and train: what they say, and with which exit code."""
+
+from pathlib import Path
+
+import pytest
+
+
+def change(file: Path, before: str, after: str) -> None:
+    text = file.read_text()
+    assert before in text
+    file.write_text(text.replace(before, after))
+
+
+def test_a_new_project_has_nothing_wrong_with_it(run, bare: Path) -> None:
+    done = run("check")
+    assert (done.code, done.out) == (0, "late-orders: nothing is wrong\n")
+    assert run("check", "--json").json == {"model": "late-orders", "findings": []}
+
+
+@pytest.mark.parametrize(
+    ("file", "before", "after", "what", "said"),
+    [
+        ("outlast.toml", 'owner = "shipping', '# owner = "shipping', "model.owner", "is not said"),
+        ("outlast.toml", "express = { yes = 8, no", "express = { late = 8, no", "value.payoff", "expected no, yes"),
+        ("outlast.toml", "[data.deliveries]", "[data.delivery]", "data.delivery", "did you mean 'deliveries'?"),
+        ("outlast.toml", "weight_kg = [0, 50]", "weight_kg = [0, 5]", "weight_kg", "all must lie from 0 to 5"),
+        ("outlast.toml", "RUNBOOK.md", "BOOK.md", "model.runbook", "does not exist"),
+        ("model.py", '"open_orders"', '"open_order"', "open_order", "did you mean 'open_orders'?"),
+        ("model.py", "data/backlog.csv", "data/backlogs.csv", "backlog", "backlogs.csv"),
+        ("model.py", ".dt.weekday()", ".dt.weekday().unique()", "features", "exactly one row for each row"),
+        ("model.py", 'deliveries["days_late"]', 'deliveries["late"]', "late", "late"),
+        ("data/orders.csv", "O-1001,", "O-1000,", "order_id", "comes more than once"),
+    ],
+)
+def test_check_finds_what_is_wrong(run, bare: Path, file: str, before: str, after: str, what: str, said: str) -> None:
+    change(bare / file, before, after)
+    done = run("check", "--json")
+    assert done.code == 1
+    (finding,) = [one for one in done.json["findings"] if one["column"] == what]
+    assert said in finding["says"]
+    assert finding["blocks"]
+    assert what in run("check").out
+
+
+def test_check_compares_the_data_with_those_of_the_version_before(run, folder: Path) -> None:
+    change(folder / "data" / "backlog.csv", "open_orders", "waiting")
+    change(folder / "model.py", '"open_orders"', 'open_orders="waiting"')
+    done = run("check", "--json")
+    found = {one["column"]: one for one in done.json["findings"]}
+    assert (done.code, found["open_orders"]["where"], found["open_orders"]["blocks"]) == (1, "backlog", True)
+    assert not found["waiting"]["blocks"]
+
+
+UNREADABLE = [
+    ("outlast.toml", "owner =", "ownr =", 2, "did you mean 'owner'?"),
+    ("outlast.toml", "[gate]", "[gate", 2, "not valid TOML"),
+    ("model.py", "import polars as pl", "import polar as pl", 1, "No module named 'polar'"),
+    ("model.py", "def fit(", "def fit", 1, "model.py"),
+]
+
+
+@pytest.mark.parametrize("case", UNREADABLE, ids=lambda case: case[2])
+@pytest.mark.parametrize("command", ["check", "train", "apply"])
+def test_what_cannot_be_read_is_a_sentence(run, bare: Path, case: tuple[str, str, str, int, str], command: str) -> None:
+    file, before, after, code, said = case
+    change(bare / file, before, after)
+    done = run(command)
+    assert (done.code, done.out) == (code, "")
+    assert said in done.err
+
+
+def test_apply_changes_what_is_in_force_and_says_what_waits(run, folder: Path) -> None:
+    assert "says the same already" in run("apply").out
+    change(folder / "outlast.toml", "shipping@example.com", "parcels@example.com")
+    change(folder / "outlast.toml", "yes = 8", "yes = 9")
+    done = run("apply", "--json")
+    assert done.code == 0
+    (changed,) = done.json["changes"]
+    assert (changed["key"], changed["after"]) == ("model.owner", "parcels@example.com")
+    assert [one["key"] for one in done.json["waiting"]] == ["value.payoff.express.yes"]
+    assert "the next `outlast train`" in run("apply").out
+
+
+def test_apply_before_any_training_says_so(run, bare: Path) -> None:
+    done = run("apply")
+    assert (done.code, "was never trained" in done.err) == (4, True)
+
+
+def test_training_again_gives_the_same_version(run, folder: Path) -> None:
+    first, again = run("train", "--json"), run("train", "--json")
+    assert (first.code, again.code) == (0, 0)
+    assert again.json["version"]["digest"] == first.json["version"]["digest"]
+    assert again.json["version"]["number"] == first.json["version"]["number"]
+    assert set(again.json["seconds"]) >= {"read sources", "fit", "evaluate", "bundle"}
+
+
+def test_training_reports_figures_and_what_comes_next(run, folder: Path) -> None:
+    done = run("train", "--seed", "2")
+    assert done.code == 0
+    assert done.out.startswith("late-orders@2 trained on 1,447 rows, tested on 496 from 2025-05-10 on\n")
+    assert "EUR a decision against 'nobody acts'" in " ".join(done.out.split())
+    assert done.out.endswith("Next: outlast promote late-orders@2\n")
+    assert max(map(len, done.out.splitlines())) <= 100
+    assert "fit" in done.err
+
+
+@pytest.mark.parametrize("words", [["check"], ["train"], ["versions"], ["tick"], ["predict", "--row", "{}"]])
+def test_outside_of_a_project_nothing_is_made(run, tmp_path: Path, monkeypatch, words: list[str]) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = run(*words)
+    assert done.code == 4
+    assert "There is no outlast.toml" in done.err
+    assert list(tmp_path.iterdir()) == []

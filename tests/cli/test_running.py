@@ -1,0 +1,185 @@
+"""predict, score, label, push, tick and monitor on the new project."""
+
+import io
+import json
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from outlast.journal.reading import joined, label_history
+from outlast.project.workspace import Workspace
+
+ROW = {
+    "order_id": "O-9000",
+    "placed_at": "2025-06-02T15:00:00Z",
+    "warehouse": "south",
+    "carrier": "Parcelo",
+    "weight_kg": 7.5,
+    "distance_km": 340,
+    "promised_days": 2,
+}
+
+
+def test_predict_answers_a_row(run, folder: Path) -> None:
+    (answer,) = run("predict", "--row", json.dumps(ROW), "--json").json
+    assert (answer["model"], answer["version"], answer["rung"], answer["warnings"]) == ("late-orders", 1, "full", [])
+    assert answer["features"]["open_orders"] is not None
+    assert answer["features"]["weekday"] == 1
+    assert answer["decision"] == ("express" if answer["score"] > 1 / 3 else "standard")
+
+
+def test_predict_reads_rows_from_standard_input(run, folder: Path, monkeypatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO(json.dumps([ROW, {**ROW, "carrier": "Zeppelin"}])))
+    done = run("predict", "late-orders@1")
+    assert done.code == 0
+    assert done.out.count("late-orders@1") == 2
+    assert "warning: 'carrier' is 'Zeppelin'" in done.out
+
+
+def test_predict_has_an_example(run, folder: Path) -> None:
+    done = run("predict", "--example")
+    assert done.code == 0
+    assert '"promised_days"' in done.out
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        ("{", "The row is not JSON"),
+        ("{}", "field 'placed_at' is missing"),
+        ("[]", "has no rows"),
+        ("7", "expected an object of fields"),
+        (json.dumps({**ROW, "weight_kg": "heavy"}), "expected a number"),
+    ],
+)
+def test_a_row_that_cannot_be_answered_is_a_sentence(run, folder: Path, row: str, said: str) -> None:
+    done = run("predict", "--row", row)
+    assert (done.code, done.out) == (1, "")
+    assert said in done.err
+
+
+def test_scoring_a_file_keeps_its_rows_and_order(run, folder: Path, tmp_path: Path) -> None:
+    target = tmp_path / "answers.parquet"
+    done = run("score", "late-orders", "data/orders.csv", str(target), "--json")
+    assert done.json["rows"] == 2002
+    answers = pl.read_parquet(target)
+    assert answers["order_id"].to_list() == pl.read_csv("data/orders.csv")["order_id"].to_list()
+    assert answers["score"].is_between(0, 1).all()
+    assert not list(tmp_path.glob(".*part"))
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "said"),
+    [
+        ("data/nothing.csv", "a.csv", "nothing.csv"),
+        ("data/orders.csv", "a.xlsx", "expected a name ending in .parquet or .csv"),
+        ("data/backlog.csv", "a.csv", "'placed_at' is missing"),
+        ("data/orders.csv", "no/such/folder/a.csv", "a.csv"),
+    ],
+)
+def test_a_file_that_cannot_be_scored_is_a_sentence(run, folder: Path, source: str, target: str, said: str) -> None:
+    done = run("score", "late-orders", source, target)
+    assert done.code != 0
+    assert said in done.err
+    assert not Path(target).exists()
+
+
+def test_a_label_finds_its_prediction_by_id_and_by_key(run, folder: Path, tmp_path: Path) -> None:
+    pl.DataFrame([ROW, {**ROW, "order_id": "O-9001"}]).write_csv(tmp_path / "asked.csv")
+    assert run("score", "late-orders", str(tmp_path / "asked.csv"), str(tmp_path / "a.csv"), "--record").code == 0
+    first = pl.read_csv(tmp_path / "a.csv")["prediction_id"][0]
+    assert run("label", "late-orders", "--prediction", first, "--value", "true").out == "1 label kept for late-orders\n"
+    assert run("label", "late-orders", "--key", "O-9001", "--value", "false", "--json").json["labels"] == 1
+    found = joined(Workspace.find(folder), "late-orders").sort("key").collect()
+    assert dict(zip(found["key"], found["value"], strict=True)) == {"O-9000": "true", "O-9001": "false"}
+
+
+def test_a_file_of_labels_is_kept_whole(run, folder: Path, tmp_path: Path) -> None:
+    file = tmp_path / "labels.csv"
+    file.write_text("order_id,label,known_at\nO-1000,True,2025-03-06T10:00:00Z\nO-1001,False,2025-03-06T10:00:00Z\n")
+    assert run("label", "late-orders", str(file)).out == "2 labels kept for late-orders\n"
+    kept = label_history(Workspace.find(folder), "late-orders").sort("key").collect()
+    assert kept.select("key", "value", "origin").rows() == [
+        ("O-1000", "true", "file labels.csv"),
+        ("O-1001", "false", "file labels.csv"),
+    ]
+    assert str(kept["known_at"][0]).startswith("2025-03-06 10:00")
+
+
+def test_a_file_with_one_wrong_label_keeps_none(run, folder: Path, tmp_path: Path) -> None:
+    file = tmp_path / "labels.csv"
+    file.write_text("order_id,label\nO-1000,1\nO-1001,2\n")
+    done = run("label", "late-orders", str(file))
+    assert (done.code, "Label 1, field 'value' is '2': expected true or false" in done.err) == (1, True)
+    assert label_history(Workspace.find(folder), "late-orders").collect().is_empty()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ([], "Nothing to label"),
+        (["--value", "true"], "Nothing to label"),
+        (["--key", "O-1000", "--value", "maybe"], "expected true or false"),
+        (["--key", "O-1", "--prediction", "x", "--value", "true"], "exactly one of the two"),
+        (["data/orders.csv"], "expected label, and prediction_id or the key (order_id)"),
+        (["data/none.csv"], "none.csv"),
+    ],
+)
+def test_what_is_no_label_is_a_sentence(run, folder: Path, words: list[str], said: str) -> None:
+    done = run("label", "late-orders", *words)
+    assert done.code in (1, 4)
+    assert said in done.err
+
+
+def test_a_pushed_fact_is_seen_by_the_next_answer(run, folder: Path, tmp_path: Path) -> None:
+    file = tmp_path / "counted.jsonl"
+    file.write_text('{"warehouse": "south", "counted_at": "2025-06-02T14:00:00Z", "open_orders": 77}\n')
+    done = run("push", "backlog", str(file), "--json")
+    assert (done.json["rows"], done.json["lookups"]) == (1, 1)
+    (answer,) = run("predict", "--row", json.dumps(ROW), "--json").json
+    assert answer["features"]["open_orders"] == 77
+
+
+@pytest.mark.parametrize(
+    ("source", "file", "code", "said"),
+    [
+        ("backlogs", "data/backlog.csv", 4, "did you mean 'backlog'?"),
+        ("backlog", "data/orders.csv", 1, "have no column 'counted_at'"),
+        ("backlog", "data/none.csv", 4, "none.csv"),
+    ],
+)
+def test_facts_that_fit_no_source_are_refused(run, folder: Path, source, file, code, said) -> None:
+    done = run("push", source, file)
+    assert (done.code, said in done.err) == (code, True), done.err
+
+
+def test_tick_does_what_is_due_and_monitor_shows_it(run, folder: Path, tmp_path: Path) -> None:
+    assert run("monitor").out.endswith("`outlast tick` counts what was served\n")
+    rows = [{**ROW, "order_id": f"O-{n}", "weight_kg": n / 10} for n in range(150)]
+    pl.DataFrame(rows).write_csv(tmp_path / "asked.csv")
+    run("score", "late-orders", str(tmp_path / "asked.csv"), str(tmp_path / "a.csv"), "--record")
+    pl.DataFrame({"order_id": [r["order_id"] for r in rows], "label": [n % 3 == 0 for n in range(150)]}).write_csv(
+        tmp_path / "labels.csv"
+    )
+    run("label", "late-orders", str(tmp_path / "labels.csv"))
+    done = run("tick", "--json")
+    assert done.code == 0
+    assert {one["job"]: one["did"] for one in done.json}["watch"]
+    assert not any(one["failed"] for one in done.json)
+    assert "nothing to seal" in run("tick").out
+    found = run("monitor", "--json").json
+    assert sum(line["rows"] for line in found["lines"]) == 150
+    assert found["total"]["metrics"]["roc_auc"]["value"] is not None
+    shown = run("monitor", "--last", "1").out
+    assert "2025-06-02 00:00" in shown
+    assert "150" in shown
+    assert max(map(len, shown.splitlines())) <= 100
+
+
+def test_a_notebook_opens_the_same_version(run, folder: Path) -> None:
+    import outlast
+
+    (answer,) = run("predict", "--row", json.dumps(ROW), "--json").json
+    found = outlast.open("late-orders@live").predict(pl.DataFrame([ROW]))
+    assert found["score"].to_list() == [answer["score"]]

@@ -1,0 +1,111 @@
+"""serve and up as people run them: a process of their own that answers until it is told to stop."""
+
+import re
+import selectors
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+ROW = {
+    "placed_at": "2025-06-02T15:00:00Z",
+    "warehouse": "south",
+    "carrier": "Parcelo",
+    "weight_kg": 7.5,
+    "distance_km": 340,
+    "promised_days": 2,
+}
+
+
+@contextmanager
+def started(folder: Path, *words: str) -> Iterator[tuple["subprocess.Popen[bytes]", str]]:
+    """A command that goes on, and the address it printed; killed at the end if it is still there."""
+    command = [sys.executable, "-m", "outlast", *words, "--port", "0"]
+    errors = folder / "errors.txt"
+    with (
+        errors.open("w") as said,
+        subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=said, bufsize=0) as process,
+    ):
+        try:
+            yield process, _address(process, errors)
+        finally:
+            process.kill()
+
+
+def _address(process: "subprocess.Popen[bytes]", errors: Path) -> str:
+    assert process.stdout is not None
+    with selectors.DefaultSelector() as ready:
+        ready.register(process.stdout, selectors.EVENT_READ)
+        printed, deadline = "", time.monotonic() + 120
+        while not (found := re.search(r"http://[\d.]+:\d+", printed)):
+            assert time.monotonic() < deadline, printed
+            assert ready.select(120), errors.read_text()
+            line = process.stdout.readline().decode()  # not buffered: what is read is what was waited for
+            assert line, errors.read_text()
+            printed += line
+    assert "late-orders@1" in printed
+    return found[0]
+
+
+@pytest.mark.parametrize("words", [("serve",), ("up", "--every", "1h")])
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
+def test_it_answers_until_it_is_told_to_stop(folder: Path, run, words: tuple[str, ...], how: signal.Signals) -> None:
+    with started(folder, *words) as (process, address):
+        answer = httpx.post(f"{address}/predict/late-orders", json=ROW, timeout=60)
+        assert answer.status_code == 200
+        assert (answer.json()["model"], answer.json()["version"]) == ("late-orders", 1)
+        process.send_signal(how)
+        assert process.wait(60) == 0
+    assert "Traceback" not in (folder / "errors.txt").read_text()
+    (span,) = run("history", "--json").json["served"]
+    assert span["until"] is not None
+
+
+def test_up_ticks_beside_the_server(folder: Path, run) -> None:
+    with started(folder, "up", "--every", "1s") as (process, address):
+        httpx.post(f"{address}/predict/late-orders", json=ROW, timeout=60).raise_for_status()
+        with httpx.Client(base_url=address, timeout=60) as client:
+            deadline = time.monotonic() + 120
+            while not _leased(folder):
+                assert time.monotonic() < deadline, (folder / "errors.txt").read_text()
+                client.get("/livez").raise_for_status()
+                threading.Event().wait(0.1)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == 0
+    run("tick")
+    assert run("monitor", "--json").json["total"]["rows"] == 1
+
+
+def _leased(folder: Path) -> bool:
+    """Whether a tick has begun: it leaves a lease while it works, and a window when it has counted."""
+    import sqlalchemy as sa
+
+    from outlast.project.workspace import Workspace
+    from outlast.storage.ledger.schema import leases
+
+    with Workspace.find(folder).ledger.read() as connection:
+        return connection.scalar(sa.select(sa.func.count()).select_from(leases)) != 0
+
+
+@pytest.mark.parametrize("command", ["serve", "up"])
+def test_an_address_that_others_can_reach_is_refused(run, folder: Path, command: str) -> None:
+    done = run(command, "--host", "0.0.0.0", "--port", "0")
+    assert (done.code, "no tokens" in done.err) == (3, True)
+
+
+def test_a_tick_every_blink_is_refused(run, folder: Path) -> None:
+    assert "expected a second or more" in run("up", "--every", "10ms").err
+    assert "is not a length of time" in run("up", "--every", "often").err
+
+
+def test_a_port_in_use_is_a_sentence(folder: Path, run) -> None:
+    with started(folder, "serve") as (_, address):
+        done = run("serve", "--port", address.rpartition(":")[2])
+    assert (done.code, "choose another port" in done.err) == (1, True)
