@@ -14,7 +14,11 @@ from pathlib import Path
 from _flights import ENVIRONMENT, MODEL, OUTLAST, Flights, flights
 from _report import conclude, spread, table, where
 
+from outlast.bundle.format import NATIVE
+from outlast.bundle.predictor import open_bundle
+from outlast.project.workspace import Workspace
 from outlast.serving.handle import open_model
+from outlast.types import digest_of
 
 FITS = {
     "scikit-learn": """
@@ -69,10 +73,11 @@ def outlast(folder: Path, number: int, *command: str) -> None:
 
 
 def bits(folder: Path) -> tuple[str, bytes, int]:
-    """The digest of the version, and its predictions as bytes."""
+    """The digest of the model as it is kept, and its predictions as bytes."""
     handle = open_model(f"{MODEL}@live", folder)
     scores = [one.score or 0.0 for one in handle.answers(Flights(folder).questions())]
-    return handle.digest, struct.pack(f"<{len(scores)}d", *scores), len(set(scores))
+    model = open_bundle(Workspace.find(folder), handle.digest).files[NATIVE]
+    return digest_of(model), struct.pack(f"<{len(scores)}d", *scores), len(set(scores))
 
 
 def repeat(project: Flights, family: str) -> tuple[bool, tuple[str, ...]]:
@@ -94,7 +99,7 @@ def repeat(project: Flights, family: str) -> tuple[bool, tuple[str, ...]]:
 def main() -> int:
     with flights() as project:
         results = [repeat(project, family) for family in FITS]
-    head = ("family", "predictions", "their bits", "the bundles' bytes", "seconds to train")
+    head = ("family", "predictions", "their bits", "the models' bytes", "seconds to train")
     return conclude(
         "repeat",
         found=table(head, [line for _, line in results]),

@@ -1,4 +1,4 @@
-"""Trains the small project with each family of models and prints, for each, its digest and the bits it predicts."""
+"""Trains the small project with each family of models; prints the digest of each model and the bits it predicts."""
 
 import json
 import re
@@ -6,9 +6,11 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-from outlast.bundle.predictor import open_predictor
+from outlast.bundle.format import NATIVE
+from outlast.bundle.predictor import open_bundle, open_predictor
 from outlast.project.loader import load_project
 from outlast.training.run import train
+from outlast.types import digest_of
 
 NOW = datetime(2024, 6, 1, tzinfo=UTC)
 FAMILIES = {
@@ -37,7 +39,7 @@ def write(folder: Path, family: str) -> None:
 
 
 def trained(folder: Path, family: str) -> dict[str, object]:
-    """A version's digest, and its answers to a hundred questions as hexadecimal floats."""
+    """The digest of a version's model, and its answers to a hundred questions as hexadecimal floats."""
     write(folder, family)
     project = load_project(folder)
     version = train(project, by="ada", now=NOW).version
@@ -45,7 +47,8 @@ def trained(folder: Path, family: str) -> dict[str, object]:
     shops, row = ("north", "south", "east"), predictor.example()
     rows = [{**row, "shop": shops[n % 3], "weight": n / 10} for n in range(100)]
     scores = [one.score for one in predictor.predict(rows, at=NOW)]
-    return {"digest": version.digest, "scores": [float(score or 0).hex() for score in scores]}
+    model = open_bundle(project.workspace, version.digest).files[NATIVE]
+    return {"model": digest_of(model), "scores": [float(score or 0).hex() for score in scores]}
 
 
 if __name__ == "__main__":
