@@ -23,10 +23,11 @@ ALIASES = ("champion", "challenger")
 _PLACE = "model"
 _DONE = "outlast.mirrored"
 _NOTE = "A mirror that Outlast keeps. What is live is decided in its ledger: changes made here are put back."
-_DEFAULTS = {  # set unless the user has: no word to a third party, and a server that is down is noticed soon
+_DEFAULTS = {  # set unless the user has: no word to a third party, a server that is down is noticed soon, no chatter
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
+    "MLFLOW_LOGGING_LEVEL": "WARNING",
 }
 
 
