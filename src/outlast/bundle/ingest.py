@@ -6,7 +6,7 @@ from typing import Any
 
 import polars as pl
 
-from outlast.bundle.requests import MISSING, converters
+from outlast.bundle.requests import MISSING, converters, kind_of
 from outlast.data.schema import Schema, types
 from outlast.errors import DataError, RequestError, nearest
 from outlast.features.compiled import CompiledLookup
@@ -32,7 +32,7 @@ def decode_facts(name: str, schema: Schema, required: Sequence[str], rows: Seque
             given = row.get(column)
             value = None if given is None else to(given)
             if value is MISSING or (value is None and column in required):
-                says = f"is missing{_hint(row, convert)}" if given is None else f"is {str(given)[:60]!r}"
+                says = f"is missing{_hint(row, convert)}" if given is None else f"is {kind_of(given)}"
                 raise RequestError(
                     f"Fact {index} of '{name}', field '{column}' {says}: expected {expected}",
                     details={"row": index, "field": column},
@@ -91,7 +91,7 @@ def fill(store: FreshValues, lookup: CompiledLookup, history: pl.LazyFrame, *, n
     Time is counted from the newest fact that is known by now, so that a source that stands still loses nothing, and
     one fact dated years ahead does not push out the others.
     """
-    facts = facts_of(lookup, history).collect(engine="streaming")
+    facts = facts_of(lookup, history)
     newest = facts.select(pl.col(KNOWN).filter(pl.col(KNOWN) <= micros(now)).max()).item()
     if newest is None:
         needed = facts

@@ -59,7 +59,7 @@ class Decoder:
     def decode(self, row: Mapping[str, Any], index: int, now: int) -> Asked:
         """One row; RequestError names the row, the field and what was expected."""
         if not isinstance(row, Mapping):
-            raise _fault(index, None, f"is {_kind(row)}: expected an object of fields such as {self._sample()}")
+            raise _fault(index, None, f"is {kind_of(row)}: expected an object of fields such as {self._sample()}")
         warnings: list[str] = []
         values = [self._value(column, row, index, warnings) for column in self._columns]
         if not self._known.issuperset(row):
@@ -75,7 +75,7 @@ class Decoder:
             return None
         converted = column.convert(value)
         if converted is MISSING:
-            raise _fault(index, column.name, f"is {_kind(value)}: expected {column.expected}")
+            raise _fault(index, column.name, f"is {kind_of(value)}: expected {column.expected}")
         if column.categories is not None and converted not in column.categories:
             sentence = f"'{column.name}' is '{str(converted)[:60]}', which training never saw"
             if self._policy.unseen == "refuse":
@@ -95,11 +95,10 @@ class Decoder:
         return f"; '{unknown[0]}' is not a field: {nearest(unknown[0], self._known)}" if unknown else ""
 
     def _unknown(self, row: Mapping[str, Any]) -> list[str]:
-        first, *others = (str(name)[:60] for name in row if name not in self._known)
-        hint = nearest(first, self._known)
-        return [f"'{first}' is not a field and was ignored: {hint}"] + [
-            f"'{name}' is not a field and was ignored" for name in others
-        ]
+        names = [str(name)[:60] for name in row if name not in self._known]
+        says = [f"'{name}' is not a field and was ignored" for name in names]
+        hint = nearest(names[0], self._known)
+        return [f"{says[0]}: {hint}", *says[1:]] if hint.startswith("did you mean") else says
 
     def _moment(self, row: Mapping[str, Any], index: int, now: int) -> int:
         assert self._time is not None
@@ -108,7 +107,7 @@ class Decoder:
             return now
         found = as_moment(given)
         if found is MISSING:
-            raise _fault(index, self._time, f"is {_kind(given)}: expected a moment such as 2013-07-01T12:00:00Z")
+            raise _fault(index, self._time, f"is {kind_of(given)}: expected a moment such as 2013-07-01T12:00:00Z")
         return micros(found)
 
     def _key_of(self, row: Mapping[str, Any], index: int) -> str | None:
@@ -119,7 +118,7 @@ class Decoder:
                 return None
             converted = column.convert(given)
             if converted is MISSING:
-                raise _fault(index, column.name, f"is {_kind(given)}: expected {column.expected}")
+                raise _fault(index, column.name, f"is {kind_of(given)}: expected {column.expected}")
             parts.append(converted)
         return spell_key(parts) if parts else None
 
@@ -271,7 +270,8 @@ def _length(value: Any) -> Any:
         return MISSING
 
 
-def _kind(value: Any) -> str:
+def kind_of(value: Any) -> str:
+    """A value as a sentence names it, cut short."""
     if value is None:
         return "null"
     if isinstance(value, bool):

@@ -1,0 +1,159 @@
+"""Facts on their way in: decoded or refused, written once per lookup, and filled by what can still be asked."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from outlast.bundle.ingest import MARGIN, decode_facts, fill, fit_schema, update
+from outlast.data.schema import Field, Schema, types
+from outlast.errors import DataError, RequestError
+from outlast.features.compiled import CompiledLookup, compile_lookup
+from outlast.features.facts import instants
+from outlast.features.offline import look_up
+from outlast.features.online import frame_of, reader
+from outlast.project.declare import Source, latest, window
+from outlast.storage.fresh import FreshValues
+
+START = datetime(2024, 1, 1, tzinfo=UTC)
+SCHEMA = Schema(
+    [Field("id", "Int64"), Field("tail", "String", 0.1), Field("at", "Datetime(us, UTC)"), Field("n", "Int32", 0.1)]
+)
+LANDINGS = Source("landings", "l.csv", key="id", time="at", lag="5m")
+EVER = compile_lookup(latest(LANDINGS, "n", by="tail"), types(SCHEMA))
+DAY = compile_lookup(window(LANDINGS, by="tail", over="1d", many=pl.len(), total=pl.col("n").sum()), types(SCHEMA))
+REQUIRED = ("id", "at")
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[FreshValues]:
+    values = FreshValues(tmp_path / "fresh.db")
+    yield values
+    values.close()
+
+
+def rows(*facts: tuple[Any, ...]) -> pl.DataFrame:
+    """Facts from (id, tail, hours after the start, n)."""
+    return pl.DataFrame(
+        [(key, tail, START + timedelta(hours=hours), n) for key, tail, hours, n in facts],
+        schema=types(SCHEMA),
+        orient="row",
+    )
+
+
+def test_facts_are_decoded_by_the_types_of_training() -> None:
+    given = [{"id": 1, "tail": "N1", "at": "2024-01-01T02:00:00+02:00", "n": 3.0}, {"id": 2, "at": START, "extra": 1}]
+    found = decode_facts("landings", SCHEMA, REQUIRED, given)
+    assert found.equals(rows((1, "N1", 0, 3), (2, None, 0, None)))
+    assert decode_facts("landings", SCHEMA, REQUIRED, []).schema == types(SCHEMA)
+
+
+@pytest.mark.parametrize(
+    ("fact", "says"),
+    [
+        ({"id": 1}, "Fact 0 of 'landings', field 'at' is missing: expected a moment"),
+        (
+            {"id": 1, "att": "2024-01-01"},
+            "'at' is missing ('att' is not a field: did you mean 'at'?): expected a moment",
+        ),
+        ({"id": None, "at": START}, "field 'id' is missing: expected a whole number"),
+        ({"id": "1", "at": START}, "field 'id' is the text '1': expected a whole number"),
+        ({"id": 1, "at": START, "n": 2**31}, "field 'n' is the number 2147483648: expected a whole number (Int32)"),
+        ({"id": 1, "at": START, "n": float("nan")}, "field 'n' is the number nan"),
+        ([1], "Fact 0 of 'landings' is not an object"),
+    ],
+)
+def test_a_fact_that_is_none_is_refused_with_its_place(fact: Any, says: str) -> None:
+    with pytest.raises(RequestError) as caught:
+        decode_facts("landings", SCHEMA, REQUIRED, [fact])
+    assert says in str(caught.value)
+    assert caught.value.details["row"] == 0
+
+
+def test_a_file_is_given_the_types_of_training() -> None:
+    file = pl.DataFrame({"n": [3.0, None], "at": [datetime(2024, 1, 1)] * 2, "id": [1, 2], "other": ["x", "y"]})
+    fitted = fit_schema("landings", SCHEMA, file, REQUIRED)
+    assert fitted.equals(rows((1, None, 0, 3), (2, None, 0, None)))
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"id": None}, "have no column 'id': expected id, tail, at, n"),
+        ({"id": [None]}, "rows without 'id', which names or dates a fact"),
+        ({"id": ["x"]}, "do not have the types of training"),
+        ({"n": [3.7]}, "column 'n' holds 3.7, expected whole numbers (Int32)"),
+        ({"n": [2**40]}, "do not have the types of training"),
+    ],
+)
+def test_a_file_of_other_types_is_refused(change: dict[str, Any], says: str) -> None:
+    whole = {"id": [1], "tail": ["N1"], "at": [START], "n": [1]} | change
+    frame = pl.DataFrame({name: values for name, values in whole.items() if values is not None})
+    with pytest.raises(DataError) as caught:
+        fit_schema("landings", SCHEMA, frame, REQUIRED)
+    assert says in str(caught.value)
+
+
+def test_new_facts_are_written_for_every_lookup_once(store: FreshValues) -> None:
+    facts = rows((1, "N1", 0, 3), (2, "N1", 1, 4))
+    for _ in range(2):
+        assert update(store, [EVER, DAY, EVER], facts) == [EVER.digest, DAY.digest]
+    assert (store.count(EVER.digest), store.count(DAY.digest)) == (2, 2)
+
+
+def test_of_two_lookups_all_or_nothing_is_written(store: FreshValues) -> None:
+    other = Source("landings", "l.csv", key="id", time="missing")
+    broken = compile_lookup(latest(other, "n", by="tail"), {**types(SCHEMA), "missing": pl.Datetime("us")})
+    with pytest.raises(pl.exceptions.PolarsError):
+        update(store, [EVER, broken], rows((1, "N1", 0, 3)))
+    assert store.count(EVER.digest) == 0
+
+
+def hours(n: float) -> int:
+    return int((START + timedelta(hours=n)).timestamp()) * 1_000_000
+
+
+def test_a_fact_dated_years_ahead_does_not_push_the_others_out(store: FreshValues) -> None:
+    history = rows((1, "N1", 0, 3), (2, "N1", 24 * 3650, 4))
+    fill(store, DAY, history.lazy(), now=START + timedelta(hours=3))
+    assert reader(DAY, store)("N1", hours(2)) == [1, 3]
+
+
+def test_a_fact_that_moved_to_another_entity_leaves_the_one_before_it(store: FreshValues) -> None:
+    history = rows((1, "N1", 0, 3), (2, "N1", 10, 4), (2, "N2", 20, 4), (9, "N9", 900, 0))
+    fill(store, EVER, history.lazy(), now=START + timedelta(days=99))
+    read = reader(EVER, store)
+    assert [read(tail, hours(900)) for tail in ("N1", "N2", "N3", None)] == [[3], [4], [None], [None]]
+
+
+facts_strategy = st.lists(
+    st.tuples(st.integers(1, 6), st.sampled_from(["N1", "N2", None]), st.integers(0, 300), st.integers(0, 9)),
+    max_size=20,
+)
+
+
+@settings(deadline=None, max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@pytest.mark.parametrize("lookup", [EVER, DAY], ids=["latest", "window"])
+@given(facts=facts_strategy, late=st.lists(st.integers(0, 47), min_size=1, max_size=4))
+def test_whatever_is_asked_from_the_margin_on_is_answered_as_from_the_whole_history(
+    tmp_path_factory: pytest.TempPathFactory, lookup: CompiledLookup, facts: Any, late: list[int]
+) -> None:
+    """Corrections to another entity and to none included."""
+    frame = rows(*facts)
+    store = FreshValues(tmp_path_factory.mktemp("fresh") / "fresh.db")
+    fill(store, lookup, frame.lazy(), now=START + timedelta(days=99))
+    newest = max((row[2] for row in facts), default=0)
+    times = [START + timedelta(hours=newest, minutes=6) - MARGIN + timedelta(hours=more) for more in (*late, 48)]
+    asks = pl.DataFrame([(tail, at) for at in times for tail in ("N1", "N2", None)], schema=["tail", "t"], orient="row")
+    asks = asks.with_columns(pl.col("t").dt.cast_time_unit("us"), pl.col("tail").cast(pl.String))
+    moments = asks.select(instants("t"))["t"]
+    expected = look_up(lookup, frame.lazy(), asks, moments)
+    read = reader(lookup, store)
+    found = frame_of(lookup.schema, [read(tail, at) for tail, at in zip(asks["tail"], moments, strict=True)])
+    assert found.equals(expected, null_equal=True), (found, expected)
+    store.close()
