@@ -390,3 +390,32 @@ def test_lookups_written_and_read_back_are_the_same(served: Path) -> None:
         assert values[0] == values[1]
         assert None not in values[0]
     store.close()
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        pl.col("weight").cast(pl.Decimal(10, 2)),
+        pl.col("coupon").cast(pl.Categorical),
+        pl.when(pl.col("weight") < 3).then(float("nan")).otherwise(pl.col("weight")).alias("weight"),
+    ],
+    ids=["decimals", "categories", "NaN"],
+)
+def test_training_sees_an_ask_as_a_request_gives_it(orders: Path, column: pl.Expr) -> None:
+    data = orders / "data"
+    asked = pl.read_csv(data / "orders.csv", try_parse_dates=True).with_columns(column)
+    asked.write_parquet(data / "orders.parquet")
+    edit(orders, "data/orders.csv", "data/orders.parquet")
+    plain(orders, "self.seen = x.select('weight', 'coupon').to_dicts()")
+    predictor = trained(orders)
+    snapshot = load_project(orders).workspace.tables
+    (name,) = [name for name in snapshot.names() if name.startswith("snapshots/")]
+    rows = snapshot.scan(name).collect()
+    assert (rows["weight"].dtype, rows["coupon"].dtype) == (pl.Float64, pl.String)
+    assert not rows["weight"].is_nan().any()
+    for golden in predictor.golden:
+        (answer,) = predictor.predict([golden["request"]], at=NOW)
+        assert answer.rung == "full"
+        assert {name: golden["features"][name] for name in ("weight", "coupon")} == {
+            name: answer.asks[name] for name in ("weight", "coupon")
+        }

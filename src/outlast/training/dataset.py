@@ -69,7 +69,8 @@ def questions(project: Project, sources: Sources) -> pl.DataFrame:
     frame = sources.frame(source)
     at = pl.lit(0, pl.Int64) if source.time is None else instants(source.time)
     key = pl.int_range(pl.len()).cast(pl.String) if not source.keys else spelled(source.keys, nulls=True)
-    columns = [pl.col(name) for name in project.model.asks.names]
+    types = sources.types(source)
+    columns = [_as_asked(name, types[name]) for name in project.model.asks.names]
     label = _own_label(project)
     marked = frame.select(*columns, key.alias(KEY), at.alias(AT), *([] if label is None else [label.alias(LABEL)]))
     with reading(source):
@@ -93,6 +94,12 @@ def with_features(project: Project, sources: Sources, asked: pl.DataFrame) -> pl
     for function in model.functions:
         rows = rows.hstack(apply(function, known))
     return rows.hstack(asked.select(name for name in asked.columns if name.startswith("__")))
+
+
+def _as_asked(name: str, dtype: pl.DataType) -> pl.Expr:
+    """An ask as a request gives it: text for categories, floats for decimals, null for NaN, which no JSON can say."""
+    column = pl.col(name).cast(dtype)
+    return column.fill_nan(None) if dtype.is_float() else column
 
 
 def _own_label(project: Project) -> pl.Expr | None:
