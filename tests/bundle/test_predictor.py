@@ -227,7 +227,7 @@ def test_a_model_that_raises_steps_down_and_keeps_the_request_out_of_the_log(
     ("body", "says"),
     [
         ("if (x['weight'] > 1000).any(): return [float('nan')] * len(x)", "neither probabilities nor class numbers"),
-        ("if (x['weight'] > 1000).any(): return [0.5]*9", "gave 9 answers for 1 rows"),
+        ("if (x['weight'] > 1000).any(): return [0.5]*9", "gave 9 answers for 2 rows"),
         (
             "if (x['weight'] > 1000).any(): from outlast.errors import StorageError; raise StorageError('my disk')",
             "my disk",

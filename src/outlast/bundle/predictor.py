@@ -21,6 +21,7 @@ from outlast.data import profile as profiles
 from outlast.data.schema import Field
 from outlast.errors import OutlastError, RequestError, Unavailable
 from outlast.features.compiled import CompiledLookup
+from outlast.features.steady import steady
 from outlast.project.workspace import Workspace
 from outlast.storage.fresh import FreshValues
 from outlast.types import Task, micros, moment
@@ -83,8 +84,8 @@ class Predictor:
 
     def score_features(self, x: pl.DataFrame) -> list[list[float]]:
         """The model alone, on features that are there already."""
-        found: list[list[float]] = self._scored(x.select(self.features)).tolist()
-        return found
+        found: list[list[float]] = self._scored(steady(x.select(self.features))).tolist()
+        return found[: x.height]
 
     def compute(self, asks: pl.DataFrame, looked_up: Sequence[pl.DataFrame]) -> pl.DataFrame:
         """All features of many rows whose lookups were made elsewhere, such as over a history."""
@@ -117,8 +118,8 @@ class Predictor:
     def _answered(self, asked: list[Asked], now: int) -> list[Answer]:
         floor = self._frames.floor(now)
         frame = self._frames.build(asked)
-        table = self._scored(frame).tolist()
-        names, rows = frame.columns, frame.rows()
+        table = self._scored(frame).tolist()[: len(asked)]
+        names, rows = frame.columns, frame.rows()[: len(asked)]
         marks = self._frames.cells(frame, rows)
         width = len(self.asks)
         found = []

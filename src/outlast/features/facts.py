@@ -7,6 +7,7 @@ import polars as pl
 
 from outlast.errors import FeatureError
 from outlast.features.compiled import CompiledLookup
+from outlast.features.steady import steady
 from outlast.project.declare import Source
 
 SEPARATOR = "\x1f"
@@ -19,7 +20,7 @@ def measure_names(compiled: CompiledLookup) -> list[str]:
     return [f"m{index}" for index in range(len(compiled.measures))]
 
 
-def facts_of(compiled: CompiledLookup, frame: pl.LazyFrame) -> pl.LazyFrame:
+def facts_of(compiled: CompiledLookup, frame: pl.LazyFrame) -> pl.DataFrame:
     """A source's rows as facts of a lookup: those with a key and a moment.
 
     A fact repeated with the same key and moment counts once, the last to arrive. A version without an entity stays:
@@ -32,8 +33,9 @@ def facts_of(compiled: CompiledLookup, frame: pl.LazyFrame) -> pl.LazyFrame:
             names, compiled.measures, compiled.logical, compiled.physical, strict=True
         )
     ]
+    raw = steady(frame.select(_columns(compiled)).collect(engine="streaming"))
     return (
-        frame.select(
+        raw.select(
             spelled(lookup.fact_entity).alias(ENTITY),
             spelled(lookup.source.keys, nulls=True).alias(KEY),
             known_at(lookup.source).alias(KNOWN),
@@ -42,6 +44,14 @@ def facts_of(compiled: CompiledLookup, frame: pl.LazyFrame) -> pl.LazyFrame:
         .drop_nulls(KNOWN)
         .unique([KEY, KNOWN], keep="last", maintain_order=True)
     )
+
+
+def _columns(compiled: CompiledLookup) -> list[str]:
+    """The columns of a source that a lookup reads."""
+    source = compiled.lookup.source
+    roots = [root for expr in compiled.measures for root in expr.meta.root_names()]
+    timed = [] if source.time is None else [source.time]
+    return list(dict.fromkeys([*compiled.lookup.fact_entity, *source.keys, *timed, *roots]))
 
 
 def stored(expr: pl.Expr, logical: pl.DataType, physical: pl.DataType) -> pl.Expr:

@@ -9,14 +9,17 @@ from typing import Any
 import polars as pl
 
 from outlast.errors import FeatureError
+from outlast.features.steady import steady
 
 Function = Callable[..., Any]
 
 
 def apply(function: Function, rows: pl.DataFrame) -> pl.DataFrame:
     """The columns a function adds to rows, checked: one value per row, names not yet taken."""
-    given = rows.to_pandas() if wants_pandas(function) else rows
-    result = as_polars(function(given), name_of(function))
+    given = steady(rows)
+    result = as_polars(function(given.to_pandas() if wants_pandas(function) else given), name_of(function))
+    if result.height == given.height:
+        result = result.head(rows.height)
     if result.height != rows.height:
         raise FeatureError(
             f"Function '{name_of(function)}' returned {result.height} rows for {rows.height}: "

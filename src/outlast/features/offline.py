@@ -46,7 +46,7 @@ class _Layout:
 
 def look_up(compiled: CompiledLookup, facts: pl.LazyFrame, asks: pl.DataFrame, at: pl.Series) -> pl.DataFrame:
     """One column per output, in the order of the asks; `at` holds each question's moment in microseconds."""
-    layout = _lay_out(facts_of(compiled, facts).collect(engine="streaming"))
+    layout = _lay_out(facts_of(compiled, facts))
     entity, known = _entities(compiled, asks, layout)
     moments = at.fill_null(0).to_numpy().astype(np.int64)
     present = known & at.is_not_null().to_numpy()

@@ -26,7 +26,7 @@ NOBODY = "\x00"
 
 def to_store(compiled: CompiledLookup, frame: pl.DataFrame | pl.LazyFrame) -> list[Fact]:
     """A source's rows as the facts that the store of fresh values keeps for a lookup."""
-    return kept(compiled, facts_of(compiled, frame.lazy()).collect())
+    return kept(compiled, facts_of(compiled, frame.lazy()))
 
 
 def kept(compiled: CompiledLookup, facts: pl.DataFrame) -> list[Fact]:

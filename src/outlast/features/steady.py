@@ -1,0 +1,20 @@
+"""Row-wise arithmetic that gives a row the same bits, whoever its neighbours are."""
+
+import polars as pl
+
+
+def steady(frame: pl.DataFrame) -> pl.DataFrame:
+    """The frame with at least two rows: a single one is there twice, and the caller keeps the first.
+
+    Polars takes a column of one row for a constant. It divides a constant by another as written, and a longer column
+    by multiplying with the reciprocal, which differs in the last bit for one row in fourteen. Without this, a row
+    asked alone would have other features than the same row in training.
+
+    >>> one, many = pl.DataFrame({"minute": [31.0]}), pl.DataFrame({"minute": [31.0, 7.0, 1.0]})
+    >>> sixtieth = pl.col("minute") / 60
+    >>> steady(one).select(sixtieth).item(0, 0) == many.select(sixtieth).item(0, 0)
+    True
+    """
+    if frame.height != 1:
+        return frame
+    return pl.DataFrame([column.new_from_index(0, 2) for column in frame.get_columns()])
