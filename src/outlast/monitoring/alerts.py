@@ -17,7 +17,7 @@ from outlast.storage.ledger import Ledger
 from outlast.storage.ledger import schema as tables
 from outlast.types import FORMAT, digest_of, utc
 
-STANDS: Mapping[Severity, timedelta] = {"page": timedelta(days=1), "ticket": timedelta(days=7)}
+STANDS: Mapping[Severity, timedelta] = {"page": timedelta(days=3), "ticket": timedelta(days=7)}
 """How long an alert stands: the same kind about the same columns within this time is not raised again."""
 
 NAMED = 5
