@@ -1,4 +1,4 @@
-"""Every section and key of outlast.toml: its kind, default and example from the code, its meaning from meanings.toml."""
+"""Each section and key of outlast.toml: kind, default and example from the code, meaning from meanings.toml."""
 
 import tomllib
 import types

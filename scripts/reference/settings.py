@@ -9,7 +9,7 @@ _MEANINGS = {
     "OUTLAST_TABLES": "The tables' folder or URL. Wins over `workspace.toml`.",
     "OUTLAST_ARTIFACTS": "The artifacts' folder or URL. Wins over `workspace.toml`.",
     "MLFLOW_TRACKING_URI": "The MLflow that mirrors the ledger; `off` for none. Without it: `.outlast/mlflow.db`.",
-    "OUTLAST_ACTOR": "Who acts, as the history notes it. Without it: the account of the operating system. Not verified.",
+    "OUTLAST_ACTOR": "Who acts, as the history notes it. Without it: the account that runs. Not verified.",
 }
 _WORKSPACE = {
     "name": "What the workspace is called. Without it: its folder's name.",
