@@ -1,5 +1,6 @@
 """A whole run on a small project: labels as known, splits with an embargo, the same bytes twice, honest counts."""
 
+import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -46,6 +47,13 @@ def test_two_runs_of_the_same_give_the_same_bytes_and_one_version(orders: Path) 
     first, second = run(orders).version, run(orders).version
     assert first.digest == second.digest
     assert second.number == 1
+
+
+def test_the_same_project_in_another_folder_gives_the_same_bytes(orders: Path) -> None:
+    here = run(orders).version.digest
+    there = orders.parent / "elsewhere" / "orders"
+    shutil.copytree(orders, there, ignore=shutil.ignore_patterns(".outlast"))
+    assert run(there).version.digest == here
 
 
 def test_the_order_of_payoffs_survives_the_bundle(orders: Path) -> None:

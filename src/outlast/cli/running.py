@@ -65,6 +65,8 @@ def score(
         screen.as_json(done)
     else:
         print(f"{done['rows']:,} rows scored by {done['model']}@{done['version']} into {target}")
+        if done["warned"]:
+            print(f"{done['warned']:,} of them with warnings: see the column 'warnings'")
 
 
 def label(

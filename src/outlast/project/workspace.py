@@ -75,7 +75,9 @@ class Workspace:
 
     @property
     def home(self) -> Path:
-        return self.root / HOME
+        """Where things live that have no address; each environment but `dev` has a folder of its own in it."""
+        name = self.settings.environment
+        return self.root / HOME if name == "dev" else self.root / HOME / name
 
     @property
     def name(self) -> str:

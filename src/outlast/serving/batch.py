@@ -39,16 +39,24 @@ def score_file(
     rows = read_rows(source)
     watcher.total(rows.height)
     asked = _asked(rows, predictor)
-    parts = []
+    parts: list[pl.DataFrame] = []
+    warned = 0
     with Journal(workspace) as journal:
         for part in _parts(rows):
             answers = predictor.predict(part.select(asked).to_dicts(), at=now())
             if record:
                 journal.predictions(answers, predictor, request_id=f"score:{target.name}", server="score")
+            warned += sum(bool(answer.warnings) for answer in answers)
             parts.append(_beside(part, answers_frame(answers, predictor.task)))
             watcher.advance(part.height)
     _write(pl.concat(parts), target)
-    return {"model": version.model, "version": version.number, "rows": rows.height, "target": str(target)}
+    return {
+        "model": version.model,
+        "version": version.number,
+        "rows": rows.height,
+        "warned": warned,
+        "target": str(target),
+    }
 
 
 def read_rows(file: Path) -> pl.DataFrame:

@@ -1,5 +1,6 @@
 """A project's sources during one run: where the workspace binds them and what was pushed since, each schema once."""
 
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -59,6 +60,7 @@ class Sources:
                 found[source.name] = fingerprint(source, location, self._scan(source))
             self.frame(source)
             found[source.name]["pushed"] = self._pushed[source.name]
+            found[source.name]["location"] = _from(self._project.folder, found[source.name]["location"])
         return found
 
     def violations(self, before: dict[str, Schema]) -> dict[str, list[Violation]]:
@@ -92,6 +94,14 @@ class Sources:
             if name not in present:
                 raise FeatureError(f"Source '{source.name}' has no column '{name}': {nearest(name, present)}")
         return list(needed)
+
+
+def _from(folder: Path, location: str) -> str:
+    """A place as seen from the project's folder, so that a bundle does not depend on where that lies."""
+    try:
+        return Path(location).relative_to(folder).as_posix()
+    except ValueError:
+        return location
 
 
 def schemas_before(project: Project) -> dict[str, Schema]:
