@@ -17,10 +17,10 @@ from outlast.bundle.predictor import Predictor, open_bundle, open_predictor
 from outlast.data.schema import from_json
 from outlast.errors import RequestError, StorageError, Unavailable
 from outlast.features.online import to_store
+from outlast.journal.sources import Sources
 from outlast.project.loader import load_project
 from outlast.storage.fresh import FreshValues
 from outlast.training.run import train
-from outlast.training.sources import Sources
 
 NOW = datetime(2024, 6, 1, tzinfo=UTC)
 AT = datetime(2024, 3, 31, 12, tzinfo=UTC)

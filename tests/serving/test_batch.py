@@ -1,5 +1,6 @@
 """Scoring a file: its own columns stay beside the answers, and are no fault."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import polars as pl
@@ -8,10 +9,14 @@ from late_project import promote
 
 from outlast.bundle.predictor import open_predictor
 from outlast.errors import RequestError
+from outlast.project.loader import load_project
 from outlast.project.workspace import Workspace
 from outlast.registry.versions import find
-from outlast.serving.batch import score_file
+from outlast.serving.batch import Batch, score_file
+from outlast.training.run import train
 from outlast.types import ModelRef
+
+NOW = datetime(2024, 6, 1, tzinfo=UTC)
 
 
 class _Quiet:
@@ -30,7 +35,7 @@ def example(workspace: Workspace) -> dict[str, object]:
 def _scored(workspace: Workspace, rows: pl.DataFrame, folder: Path) -> pl.DataFrame:
     rows.write_parquet(folder / "rows.parquet")
     target = folder / "answers.parquet"
-    score_file(workspace, ModelRef("late"), folder / "rows.parquet", target, record=False, watcher=_Quiet())
+    score_file(workspace, ModelRef("late"), Batch(folder / "rows.parquet", target, "fresh"), _Quiet())
     return pl.read_parquet(target)
 
 
@@ -47,3 +52,30 @@ def test_a_misspelt_column_is_named_with_the_nearest(workspace, example, tmp_pat
     rows = pl.DataFrame([example]).rename({"distance": "distanse"})
     with pytest.raises(RequestError, match="'distanse' is not a field: did you mean 'distance'"):
         _scored(workspace, rows, tmp_path)
+
+
+def test_questions_of_the_past_are_scored_from_the_history_as_training_scored_them(orders, tmp_path):
+    project = load_project(orders)
+    version = train(project, by="ada", now=NOW).version
+    kept = project.workspace.tables.scan(version.summary["snapshot"]).filter(pl.col("__test")).collect().sort("__key")
+    asked = kept.select("shop", "weight", "coupon", "ordered_at")
+    asked.write_parquet(tmp_path / "past.parquet")
+    batch = Batch(tmp_path / "past.parquet", tmp_path / "answers.parquet")
+    done = score_file(project.workspace, ModelRef("late-orders", 1), batch, _Quiet())
+    answers = pl.read_parquet(tmp_path / "answers.parquet")
+    predictor = open_predictor(project.workspace, version.digest, 1)
+    expected = [scores[1] for scores in predictor.score_features(kept)]
+    assert done["warned"] == 0
+    assert answers["score"].to_list() == expected
+
+
+def test_one_row_alone_is_scored_as_in_a_file(orders, tmp_path):
+    project = load_project(orders)
+    train(project, by="ada", now=NOW)
+    row = pl.DataFrame({"shop": ["east"], "weight": [3.3], "coupon": ["A"], "ordered_at": ["2024-03-20T10:07:00Z"]})
+    for name, rows in (("one", row), ("two", pl.concat([row, row.with_columns(pl.lit("north").alias("shop"))]))):
+        rows.write_parquet(tmp_path / f"{name}.parquet")
+        batch = Batch(tmp_path / f"{name}.parquet", tmp_path / f"{name}.csv")
+        score_file(project.workspace, ModelRef("late-orders", 1), batch, _Quiet())
+    one, two = pl.read_csv(tmp_path / "one.csv"), pl.read_csv(tmp_path / "two.csv")
+    assert one["score"][0] == pytest.approx(two["score"][0], abs=1e-15)  # a linear model's BLAS has its own order

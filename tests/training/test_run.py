@@ -12,10 +12,10 @@ from outlast.bundle.predictor import open_bundle, open_predictor
 from outlast.errors import Conflict, OutlastError, TrainingError
 from outlast.journal.ingest import Ingest
 from outlast.journal.journal import Journal
+from outlast.journal.sources import Sources
 from outlast.project.loader import load_project
 from outlast.training.dataset import AT, LABEL_AT, build_dataset, cutoff_of, split_rows
 from outlast.training.run import Trained, train
-from outlast.training.sources import Sources
 from outlast.types import micros
 
 NOW = datetime(2024, 6, 1, tzinfo=UTC)

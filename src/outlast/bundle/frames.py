@@ -1,6 +1,6 @@
 """From decoded rows to the frame the model sees: what was asked, what was looked up, what functions add."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -23,6 +23,8 @@ from outlast.storage.fresh import FreshValues
 
 _MARGIN = MARGIN // timedelta(microseconds=1)
 _MINUTE = 60_000_000
+LookUp = Callable[[pl.DataFrame, pl.Series], Sequence[pl.DataFrame]]
+"""From asks and their moments to the columns of each lookup, in order: over a history instead of fresh values."""
 
 
 class Unread(StorageError):
@@ -39,6 +41,7 @@ class Frames:
         self._store = store
         self._floor, self._floor_until = 0, -1
         base = {ask.name: dtype_of(ask.dtype) for ask in asks}
+        self._base = pl.Schema(base)
         self._schema = pl.Schema({**base, **{name: t for one in self.lookups for name, t in one.schema.items()}})
         places = {ask.name: index for index, ask in enumerate(asks)}
         self._readers: list[tuple[Callable[[list[Any]], str | None], Reader]] = [
@@ -51,8 +54,10 @@ class Frames:
         self._profile = profile
         self._row_cells = row_cells(profile, self._order)
 
-    def build(self, asked: list[Asked]) -> pl.DataFrame:
+    def build(self, asked: list[Asked], look_up: LookUp | None = None) -> pl.DataFrame:
         """The frame of some rows; of a single one, twice that row, as `steady` has it."""
+        if look_up is not None:
+            return self.complete(self._looked_up(asked * 2 if len(asked) == 1 else asked, look_up))
         rows = self._read(asked)
         return self.complete(frame_of(self._schema, rows * 2 if len(rows) == 1 else rows))
 
@@ -75,6 +80,11 @@ class Frames:
                     row += read(spell(one.values), one.decide_at)
                 rows.append(row)
         return rows
+
+    def _looked_up(self, asked: list[Asked], look_up: LookUp) -> pl.DataFrame:
+        base = frame_of(self._base, [one.values for one in asked])
+        found = look_up(base, pl.Series([one.decide_at for one in asked], dtype=pl.Int64))
+        return pl.concat([base, *found], how="horizontal")
 
     def complete(self, rows: pl.DataFrame) -> pl.DataFrame:
         known = rows

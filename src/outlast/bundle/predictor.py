@@ -15,7 +15,7 @@ from outlast.bundle.answers import Answer, Rung
 from outlast.bundle.decisions import decider, outcomes
 from outlast.bundle.estimator import Floats, given_as, scores
 from outlast.bundle.format import NATIVE, Bundle, unpack
-from outlast.bundle.frames import Frames, Unread
+from outlast.bundle.frames import Frames, LookUp, Unread
 from outlast.bundle.requests import Asked, Decoder, Policy
 from outlast.data import profile as profiles
 from outlast.data.schema import Field
@@ -63,14 +63,19 @@ class Predictor:
         """A request from training, as a caller would send it."""
         return dict(self.golden[0]["request"])
 
-    def predict(self, rows: Sequence[Mapping[str, Any]], *, at: datetime) -> list[Answer]:
-        """One answer per row, in order; RequestError where a row cannot be answered as it is."""
+    def predict(
+        self, rows: Sequence[Mapping[str, Any]], *, at: datetime, look_up: LookUp | None = None
+    ) -> list[Answer]:
+        """One answer per row, in order; RequestError where a row cannot be answered as it is.
+
+        Facts are looked up in fresh values, or by `look_up` over a history.
+        """
         now = micros(at)
         asked = [self._decoder.decode(row, index, now) for index, row in enumerate(rows)]
         if not asked:
             raise RequestError("The request has no rows: send at least one")
         try:
-            return self._answered(asked, now)
+            return self._answered(asked, now, look_up)
         except Exception as error:  # noqa: BLE001 - the model and its functions are the user's and may raise anything
             return self._degraded(asked, now, self._why(error, len(asked)), error)
 
@@ -115,9 +120,9 @@ class Predictor:
         _log.error("%s@%s: %s on %d rows\n%s", self.model, self.version, type(error).__name__, rows, trace)
         return str(error) if isinstance(error, OutlastError) else f"the model raised {type(error).__name__}"
 
-    def _answered(self, asked: list[Asked], now: int) -> list[Answer]:
-        floor = self._frames.floor(now)
-        frame = self._frames.build(asked)
+    def _answered(self, asked: list[Asked], now: int, look_up: LookUp | None) -> list[Answer]:
+        floor = self._frames.floor(now) if look_up is None else 0
+        frame = self._frames.build(asked, look_up)
         table = self._scored(frame).tolist()[: len(asked)]
         names, rows = frame.columns, frame.rows()[: len(asked)]
         marks = self._frames.cells(frame, rows)

@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import typer
 
@@ -51,16 +51,19 @@ def score(
     model: str = typer.Argument(..., help="The model, as NAME or NAME@VERSION."),
     source: Path = typer.Argument(..., help="Rows to score: a Parquet or CSV file."),
     target: Path = typer.Argument(..., help="Where the answers go: a Parquet or CSV file."),
+    facts: Literal["history", "fresh"] = typer.Option(
+        "history", "--facts", help="Look facts up in the sources' history, or in fresh values as a server does."
+    ),
     record: bool = typer.Option(False, "--record", help="Keep the answers in the journal, like served ones."),
     json: bool = places.JSON,
 ) -> None:
     """Score a file of rows into a file of answers."""
-    from outlast.serving.batch import score_file
+    from outlast.serving.batch import Batch, score_file
 
     place = places.workspace()
     ref = places.model_ref(model, place)
     with screen.Bar(json) as watcher:
-        done = score_file(place, ref, source, target, record=record, watcher=watcher)
+        done = score_file(place, ref, Batch(source, target, facts, record), watcher)
     if json:
         screen.as_json(done)
     else:

@@ -13,13 +13,13 @@ from outlast.bundle.format import Bundle
 from outlast.bundle.predictor import Predictor, open_bundle
 from outlast.errors import OutlastError
 from outlast.gates.verdict import Check
+from outlast.journal.sources import Sources
 from outlast.project.contract import Contract, TrainingSection
 from outlast.project.loader import Project, load_model
 from outlast.project.workspace import Workspace
 from outlast.registry.versions import Version
 from outlast.training.dataset import AT, KEY, questions, with_features
 from outlast.training.metrics import MAIN, better, metrics_of, with_interval
-from outlast.training.sources import Sources
 from outlast.types import Task
 
 Floats = npt.NDArray[np.float64]

@@ -10,10 +10,10 @@ from outlast.bundle.decisions import check_payoff, outcomes
 from outlast.errors import OutlastError, nearest
 from outlast.features.compiled import compile_lookup
 from outlast.gates.checks import contract_complete
+from outlast.journal.sources import Sources, schemas_before
 from outlast.project.declare import Lookup
 from outlast.project.loader import Project
 from outlast.training.dataset import cutoff_of, questions, with_features, with_labels
-from outlast.training.sources import Sources, schemas_before
 from outlast.types import now
 
 SAMPLE = 50

@@ -1,24 +1,22 @@
 """Letting a version out: judged, its fresh values filled, then one transition."""
 
 from datetime import datetime
-from pathlib import Path
 
 from outlast.bundle.ingest import fill
 from outlast.bundle.lookups import read_back
 from outlast.bundle.predictor import open_bundle
 from outlast.data.schema import from_json
 from outlast.data.sources import reading
-from outlast.errors import NotFound, Refused
+from outlast.errors import Refused
 from outlast.gates.champion import Comparison, no_worse
 from outlast.gates.checks import contract_complete, data_sound, floors_held, worth_having
 from outlast.gates.verdict import Verdict, conclude, keep
-from outlast.project.loader import Project, load_model
-from outlast.project.workspace import Workspace, project_folders
+from outlast.journal.sources import sources_of
+from outlast.project.workspace import Workspace
 from outlast.registry.contracts import effective
-from outlast.registry.declarations import declared
+from outlast.registry.declarations import folder_of
 from outlast.registry.rollout import Rollout, current, transition
 from outlast.registry.versions import Version, find
-from outlast.training.sources import Sources
 from outlast.training.steps import Steps, Watcher
 from outlast.types import ModelRef
 
@@ -81,21 +79,17 @@ def promote(
 def fill_fresh(workspace: Workspace, version: Version, *, now: datetime) -> dict[str, int]:
     """Bring the store of fresh values up to the sources' history for what a version reads; facts by source."""
     bundle = open_bundle(workspace, version.digest)
-    kept = bundle.manifest["lookups"]
-    if not kept:
+    if not bundle.manifest["lookups"]:
         return {}
-    model = load_model(bundle.code)
-    folder = folder_of(workspace, version.model) or workspace.root
-    sources = Sources(Project(folder, workspace, bundle.contract, bundle.code, model))
+    sources = sources_of(workspace, bundle)
     schemas = {name: from_json(source["schema"]) for name, source in bundle.manifest["sources"].items()}
-    by_name = {source.name: source for source in model.sources}
     filled: dict[str, int] = {}
-    for one in kept:
+    for one in bundle.manifest["lookups"]:
         lookup = read_back(one, schemas)
-        name = lookup.lookup.source.name
-        with reading(by_name[name]):
-            count = fill(workspace.fresh, lookup, sources.frame(by_name[name]), now=now)
-        filled[name] = filled.get(name, 0) + count
+        source = sources.named(lookup.lookup.source.name)
+        with reading(source):
+            count = fill(workspace.fresh, lookup, sources.frame(source), now=now)
+        filled[source.name] = filled.get(source.name, 0) + count
     return filled
 
 
@@ -105,13 +99,3 @@ def champion_of(workspace: Workspace, model: str) -> Version | None:
     if rollout.live is None:
         return None
     return find(workspace.ledger, ModelRef(model, rollout.live))
-
-
-def folder_of(workspace: Workspace, model: str) -> Path | None:
-    """Where a model's project lies in this workspace, if it is here."""
-    try:
-        known = declared(workspace.ledger, "model", model)
-    except NotFound:
-        return None
-    folders = project_folders(workspace)
-    return next((folder for folder in folders if folder.name == known.get("folder")), None)

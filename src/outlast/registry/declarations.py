@@ -2,12 +2,14 @@
 
 from collections.abc import Collection
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import sqlalchemy as sa
 
 from outlast.errors import Conflict, NotFound, nearest
+from outlast.project.workspace import Workspace, project_folders
 from outlast.registry import audit
 from outlast.registry.contracts import Change, changes
 from outlast.storage.ledger import Ledger, lock
@@ -60,6 +62,16 @@ def declared(ledger: Ledger, kind: str, name: str) -> dict[str, Any]:
             names = connection.scalars(sa.select(table.c.name).where(table.c.kind == kind))
             raise NotFound(f"No {kind} named '{name}' is declared in this workspace: {nearest(name, names)}")
     return dict(found)
+
+
+def folder_of(workspace: Workspace, model: str) -> Path | None:
+    """Where a model's project lies in this workspace, if it is here."""
+    try:
+        known = declared(workspace.ledger, "model", model)
+    except NotFound:
+        return None
+    folders = project_folders(workspace)
+    return next((folder for folder in folders if folder.name == known.get("folder")), None)
 
 
 def _named(kind: str, name: str) -> sa.ColumnElement[bool]:

@@ -2,21 +2,24 @@
 
 import os
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import polars as pl
 
-from outlast.bundle.predictor import Predictor, answers_frame, open_predictor
+from outlast.bundle.predictor import Predictor, answers_frame, open_bundle
 from outlast.data.sources import scan
 from outlast.errors import DataError, RequestError
 from outlast.journal.journal import Journal
+from outlast.journal.sources import over_history, sources_of
 from outlast.project.declare import Source
 from outlast.project.workspace import Workspace
 from outlast.registry.versions import find
 from outlast.types import ModelRef, now
 
-PART = 5_000
+PART = 20_000
+Facts = Literal["history", "fresh"]
 JSON_LINES = (".jsonl", ".ndjson")
 
 
@@ -28,14 +31,29 @@ class Watcher(Protocol):
     def advance(self, rows: int) -> None: ...
 
 
-def score_file(
-    workspace: Workspace, ref: ModelRef, source: Path, target: Path, *, record: bool, watcher: Watcher
-) -> dict[str, Any]:
-    """Answers for every row of a file, beside the row's own columns, in the same order."""
+@dataclass(frozen=True)
+class Batch:
+    """What to score into what, from which facts, and whether the journal keeps the answers."""
+
+    source: Path
+    target: Path
+    facts: Facts = "history"
+    record: bool = False
+
+
+def score_file(workspace: Workspace, ref: ModelRef, batch: Batch, watcher: Watcher) -> dict[str, Any]:
+    """Answers for every row of a file, beside the row's own columns, in the same order.
+
+    Facts are looked up in the sources' history as of each row's moment, or in fresh values, which know only lately.
+    """
+    source, target, record = batch.source, batch.target, batch.record
     if target.suffix not in (".parquet", ".csv"):
         raise RequestError(f"Answers cannot be written as {target.name}: expected a name ending in .parquet or .csv")
     version = find(workspace.ledger, ref)
-    predictor = open_predictor(workspace, version.digest, version.number)
+    bundle = open_bundle(workspace, version.digest)
+    predictor = Predictor(bundle, version.number, workspace.fresh)
+    whole = bool(predictor.lookups) and batch.facts == "history"
+    look_up = over_history(sources_of(workspace, bundle), predictor.lookups) if whole else None
     rows = read_rows(source)
     watcher.total(rows.height)
     asked = _asked(rows, predictor)
@@ -43,7 +61,7 @@ def score_file(
     warned = 0
     with Journal(workspace) as journal:
         for part in _parts(rows):
-            answers = predictor.predict(part.select(asked).to_dicts(), at=now())
+            answers = predictor.predict(part.select(asked).to_dicts(), at=now(), look_up=look_up)
             if record:
                 journal.predictions(answers, predictor, request_id=f"score:{target.name}", server="score")
             warned += sum(bool(answer.warnings) for answer in answers)

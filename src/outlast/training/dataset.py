@@ -14,9 +14,9 @@ from outlast.features.compiled import compile_lookup
 from outlast.features.facts import instants, spelled
 from outlast.features.functions import apply
 from outlast.features.offline import look_up
+from outlast.journal.sources import Sources
 from outlast.project.declare import Source
 from outlast.project.loader import Project
-from outlast.training.sources import Sources
 from outlast.types import Task, duration, micros, utc
 
 KEY, AT, LABEL, LABEL_AT = "__key", "__at", "__label", "__label_at"

@@ -19,6 +19,7 @@ from outlast.data import profile as profiles
 from outlast.data.schema import Field, infer, to_json
 from outlast.data.validation import Violation
 from outlast.features.functions import wants_pandas
+from outlast.journal.sources import Sources, schemas_before
 from outlast.project.loader import Project
 from outlast.project.workspace import project_folders
 from outlast.registry.declarations import declare
@@ -27,7 +28,6 @@ from outlast.training.dataset import AT, Dataset, build_dataset, cutoff_of, spli
 from outlast.training.fitting import fit, pickled
 from outlast.training.lineage import environment, lineage_of
 from outlast.training.metrics import measure
-from outlast.training.sources import Sources, schemas_before
 from outlast.training.steps import Steps, Watcher
 from outlast.training.value import Scored, value_of
 from outlast.types import digest_of, moment

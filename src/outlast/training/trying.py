@@ -4,9 +4,9 @@ from pathlib import Path
 
 import polars as pl
 
+from outlast.journal.sources import Sources
 from outlast.project.loader import load_project
 from outlast.training.dataset import AT, KEY, LABEL, LABEL_AT, build_dataset, cutoff_of
-from outlast.training.sources import Sources
 from outlast.types import now
 
 

@@ -1,19 +1,25 @@
 """A project's sources during one run: where the workspace binds them and what was pushed since, each schema once."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
-from outlast.bundle.format import unpack
+from outlast.bundle.format import Bundle, unpack
+from outlast.bundle.frames import LookUp
 from outlast.data.fingerprint import fingerprint
 from outlast.data.schema import Schema, dtype_of, from_json, infer, types
 from outlast.data.sources import reading, scan
 from outlast.data.validation import Violation, check
 from outlast.errors import FeatureError, NotFound, nearest
+from outlast.features.compiled import CompiledLookup
+from outlast.features.offline import look_up
 from outlast.journal.history import pushed
 from outlast.project.declare import Source
-from outlast.project.loader import Project
+from outlast.project.loader import Project, load_model
+from outlast.project.workspace import Workspace
+from outlast.registry.declarations import folder_of
 from outlast.registry.versions import find
 from outlast.types import ModelRef
 
@@ -47,6 +53,10 @@ class Sources:
             with reading(source):
                 self._schemas[source.name] = infer(frame, columns)
         return self._schemas[source.name]
+
+    def named(self, name: str) -> Source:
+        """One of the model's sources."""
+        return next(source for source in self._project.model.sources if source.name == name)
 
     def types(self, source: Source) -> dict[str, pl.DataType]:
         return types(self.schema(source))
@@ -102,6 +112,26 @@ def _from(folder: Path, location: str) -> str:
         return Path(location).relative_to(folder).as_posix()
     except ValueError:
         return location
+
+
+def sources_of(workspace: Workspace, bundle: Bundle) -> Sources:
+    """The sources of a version, where they are now. This executes the bundle's code, which says where that is."""
+    folder = folder_of(workspace, bundle.manifest["model"]) or workspace.root
+    return Sources(Project(folder, workspace, bundle.contract, bundle.code, load_model(bundle.code)))
+
+
+def over_history(sources: Sources, lookups: Sequence[CompiledLookup]) -> LookUp:
+    """Look facts up in the whole history, as training does, for questions of any moment."""
+
+    def find(asks: pl.DataFrame, at: pl.Series) -> list[pl.DataFrame]:
+        found = []
+        for lookup in lookups:
+            source = sources.named(lookup.lookup.source.name)
+            with reading(source):
+                found.append(look_up(lookup, sources.frame(source), asks, at))
+        return found
+
+    return find
 
 
 def schemas_before(project: Project) -> dict[str, Schema]:
