@@ -5,6 +5,7 @@ from typing import Any
 import typer
 
 from outlast.cli import places, screen
+from outlast.cli.telling import money
 
 
 def versions(model: str = places.MODEL, json: bool = places.JSON) -> None:
@@ -137,4 +138,4 @@ def _main(version: Any) -> tuple[str, str]:
     name, value = MAIN[version.task], version.summary["value"]
     found = version.summary["metrics"].get(name)
     metric = "" if found is None else f"{name} {screen.number(found['value'])}"
-    return metric, "" if value is None else f"{value['per_decision']:+,.3g} {value['currency']}"
+    return metric, "" if value is None else f"{money(value['per_decision'])} {value['currency']}"

@@ -40,9 +40,11 @@ def predict(
     if example:
         screen.as_json(rows[0])
     for answer in answers:
-        scored = "" if answer.score is None else f" · score {answer.score:.4f}"
+        amount = isinstance(answer.decision, float)
+        scored = "" if answer.score is None or amount else f" · score {answer.score:.4f}"
+        decided = f"{answer.decision:,.6g}" if amount else answer.decision
         rung = "" if answer.rung == "full" else f" · {answer.rung}: {'; '.join(answer.reasons)}"
-        print(f"{answer.decision}{scored} · {handle.model}@{handle.version}{rung}")
+        print(f"{decided}{scored} · {handle.model}@{handle.version}{rung}")
         for warning in answer.warnings:
             print(f"  warning: {warning}")
 

@@ -82,13 +82,22 @@ def absent(names: Sequence[str]) -> None:
         screen.line("absent", f"{', '.join(names)} (not yet in this release)")
 
 
+def money(amount: float) -> str:
+    """An amount with its sign: three figures, or whole from a thousand up.
+
+    >>> money(34.43), money(-2630.4)
+    ('+34.4', '-2,630')
+    """
+    return f"{amount:+,.0f}" if abs(amount) >= 1000 else f"{amount:+.3g}"
+
+
 def value_line(value: dict[str, Any] | None) -> str:
     """What the decisions are worth, in a sentence."""
     if value is None:
         return "not known: the contract names no payoffs"
     return (
-        f"{value['per_decision']:+,.3g} {value['currency']} a decision against '{value['against']}' "
-        f"({value['low']:+,.3g} to {value['high']:+,.3g}); "
+        f"{money(value['per_decision'])} {value['currency']} a decision against '{value['against']}' "
+        f"({money(value['low'])} to {money(value['high'])}); "
         f"{value['per_decision'] * value['decisions']:+,.0f} {value['currency']} over the {value['decisions']:,} tested"
     )
 

@@ -15,7 +15,11 @@ def contract_complete(contract: Contract, folder: Path | None, task: Task | None
     missing = [key for key, value in _required(contract).items() if not _said(value)]
     missing += _default_missing(contract, task or contract.model.task)
     if missing:
-        return Check("contract", False, f"outlast.toml does not say: {', '.join(missing)}", {"missing": missing})
+        says = (
+            f"this version's contract does not say: {', '.join(missing)}; complete outlast.toml and train again "
+            "(for owner and runbook, `outlast apply` is enough)"
+        )
+        return Check("contract", False, says, {"missing": missing})
     return _runbook(contract, folder)
 
 
