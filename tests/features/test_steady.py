@@ -35,3 +35,14 @@ def test_a_fact_that_comes_alone_is_kept_as_in_the_history() -> None:
     alone = [facts_of(compiled, ROWS[i : i + 1].lazy()) for i in range(ROWS.height)]
     assert all(one.height == 1 for one in alone)
     assert pl.concat(alone).equals(whole)
+
+
+def test_a_few_rows_are_computed_as_many_are() -> None:
+    def several(rows: pl.DataFrame) -> pl.DataFrame:
+        wide = rows.with_columns(half=pl.col("x") / 7, hour=pl.col("at").dt.hour())
+        return wide.select(a=pl.col("half") * pl.col("hour"), b=pl.col("x").log1p(), c=pl.col("who").str.len_chars())
+
+    whole = apply(several, ROWS)
+    parts = [apply(several, ROWS[i : i + 50]) for i in range(0, ROWS.height, 50)]
+    assert pl.concat(parts).equals(whole)
+    assert all(type(part) is pl.DataFrame for part in parts)

@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 
 from outlast.errors import FeatureError
-from outlast.features.steady import steady
+from outlast.features.steady import FEW, FewRows, steady
 
 Function = Callable[..., Any]
 
@@ -17,6 +17,7 @@ Function = Callable[..., Any]
 def apply(function: Function, rows: pl.DataFrame) -> pl.DataFrame:
     """The columns a function adds to rows, checked: one value per row, names not yet taken."""
     given = steady(rows)
+    given = FewRows(given) if given.height <= FEW else given
     result = as_polars(function(given.to_pandas() if wants_pandas(function) else given), name_of(function))
     if result.height == given.height:
         result = result.head(rows.height)
