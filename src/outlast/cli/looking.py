@@ -5,7 +5,6 @@ from typing import Any
 import typer
 
 from outlast.cli import places, screen
-from outlast.cli.telling import money
 
 
 def versions(model: str = places.MODEL, json: bool = places.JSON) -> None:
@@ -133,6 +132,7 @@ def _state(rollout: Any, number: int) -> str:
 
 def _main(version: Any) -> tuple[str, str]:
     """The figure that is shown first, and what a decision is worth."""
+    from outlast.cli.telling import money
     from outlast.monitoring.report import MAIN
 
     name, value = MAIN[version.task], version.summary["value"]
