@@ -7,11 +7,11 @@ from typing import Any
 import polars as pl
 
 from outlast.journal.reading import predictions
+from outlast.journal.sources import Sources
 from outlast.journal.spelling import from_text
 from outlast.project.loader import Project
 from outlast.project.workspace import Declaration, Workspace
 from outlast.training.dataset import AT, KEY, with_features
-from outlast.journal.sources import Sources
 
 
 @dataclass(frozen=True)
