@@ -11,6 +11,7 @@ from outlast.bundle.format import encode, pack
 from outlast.bundle.predictor import open_bundle, open_predictor
 from outlast.errors import Conflict, Refused, StorageError
 from outlast.gates import promote as gate
+from outlast.gates.champion import Comparison, no_worse
 from outlast.gates.promote import judge, promote
 from outlast.gates.verdict import Verdict, last_verdict
 from outlast.project.contract import read_contract
@@ -339,3 +340,18 @@ def test_a_champion_that_changed_while_the_version_was_judged_is_a_conflict(
     monkeypatch.setattr(gate, "fill_fresh", meanwhile)
     with pytest.raises(Conflict, match="has changed since you looked"):
         let_out(live)
+
+
+def test_rows_the_champion_was_trained_on_do_not_judge_its_successor(orders: Path) -> None:
+    text = (orders / "outlast.toml").read_text()
+    (orders / "outlast.toml").write_text(text.replace("threads = 1", 'threads = 1\nsplit = "random"\nholdout = 0.3'))
+    project = load_project(orders)
+    first = train(project, by="ada", now=NOW, seed=1).version
+    second = train(project, by="ada", now=NOW, seed=2).version
+    tables = project.workspace.tables
+    mine = tables.scan(second.summary["snapshot"]).filter(pl.col("__test")).collect()
+    learned = tables.scan(first.summary["snapshot"]).filter(~pl.col("__test")).collect()
+    fair = mine.join(learned, on="__key", how="anti").height
+    assert 0 < fair < mine.height
+    check = no_worse(Comparison(project.workspace, orders, project.contract, second), first)
+    assert check.evidence["rows"] == fair

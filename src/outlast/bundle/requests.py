@@ -14,6 +14,10 @@ from outlast.types import duration, micros, utc
 
 _FIRST_NS, _LAST_NS = datetime(1677, 9, 22, tzinfo=UTC), datetime(2262, 4, 11, tzinfo=UTC)
 MISSING = object()
+FIRST_YEAR, LAST_YEAR = 1900, 2200
+"""Decisions outside these years are a clock's zero or a slip of the hand, and windows around them cannot be counted."""
+LARGEST = 3.4028234663852886e38
+"""The largest 32-bit float: models compute with no more, and fail on what lies beyond."""
 EXACT = 2**53
 """The greatest whole number up to which a float names one whole number only: past it, 1e17 may mean any of several."""
 Convert = Callable[[Any], Any]
@@ -108,6 +112,8 @@ class Decoder:
         found = as_moment(given)
         if found is MISSING:
             raise _fault(index, self._time, f"is {kind_of(given)}: expected a moment such as 2013-07-01T12:00:00Z")
+        if not FIRST_YEAR <= found.year <= LAST_YEAR:
+            raise _fault(index, self._time, f"is in the year {found.year}: expected {FIRST_YEAR} to {LAST_YEAR}")
         return micros(found)
 
     def _key_of(self, row: Mapping[str, Any], index: int) -> str | None:
@@ -210,7 +216,7 @@ def _number(value: Any) -> Any:
         number = float(value)
     except OverflowError:
         return MISSING
-    return number if abs(number) != float("inf") and number == number else MISSING
+    return number if abs(number) <= LARGEST else MISSING
 
 
 def _text(value: Any) -> Any:

@@ -69,7 +69,9 @@ def _could_not(champion: Version, why: str) -> Check:
 
 
 def _compared(by: Comparison, champion: Version) -> Check:
-    rows = by.workspace.tables.scan(by.candidate.summary["snapshot"]).filter(pl.col("__test")).collect()
+    rows = _fair_rows(by, champion)
+    if rows.is_empty():
+        return _could_not(champion, "every test row of the one is a training row of the other")
     ours, theirs = _side(by.workspace, by.candidate), _side(by.workspace, champion)
     if _question(ours) != _question(theirs):
         return _could_not(champion, "it answers another question, its task or classes differ")
@@ -82,6 +84,14 @@ def _compared(by: Comparison, champion: Version) -> Check:
     if asked.mean() < _ENOUGH:
         return _could_not(champion, f"its sources hold only {asked.sum()} of the {len(asked)} test rows")
     return _judge(by, champion, ours.predictor.task, y[asked], (one[asked], other))
+
+
+def _fair_rows(by: Comparison, champion: Version) -> pl.DataFrame:
+    """The candidate's test rows that the champion was not trained on either, as it may be in a split at random."""
+    rows = by.workspace.tables.scan(by.candidate.summary["snapshot"]).filter(pl.col("__test"))
+    theirs = by.workspace.tables.scan(champion.summary["snapshot"]).filter(~pl.col("__test"))
+    learned = theirs.select(KEY, AT)
+    return rows.join(learned, on=[KEY, AT], how="anti", maintain_order="left").collect()
 
 
 def _side(workspace: Workspace, version: Version) -> _Side:

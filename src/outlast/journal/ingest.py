@@ -12,7 +12,7 @@ from outlast.bundle.ingest import decode_facts, fit_schema, update
 from outlast.bundle.lookups import read_back
 from outlast.bundle.predictor import open_bundle
 from outlast.data.schema import Schema, from_json
-from outlast.errors import NotFound, nearest
+from outlast.errors import NotFound, RequestError, nearest
 from outlast.features.compiled import CompiledLookup
 from outlast.journal.journal import Journal
 from outlast.project.workspace import Workspace
@@ -74,11 +74,17 @@ class Ingest:
             known = {name for bundle in bundles for name in bundle.manifest["sources"]}
             raise NotFound(f"No version reads a source '{source}': {nearest(source, known)}")
         newest = using[0].manifest["sources"][source]
+        labelled = any(bundle.manifest["label"]["source"] == source for bundle in using)
         lookups: list[CompiledLookup] = []
         for bundle in using:
             kept = [one for one in bundle.manifest["lookups"] if one["source"]["name"] == source]
             schemas = {source: from_json(bundle.manifest["sources"][source]["schema"])}
             lookups.extend(read_back(one, schemas) for one in kept)
+        if not lookups and not labelled:
+            raise RequestError(
+                f"No version looks anything up in '{source}', it holds the questions: "
+                "send rows of it to /predict, or new ones to where the source lies"
+            )
         required = tuple(dict.fromkeys([*newest["key"], *([newest["time"]] if newest["time"] else [])]))
         return _Reads(from_json(newest["schema"]), required, lookups)
 

@@ -23,6 +23,8 @@ from outlast.registry.declarations import folder_of
 from outlast.registry.versions import find
 from outlast.types import ModelRef
 
+_NONE = pl.DataFrame()
+
 
 class Sources:
     """Frames and schemas by source, each read from one place for the whole run."""
@@ -37,7 +39,7 @@ class Sources:
     def frame(self, source: Source) -> pl.LazyFrame:
         """The rows of a source, lazily; facts that were pushed come after those at its location."""
         if source.name not in self._frames:
-            came = pushed(self._project.workspace, source, self.schema(source))
+            came = pushed(self._project.workspace, source, self.schema(source)) if self._takes_facts(source) else _NONE
             self._pushed[source.name] = came.height
             here = self._scan(source)
             columns = [pl.col(field.name).cast(dtype_of(field.dtype)) for field in self.schema(source).fields]
@@ -84,6 +86,11 @@ class Sources:
             with reading(source):
                 found[source.name] = check(frame, before_it, rules, source.keys, time=source.time, unique=question)
         return found
+
+    def _takes_facts(self, source: Source) -> bool:
+        """Whether facts are pushed to a source: not where it only holds the questions."""
+        model = self._project.model
+        return source.name in {model.label.source.name, *(lookup.source.name for lookup in model.lookups)}
 
     def _scan(self, source: Source) -> pl.LazyFrame:
         if source.name not in self._scanned:

@@ -47,6 +47,7 @@ def score_file(workspace: Workspace, ref: ModelRef, batch: Batch, watcher: Watch
     Facts are looked up in the sources' history as of each row's moment, or in fresh values, which know only lately.
     """
     source, target, record = batch.source, batch.target, batch.record
+    _check_target(source, target)
     if target.suffix not in (".parquet", ".csv"):
         raise RequestError(f"Answers cannot be written as {target.name}: expected a name ending in .parquet or .csv")
     version = find(workspace.ledger, ref)
@@ -75,6 +76,13 @@ def score_file(workspace: Workspace, ref: ModelRef, batch: Batch, watcher: Watch
         "warned": warned,
         "target": str(target),
     }
+
+
+def _check_target(source: Path, target: Path) -> None:
+    if not target.parent.is_dir():
+        raise RequestError(f"Answers cannot be written to {target}: there is no folder {target.parent}; make it first")
+    if target.resolve() == source.resolve():
+        raise RequestError(f"Answers cannot be written over the rows they answer, {source}: give them another name")
 
 
 def read_rows(file: Path) -> pl.DataFrame:
