@@ -8,7 +8,6 @@ from typing import Any
 import msgspec
 import polars as pl
 
-from outlast.errors import FeatureError
 from outlast.features.compiled import CompiledLookup, Output, general_frame
 from outlast.features.facts import ENTITY, KEY, KNOWN, facts_of, measure_names, spelled
 from outlast.features.offline import aggregation, general_value
@@ -121,12 +120,3 @@ def _general(compiled: CompiledLookup, output: Output, rows: list[list[Any]]) ->
     ]
     value = general_value(output, general_frame(compiled, columns))
     return (value.to_physical() if output.dtype.is_temporal() else value).item()
-
-
-def check_stored(compiled: CompiledLookup, store: FreshValues) -> None:
-    """Refuse to serve a windowed lookup from a store that never saw its digest."""
-    if store.count(compiled.digest) == 0:
-        raise FeatureError(
-            f"The store of fresh values holds no facts for {compiled.lookup.kind}({compiled.lookup.source.name}): "
-            f"fill it with `outlast push {compiled.lookup.source.name} FILE`"
-        )

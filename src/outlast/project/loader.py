@@ -18,7 +18,7 @@ from pathlib import Path, PurePosixPath
 from types import CodeType, ModuleType
 from typing import Any
 
-from outlast.errors import ProjectError
+from outlast.errors import OutlastError, ProjectError
 from outlast.project.contract import Contract, read_contract
 from outlast.project.declare import Model
 from outlast.project.reach import reachable
@@ -120,13 +120,9 @@ def load_module(code: Code, name: str) -> ModuleType:
         return importlib.import_module(f"{code.package}.{name}")
     except (KeyboardInterrupt, SystemExit):
         raise
-    except ProjectError:
+    except OutlastError:
         raise
     except Exception as error:  # user code may raise anything; the sentence names the line it came from
-        from outlast.errors import OutlastError
-
-        if isinstance(error, OutlastError):
-            raise
         raise ProjectError(f"{_blame(error, code)}: {type(error).__name__}: {error}") from error
 
 
