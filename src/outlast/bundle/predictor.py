@@ -92,10 +92,6 @@ class Predictor:
         found: list[list[float]] = self._scored(steady(x.select(self.features))).tolist()
         return found[: x.height]
 
-    def compute(self, asks: pl.DataFrame, looked_up: Sequence[pl.DataFrame]) -> pl.DataFrame:
-        """All features of many rows whose lookups were made elsewhere, such as over a history."""
-        return self._frames.complete(pl.concat([asks, *looked_up], how="horizontal"))
-
     def decision(self, scored: Sequence[float], row: Mapping[str, Any]) -> str | float:
         """What the contract says to do about one row's scores."""
         if self.task == "regression":
