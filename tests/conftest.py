@@ -13,6 +13,11 @@ import numpy as np
 import polars as pl
 import psycopg
 import pytest
+from hypothesis import settings
+
+# The same examples on every run and machine: what one run finds, the next finds too.
+settings.register_profile("suite", derandomize=True, deadline=None)
+settings.load_profile("suite")
 
 
 @pytest.fixture(scope="session")

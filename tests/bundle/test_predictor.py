@@ -259,6 +259,16 @@ def test_a_function_that_raises_steps_down_too(orders: Path) -> None:
     assert answer.reasons == ["the model raised AssertionError"]
 
 
+def test_a_panic_inside_polars_steps_down_and_does_not_end_the_server(orders: Path) -> None:
+    huge = "pl.Series([2**63 - 1]).cast(pl.Datetime('us')).cast(pl.String)"
+    edit(
+        orders, "    return rows.select(hour", f"    rows['weight'].max() < 1000 or {huge}\n    return rows.select(hour"
+    )
+    predictor = trained(orders)
+    (answer,) = predictor.predict([predictor.golden[-1]["request"] | {"weight": 1001}], at=NOW)
+    assert answer.reasons == ["the model raised PanicException"]
+
+
 def test_two_versions_of_one_project_answer_side_by_side(orders: Path) -> None:
     (orders / "plain.py").write_text("SHARE = 0.25\n")
     fit = "def fit(x, y, seed):\n    return Plain()\n\n\nclass Plain:\n    def predict(self, x):\n"

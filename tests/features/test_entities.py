@@ -5,11 +5,12 @@ from typing import Any
 
 import polars as pl
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given, reject, settings
 from hypothesis import strategies as st
 
+from outlast.errors import FeatureError
 from outlast.features.compiled import compile_lookup
-from outlast.features.entities import speller
+from outlast.features.entities import require_comparable, speller
 from outlast.features.facts import spelled
 from outlast.features.online import entities_of
 from outlast.project.declare import Source, latest
@@ -43,6 +44,10 @@ def compiled(facts: dict[str, pl.DataType]) -> Any:
 def test_a_row_alone_is_spelt_as_in_a_column(data: st.DataObject, types: list[tuple[Any, Any]]) -> None:
     lookup = compiled({f"f{index}": fact for index, (_, fact) in enumerate(types)})
     asks = {f"af{index}": ask for index, (ask, _) in enumerate(types)}
+    try:
+        require_comparable(lookup, asks)
+    except FeatureError:
+        reject()
     row = [data.draw(st.none() | VALUES[ask]) for ask, _ in types]
     expected = in_a_column(lookup, asks, row)
     spell = speller(lookup, asks, {name: index for index, name in enumerate(asks)})
@@ -84,3 +89,18 @@ def test_a_fact_of_text_is_found_by_a_question_of_numbers() -> None:
     assert frame.select(spelled(["f"])).item() == speller(compiled({"f": pl.String()}), {"af": pl.Int8()}, {"af": 0})(
         [7]
     )
+
+
+@pytest.mark.parametrize(
+    ("ask", "fact"), [(pl.Int64(), pl.Datetime("us")), (pl.Date(), pl.Int64()), (pl.Duration(), pl.Date())]
+)
+def test_a_number_does_not_name_a_moment(ask: Any, fact: Any) -> None:
+    with pytest.raises(FeatureError, match=r"looks 'af' \(.+\) up as 'f' \(.+\): expected columns of one kind"):
+        require_comparable(compiled({"f": fact}), {"af": ask})
+
+
+@pytest.mark.parametrize(
+    ("ask", "fact"), [(pl.String(), pl.Date()), (pl.Datetime("ms"), pl.Date()), (pl.Int8(), pl.Float64())]
+)
+def test_what_can_be_compared_is_let_through(ask: Any, fact: Any) -> None:
+    require_comparable(compiled({"f": fact}), {"af": ask})

@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 import polars as pl
+from polars.exceptions import PanicException
 
 from outlast.bundle.answers import Answer, Rung
 from outlast.bundle.decisions import decider, outcomes
@@ -76,7 +77,7 @@ class Predictor:
             raise RequestError("The request has no rows: send at least one")
         try:
             return self._answered(asked, now, look_up)
-        except Exception as error:  # noqa: BLE001 - the model and its functions are the user's and may raise anything
+        except (Exception, PanicException) as error:  # noqa: BLE001 - model and functions are the user's: anything may come
             return self._degraded(asked, now, self._why(error, len(asked)), error)
 
     def predict_frame(self, frame: pl.DataFrame, *, at: datetime) -> pl.DataFrame:
@@ -108,7 +109,7 @@ class Predictor:
     def _scored(self, frame: pl.DataFrame) -> Floats:
         return scores(self._estimator, given_as(frame, pandas=self._pandas), self.task, len(self._outcomes))
 
-    def _why(self, error: Exception, rows: int) -> str:
+    def _why(self, error: BaseException, rows: int) -> str:
         """The reason for a lower rung. The log gets where it happened, and no message: that may quote the request."""
         if isinstance(error, Unread):
             return f"fresh values cannot be read: {error}"
@@ -146,7 +147,7 @@ class Predictor:
             )
         return found
 
-    def _degraded(self, asked: list[Asked], now: int, reason: str, error: Exception) -> list[Answer]:
+    def _degraded(self, asked: list[Asked], now: int, reason: str, error: BaseException) -> list[Answer]:
         """The next rung: what the contract declares as the answer when the model cannot give one."""
         ladder = self.contract.serving.ladder
         decision, score = self._default()

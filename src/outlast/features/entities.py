@@ -5,11 +5,32 @@ from typing import Any
 
 import polars as pl
 
+from outlast.errors import FeatureError
 from outlast.features.compiled import CompiledLookup
 from outlast.features.facts import ENTITY, SEPARATOR, spelled
 
 Spell = Callable[[list[Any]], str | None]
 Part = Callable[[Any], str | None]
+
+
+def require_comparable(compiled: CompiledLookup, asks: Mapping[str, pl.DataType]) -> None:
+    """Refuse a lookup whose facts are named by moments where the question has numbers, or the other way round.
+
+    No number names a moment by itself, and Polars stops the whole process over one that is too large to be any.
+    """
+    lookup = compiled.lookup
+    for (ask, fact), dtype in zip(lookup.by, compiled.fact_types, strict=True):
+        if pl.String not in (asks[ask], dtype) and _kind(asks[ask]) != _kind(dtype):
+            raise FeatureError(
+                f"{lookup.kind}({lookup.source.name}) looks '{ask}' ({asks[ask]}) up as '{fact}' ({dtype}): "
+                "expected columns of one kind; convert one of them where its source is written"
+            )
+
+
+def _kind(dtype: pl.DataType) -> str:
+    if isinstance(dtype, pl.Date | pl.Datetime):
+        return "moment"
+    return str(dtype.base_type()) if dtype.is_temporal() else "value"
 
 
 def speller(compiled: CompiledLookup, asks: Mapping[str, pl.DataType], places: Mapping[str, int]) -> Spell:

@@ -11,6 +11,7 @@ import polars as pl
 from outlast.data.sources import reading
 from outlast.errors import FeatureError, TrainingError
 from outlast.features.compiled import compile_lookup
+from outlast.features.entities import require_comparable
 from outlast.features.facts import instants, spelled
 from outlast.features.functions import apply
 from outlast.features.offline import look_up
@@ -88,6 +89,7 @@ def with_features(project: Project, sources: Sources, asked: pl.DataFrame) -> pl
     known = asked.select(model.asks.names)
     for lookup in model.lookups:
         compiled = compile_lookup(lookup, sources.types(lookup.source))
+        require_comparable(compiled, known.schema)
         with reading(lookup.source):
             known = known.hstack(look_up(compiled, sources.frame(lookup.source), asked, asked[AT]))
     rows = known
