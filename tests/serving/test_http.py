@@ -243,7 +243,7 @@ def test_ten_megabytes_are_refused(client: httpx.Client) -> None:
 def test_who_asks_before_sending_is_refused_before_sending(server: Running) -> None:
     with server.connect() as raw:
         raw.sendall(
-            b"POST /predict/late HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"
+            b"POST /predict/late HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n"
             b"content-length: 10000000000\r\nexpect: 100-continue\r\n\r\n"
         )
         assert raw.recv(65536).startswith(b"HTTP/1.1 413 ")
@@ -251,7 +251,7 @@ def test_who_asks_before_sending_is_refused_before_sending(server: Running) -> N
 
 def test_who_sends_without_end_is_cut_off(server: Running) -> None:
     with server.connect() as raw:
-        raw.sendall(b"POST /predict/late HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n")
+        raw.sendall(b"POST /predict/late HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: chunked\r\n\r\n")
         chunk = b"100000\r\n" + b"x" * 0x100000 + b"\r\n"
         with pytest.raises(OSError, match=r"reset|Broken pipe"):
             raw.sendall(chunk * 200)
@@ -261,7 +261,7 @@ def test_who_leaves_in_the_middle_harms_nobody(server: Running, client: httpx.Cl
     for _ in range(5):
         with server.connect() as raw:
             raw.sendall(
-                b"POST /predict/late HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"
+                b"POST /predict/late HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n"
                 b'content-length: 1000\r\n\r\n{"origin": '
             )
     client.post("/predict/late", json=ROW).raise_for_status()
@@ -272,7 +272,8 @@ def test_who_does_not_wait_for_the_answer_has_it_in_the_journal(server: Running)
     body = text(ROW)
     with server.connect() as raw:
         raw.sendall(
-            b"POST /predict/late HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\nx-request-id: left\r\n"
+            b"POST /predict/late HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n"
+            b"x-request-id: left\r\n"
             b"content-length: %d\r\n\r\n%s" % (len(body), body)
         )
     kept = reading.predictions(server.workspace, "late").filter(pl.col("request_id") == "left")

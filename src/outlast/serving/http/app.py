@@ -11,6 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from outlast.errors import OutlastError
 from outlast.serving.http import errors, probes
+from outlast.serving.http.callers import stranger
 from outlast.serving.http.facts import facts
 from outlast.serving.http.invocations import invocations
 from outlast.serving.http.labels import labels
@@ -54,7 +55,7 @@ async def _gone(request: Request, error: Exception) -> Response:
 
 
 class _Counted:
-    """Counts every answer by path and status, and gives errors the request's id too."""
+    """Turns strangers away, counts every answer by path and status, and gives errors the request's id too."""
 
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
         self._app, self._metrics = app, metrics
@@ -73,7 +74,9 @@ class _Counted:
                 self._metrics.step("request", begin)
             await send(message)
 
-        await self._app(scope, receive, counted)
+        refusal = stranger(scope)
+        answers: ASGIApp = self._app if refusal is None else errors.answer(403, "refused", refusal)
+        await answers(scope, receive, counted)
 
 
 def _echo(scope: Scope, message: Message) -> None:

@@ -12,6 +12,7 @@ _TEXT: Schema = {"type": "string"}
 _TEXTS: Schema = {"type": "array", "items": _TEXT}
 _FAULTS = {
     "400": "The body or a header is malformed",
+    "403": "The request names another machine",
     "404": "There is no such model or source",
     "408": "The body did not arrive in time",
     "413": "The body is too large",
