@@ -9,8 +9,9 @@ import pytest
 
 from outlast.project.workspace import Workspace
 from outlast.registry.versions import versions
+from outlast.storage.fresh import Fact
 from outlast.storage.ledger import leases
-from outlast.types import now
+from outlast.types import micros, now
 
 
 def found(run) -> dict[str, dict[str, object]]:
@@ -109,3 +110,30 @@ def test_a_missing_library_is_named(run, folder: Path, monkeypatch) -> None:
     monkeypatch.setitem(health._NEEDED, "a-library-nobody-has", "a_library_nobody_has")
     line = found(run)["libraries"]
     assert (line["ok"], "pip install" in str(line["says"])) == (False, True)
+
+
+def test_a_fact_dated_ahead_does_not_hide_that_the_feed_stands_still(run, folder: Path) -> None:
+    workspace = Workspace.find(folder)
+    for digest in workspace.fresh.digests():
+        workspace.fresh.ingest(digest, [Fact("north", "ahead", micros(now() + timedelta(days=365)), b"\x91\x01")])
+    says = str(found(run)["fresh values"]["says"])
+    assert "backlog: newest of 2025-06-01 18:10 UTC" in says
+    assert f"some are dated ahead, up to {now() + timedelta(days=365):%Y-%m-%d}" in says
+    for digest in workspace.fresh.digests():
+        workspace.fresh.drop(digest)
+        workspace.fresh.ingest(digest, [Fact("north", "ahead", micros(now() + timedelta(days=365)), b"\x91\x01")])
+    line = found(run)["fresh values"]
+    assert not line["ok"]
+    assert "finds no facts of 'backlog' (some are dated ahead" in str(line["says"])
+    workspace.fresh.close()
+
+
+def test_damaged_fresh_values_are_filled_again(run, folder: Path) -> None:
+    path = folder / ".outlast" / "fresh.db"
+    before = path.read_bytes()
+    path.write_bytes(b"?" * len(before))
+    assert "outlast doctor --refill" in str(found(run)["fresh values"]["says"])
+    done = run("doctor", "--refill")
+    assert done.code == 0, done.out
+    assert "the damaged file is" in " ".join(done.out.split())
+    assert run("predict", "--example").code == 0

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -41,7 +42,7 @@ class Stand:
     def predict(self, rows: list[Any], *, at: datetime) -> list[Any]:
         assert not self.closed
         self.warmed += 1
-        return rows
+        return [SimpleNamespace(rung="full", reasons=[]) for _ in rows]
 
     def close(self) -> None:
         self.closed = True

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from outlast.errors import StorageError
 from outlast.storage.checks.fresh import CHECKS, Make, Remembered, fact
-from outlast.storage.fresh import Fact, FreshValues
+from outlast.storage.fresh import DamagedFresh, Fact, FreshValues
 
 facts = st.builds(
     Fact,
@@ -84,8 +84,16 @@ def test_pruning_never_changes_a_later_answer(
 def test_a_damaged_file_is_told(tmp_path: Path) -> None:
     path = tmp_path / "fresh.db"
     path.write_bytes(b"this is no database" * 1000)
-    with pytest.raises(StorageError, match=f"Could not open the fresh values in {path}: file is not a database"):
-        FreshValues(path)
+    store = FreshValues(path)
+    for _ in range(2):
+        with pytest.raises(DamagedFresh, match=f"Could not open the fresh values in {path}: file is not a database"):
+            store.latest("d", "JFK", 1)
+        with pytest.raises(DamagedFresh, match="`outlast doctor --refill` fills another"):
+            store.ingest("d", [fact("JFK", "a", 1)])
+    path.unlink()
+    assert store.ingest("d", [fact("JFK", "a", 1)]) == 1
+    store.verify()
+    store.close()
 
 
 def test_damage_in_the_middle_is_told(tmp_path: Path) -> None:
@@ -101,6 +109,8 @@ def test_damage_in_the_middle_is_told(tmp_path: Path) -> None:
         again.latest("d", "JFK", 5000)
     with pytest.raises(StorageError, match="Could not read the fresh values"):
         again.window("d", "JFK", 0, 5000)
+    with pytest.raises(DamagedFresh, match="damaged"):
+        again.verify()
     again.close()
 
 
@@ -110,13 +120,13 @@ def test_a_newer_format_is_refused(tmp_path: Path) -> None:
     connection.execute("PRAGMA user_version = 2")
     connection.close()
     with pytest.raises(StorageError, match="have format 2, this Outlast reads up to 1"):
-        FreshValues(path)
+        FreshValues(path).digests()
 
 
 def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(StorageError, match="Could not open the fresh values"):
-        FreshValues(tmp_path / "file" / "fresh.db")
+    with pytest.raises(StorageError, match=r"Could not open the fresh values.*see to the disk"):
+        FreshValues(tmp_path / "file" / "fresh.db").digests()
 
 
 def test_a_lock_held_too_long_is_told(tmp_path: Path, store: FreshValues, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -33,10 +33,10 @@ _EXTRAS = {
 }
 
 
-def examine(*, migrate: bool = False, start: Path | None = None) -> list[Finding]:
+def examine(*, migrate: bool = False, refill: bool = False, start: Path | None = None) -> list[Finding]:
     """Everything looked at, in order: what it is, whether it is well, and what it says."""
     found = [_python(), _libraries(), _extras(), _clock()]
-    return [*found, *_workspace(start or Path.cwd(), migrate)]
+    return [*found, *_workspace(start or Path.cwd(), migrate, refill)]
 
 
 def finding(what: str, ok: bool, says: str) -> Finding:
@@ -84,7 +84,7 @@ def _clock() -> Finding:
     return finding("clock", True, f"{at:%Y-%m-%d %H:%M:%S} UTC")
 
 
-def _workspace(start: Path, migrate: bool) -> Iterator[Finding]:
+def _workspace(start: Path, migrate: bool, refill: bool) -> Iterator[Finding]:
     from outlast.cli.workspace_health import examined
     from outlast.project.workspace import FILE, Workspace, project_folders, require_project
 
@@ -99,4 +99,4 @@ def _workspace(start: Path, migrate: bool) -> Iterator[Finding]:
         yield finding("workspace", False, error.sentence)
         return
     yield finding("workspace", True, f"{workspace.root} ({environment}), projects: {', '.join(folders) or 'none'}")
-    yield from examined(workspace, migrate=migrate)
+    yield from examined(workspace, migrate=migrate, refill=refill)

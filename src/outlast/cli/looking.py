@@ -109,12 +109,13 @@ def monitor(
 
 def doctor(
     migrate: bool = typer.Option(False, "--migrate", help="Bring an older ledger up to this release."),
+    refill: bool = typer.Option(False, "--refill", help="Fill fresh values again, from the sources' history."),
     json: bool = places.JSON,
 ) -> None:
     """Say what is wrong here, and how it is mended."""
     from outlast.cli.health import examine
 
-    found = examine(migrate=migrate)
+    found = examine(migrate=migrate, refill=refill)
     if json:
         screen.as_json(found)
     else:

@@ -14,6 +14,7 @@ from outlast.bundle.predictor import open_bundle
 from outlast.data.schema import from_json
 from outlast.data.sources import shown
 from outlast.errors import OutlastError
+from outlast.gates.refill import refill as refill_fresh
 from outlast.journal.columns import KINDS
 from outlast.journal.journal import subjects
 from outlast.monitoring.alerts import alerts
@@ -24,7 +25,7 @@ from outlast.serving.alive import dead
 from outlast.storage import appendlog
 from outlast.storage.ledger import migrate_ledger
 from outlast.storage.ledger.schema import leases, mirror
-from outlast.types import ModelRef, moment, now, span
+from outlast.types import ModelRef, micros, moment, now, span
 
 Said = tuple[bool, str]
 LEAST_FREE = 1 << 30
@@ -32,7 +33,7 @@ _SOON = timedelta(minutes=10)
 _DAY = timedelta(days=1)
 
 
-def examined(workspace: Workspace, *, migrate: bool) -> Iterator[dict[str, object]]:
+def examined(workspace: Workspace, *, migrate: bool, refill: bool = False) -> Iterator[dict[str, object]]:
     """One line per thing looked at; what hangs on the ledger is left out when that cannot be read."""
     yield _line("storage", lambda: _storage(workspace))
     yield _line("disk", lambda: _disk(workspace))
@@ -44,7 +45,7 @@ def examined(workspace: Workspace, *, migrate: bool) -> Iterator[dict[str, objec
         "clock and ledger": _clock,
         "audit trail": _audit,
         "bundles": _bundles,
-        "fresh values": _fresh,
+        "fresh values": partial(_fresh, refill=refill),
         "journal": _journal,
         "servers": _servers,
         "leases": _leases,
@@ -132,23 +133,42 @@ def _bundles(workspace: Workspace) -> Said:
     return True, f"versions: {len(known)}, every bundle is there and is what it was"
 
 
-def _fresh(workspace: Workspace) -> Said:
-    """Whether every lookup of what is live finds facts, and how old the newest are."""
+def _fresh(workspace: Workspace, *, refill: bool) -> Said:
+    """Whether the file is whole and every lookup of what is live finds facts, and how old the newest known ones are."""
+    did = _refilled(workspace) if refill else ""
+    workspace.fresh.verify()
     newest: dict[str, datetime] = {}
+    ahead: dict[str, datetime] = {}
     for state in rollout.live(workspace.ledger):
         version = versions.find(workspace.ledger, ModelRef(state.model, state.live))
         manifest = open_bundle(workspace, version.digest).manifest
         schemas = {name: from_json(kept["schema"]) for name, kept in manifest["sources"].items()}
         for kept in manifest["lookups"]:
             lookup = read_back(kept, schemas)
-            name, at = lookup.lookup.source.name, workspace.fresh.newest(lookup.digest)
+            name, last = lookup.lookup.source.name, workspace.fresh.newest(lookup.digest)
+            at = workspace.fresh.newest(lookup.digest, until=micros(now()))
+            if last is not None and last != at:
+                ahead[name] = max(ahead.get(name, moment(last)), moment(last))
             if at is None:
-                says = f"{version} finds no facts of '{name}': bring some with `outlast push {name} FILE`"
-                return False, says
+                says = f"{version} finds no facts of '{name}'{_dated_ahead(ahead.get(name))}"
+                return False, f"{says}: bring some with `outlast push {name} FILE`"
             newest[name] = max(newest.get(name, moment(at)), moment(at))
     if not newest:
-        return True, "nothing live looks anything up"
-    return True, "; ".join(f"{name}: newest of {at:%Y-%m-%d %H:%M} UTC, {_ago(at)}" for name, at in newest.items())
+        return True, f"{did}nothing live looks anything up"
+    return True, did + "; ".join(
+        f"{name}: newest of {at:%Y-%m-%d %H:%M} UTC, {_ago(at)}{_dated_ahead(ahead.get(name))}"
+        for name, at in newest.items()
+    )
+
+
+def _dated_ahead(last: datetime | None) -> str:
+    return "" if last is None else f" (some are dated ahead, up to {last:%Y-%m-%d %H:%M} UTC, and not seen before then)"
+
+
+def _refilled(workspace: Workspace) -> str:
+    filled, aside = refill_fresh(workspace, now=now())
+    words = ", ".join(f"{count:,} facts of {name}" for name, count in filled.items()) or "nothing"
+    return f"filled with {words}{'' if aside is None else f', the damaged file is {aside}'}; "
 
 
 def _journal(workspace: Workspace) -> Said:

@@ -92,12 +92,11 @@ def prune(shared: Shared, _: str, hold: Hold) -> tuple[bool, str]:
     gone, fresh = 0, shared.workspace.fresh
     for digest, reach in _reaches(shared.workspace).items():
         hold()
-        newest = fresh.newest(digest)
+        newest = fresh.newest(digest, until=micros(shared.now))
         if newest is not None:
             # Counted from the newest fact, not from the clock: a feed that stands still loses nothing. A fact dated in
             # the future, by a wrong clock, does not push the others out.
-            last = min(moment(newest), shared.now)
-            gone += fresh.prune(digest, micros(last - (reach or timedelta(0)) - MARGIN))
+            gone += fresh.prune(digest, micros(moment(newest) - (reach or timedelta(0)) - MARGIN))
     return gone > 0, f"forgot {gone} facts that no lookup can reach" if gone else "nothing to forget"
 
 

@@ -59,7 +59,17 @@ class Dead:
 
 def dead(workspace: Workspace) -> list[Dead]:
     """The servers of this machine and workspace that were killed."""
-    found = []
+    return [one for one in _signs(workspace) if isinstance(one, Dead)]
+
+
+def living(workspace: Workspace) -> list[str]:
+    """The servers of this machine and workspace that run now."""
+    return [one for one in _signs(workspace) if isinstance(one, str)]
+
+
+def _signs(workspace: Workspace) -> list[Dead | str]:
+    """Every server that left a sign of life: how it ended, or its name while it holds on to the sign."""
+    found: list[Dead | str] = []
     for path in sorted(_folder(workspace).glob("*.alive")):
         try:
             fd = os.open(path, os.O_RDONLY)
@@ -70,7 +80,7 @@ def dead(workspace: Workspace) -> list[Dead]:
             last = datetime.fromtimestamp(os.fstat(fd).st_mtime, UTC)
             found.append(Dead(path.stem, path, last))
         except BlockingIOError:
-            continue
+            found.append(path.stem)
         finally:
             os.close(fd)
     return found

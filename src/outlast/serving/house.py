@@ -58,6 +58,7 @@ class House:
     ) -> None:
         self.server = server
         self.down: str | None = None
+        self.unread: str | None = None
         self.refused: dict[str, str] = {}
         self._workspace, self._opener, self._only, self._poll, self._clock = workspace, opener, models, poll, clock
         self._memory = Memory(workspace.home / "serving")
@@ -118,6 +119,18 @@ class House:
                 if self.down is not None:
                     _log.warning("The ledger can be read again")
                 self.down = None
+            self._look_at_fresh()
+
+    def _look_at_fresh(self) -> None:
+        """Note whether fresh values can be read: what looks anything up answers by its default while they cannot."""
+        before, self.unread = self.unread, None
+        try:
+            self._workspace.fresh.digests()
+        except StorageError as error:
+            self.unread = str(error)
+        if (before is None) != (self.unread is None):
+            said = f"cannot be read, what needs them answers by its default: {self.unread}"
+            _log.warning("Fresh values %s", said if self.unread else "can be read again")
 
     def close(self) -> None:
         """Stop watching and note in the ledger that nothing is served here any more."""
@@ -199,10 +212,13 @@ class House:
         try:
             predictor = self._opener(self._workspace, known.digest, known.version)
             for _ in range(2):
-                predictor.predict([predictor.example()], at=self._clock())
+                (answer,) = predictor.predict([predictor.example()], at=self._clock())
         except Exception as error:  # noqa: BLE001 - the user's code runs here, and may raise anything
             self._refuse(known, error)
             return None
+        if answer.rung != "full":
+            said = "; ".join(answer.reasons)
+            _log.warning("%s@%d answers its own example by its %s: %s", known.model, known.version, answer.rung, said)
         kept.append(predictor)
         return predictor
 

@@ -17,6 +17,7 @@ FORMAT = 1
 _BUSY_SECONDS = 10.0
 _CACHE_KIB = 32_000  # for each thread, when it needs it: half the time of a lookup is spent fetching pages
 _EARLIEST = -(2**63)
+_DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS lookups (number INTEGER PRIMARY KEY, digest TEXT NOT NULL UNIQUE, newest INTEGER);
@@ -69,6 +70,8 @@ class FreshValues:
 
     A later version of a key replaces the earlier ones from the moment it is known, whichever entity it names. What
     was ingested survives a killed process; a power cut may take the last transactions, never the file.
+
+    The file is opened when it is first needed, so a damaged one stands in the way of those who read it only.
     """
 
     def __init__(self, path: Path) -> None:
@@ -77,9 +80,6 @@ class FreshValues:
         self._connections: list[sqlite3.Connection] = []
         self._guard = threading.Lock()
         self._numbers: dict[str, int] = {}
-        with self._sentences("open"):
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._prepare(self._connection())
 
     def ingest(self, digest: str, facts: Sequence[Fact]) -> int:
         """Take facts in, in one transaction and any order; returns how many were not there before.
@@ -133,17 +133,29 @@ class FreshValues:
             rows = self._connection().execute("SELECT count(*) FROM facts WHERE lookup = ?", (self._number(digest),))
             return int(rows.fetchone()[0])
 
-    def newest(self, digest: str) -> int | None:
-        """When the newest fact of a lookup became known."""
+    def newest(self, digest: str, until: int | None = None) -> int | None:
+        """When the newest fact of a lookup became known; with `until`, of those known by then."""
         with self._sentences("read"):
-            row = self._connection().execute("SELECT newest FROM lookups WHERE digest = ?", (digest,)).fetchone()
-            return None if row is None else row[0]
+            connection = self._connection()
+            row = connection.execute("SELECT number, newest FROM lookups WHERE digest = ?", (digest,)).fetchone()
+            if row is None or row[1] is None or until is None or row[1] <= until:
+                return None if row is None else row[1]
+            early = connection.execute("SELECT max(known) FROM facts WHERE lookup = ? AND known <= ?", (row[0], until))
+            found: int | None = early.fetchone()[0]
+            return found
 
     def digests(self) -> list[str]:
         """The lookups that have facts."""
         with self._sentences("read"):
             rows = self._connection().execute("SELECT digest FROM lookups WHERE newest IS NOT NULL ORDER BY digest")
             return [digest for (digest,) in rows]
+
+    def verify(self) -> None:
+        """Read the whole file; StorageError says what is wrong with it, and how it is mended."""
+        with self._sentences("read"):
+            says = self._connection().execute("PRAGMA quick_check(1)").fetchone()[0]
+        if says != "ok":
+            raise self._damaged(f"The fresh values in {self.path} are not whole: {' '.join(str(says).split())}")
 
     def close(self) -> None:
         """Close every thread's connection; no call may be under way."""
@@ -184,12 +196,21 @@ class FreshValues:
         return connection
 
     def _connect(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(self.path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+        with self._sentences("open"):
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            connection = sqlite3.connect(
+                self.path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
+            )
+            try:
+                connection.execute("PRAGMA synchronous = NORMAL")
+                connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
+                self._prepare(connection)
+            except BaseException:
+                connection.close()  # the next call tries again
+                raise
         with self._guard:
             self._connections.append(connection)
         self._local.connection = connection
-        connection.execute("PRAGMA synchronous = NORMAL")
-        connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
         return connection
 
     def _prepare(self, connection: sqlite3.Connection) -> None:
@@ -202,21 +223,15 @@ class FreshValues:
         if kept == FORMAT:
             return
         _patiently(lambda: connection.execute("PRAGMA journal_mode = WAL"))
-        with self._transaction():
+        with _writing(connection):
             for statement in _TABLES.split(";"):
                 connection.execute(statement)
             connection.execute(f"PRAGMA user_version = {FORMAT}")
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
-        connection = self._connection()
-        connection.execute("BEGIN IMMEDIATE")
-        try:
+        with _writing(self._connection()) as connection:
             yield connection
-            connection.execute("COMMIT")
-        finally:
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
 
     @contextmanager
     def _sentences(self, doing: str) -> Iterator[None]:
@@ -228,10 +243,31 @@ class FreshValues:
             raise self._failed(doing, error) from error
 
     def _failed(self, doing: str, error: Exception) -> StorageError:
-        return StorageError(
-            f"Could not {doing} the fresh values in {self.path}: {error}; when the file is damaged, remove it and "
-            "fill it again from the tables of facts"
+        says = f"Could not {doing} the fresh values in {self.path}: {error}"
+        if (getattr(error, "sqlite_errorcode", 0) & 0xFF) in _DAMAGED:
+            return self._damaged(says)
+        return StorageError(f"{says}; see to the disk and its permissions, and to what else uses the file")
+
+    def _damaged(self, says: str) -> "DamagedFresh":
+        return DamagedFresh(
+            f"{says}; the file is damaged: stop what serves from it, and `outlast doctor --refill` fills another "
+            "from the sources"
         )
+
+
+class DamagedFresh(StorageError):
+    """The file of fresh values is no longer what was written."""
+
+
+@contextmanager
+def _writing(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield connection
+        connection.execute("COMMIT")
+    finally:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
 
 
 def _number(connection: sqlite3.Connection, digest: str) -> int:

@@ -29,7 +29,13 @@ async def readyz(request: Request) -> Response:
     served = {model: one.version for model, one in house.predictors().items()}
     ready = bool(served) and all(model in served for model in house.refused)
     status = "ready" if ready else "a live version could not be loaded" if house.refused else "nothing is live yet"
-    body = {"status": status, "models": served, "refused": list(house.refused.values()), "ledger": house.down or "ok"}
+    body = {
+        "status": status,
+        "models": served,
+        "refused": list(house.refused.values()),
+        "ledger": house.down or "ok",
+        "fresh": house.unread or "ok",
+    }
     return _plain(body, 200 if ready else 503)
 
 

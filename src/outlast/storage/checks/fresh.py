@@ -147,6 +147,8 @@ def check_it_counts_what_it_has(make: Make) -> None:
     store.ingest("d", [fact("JFK", "a", 10), fact("JFK", "b", 40), fact("JFK", "c", 20)])
     store.ingest("e", [fact("JFK", "a", -5)])
     assert (store.count("d"), store.newest("d")) == (3, 40)
+    assert [store.newest("d", until) for until in (9, 10, 39, 40, 41)] == [None, 10, 20, 40, 40]
+    assert store.newest("other", 9) is None
     assert (store.count("e"), store.newest("e")) == (1, -5)
     store.drop("d")
     assert (store.count("d"), store.newest("d"), store.digests()) == (0, None, ["e"])
