@@ -66,6 +66,16 @@ def test_a_changed_audit_trail_is_found(run, folder: Path) -> None:
     assert (line["ok"], "somebody edited it" in str(line["says"])) == (False, True)
 
 
+def test_an_edited_verdict_is_found_and_is_no_evidence_any_more(run, folder: Path) -> None:
+    with closing(sqlite3.connect(folder / ".outlast" / "ledger.db")) as connection, connection:
+        connection.execute("UPDATE verdicts SET passed = 0")
+    line = found(run)["audit trail"]
+    assert (line["ok"], "about version 1 of model 'late-orders' does not say" in str(line["says"])) == (False, True)
+    for command in ("show", "why"):
+        assert "it was edited since and proves nothing" in " ".join(run(command).out.split())
+        assert run(command, "--json").json["verdict"]["whole"] is False
+
+
 def test_lost_fresh_values_are_found(run, folder: Path) -> None:
     store = Workspace.find(folder).fresh
     for digest in store.digests():

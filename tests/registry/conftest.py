@@ -8,13 +8,12 @@ from itertools import count
 from pathlib import Path
 
 import pytest
-import sqlalchemy as sa
 
 from outlast.project.workspace import Workspace
+from outlast.registry import verdicts
 from outlast.registry.mlflow_side import connect, quietly
 from outlast.registry.versions import Version, register
 from outlast.storage.ledger import Ledger, open_ledger
-from outlast.storage.ledger.schema import verdicts
 from outlast.types import digest_of
 
 NOON = datetime(2013, 7, 1, 12, tzinfo=UTC)
@@ -53,11 +52,8 @@ def judge(ledger: Ledger) -> Callable[..., str]:
     """Write a verdict about a version; returns its digest."""
 
     def made(number: int, model: str = "late", *, passed: bool = True) -> str:
-        digest = digest_of(["verdict", model, number, passed])
         with ledger.write() as connection:
-            row = {"digest": digest, "model": model, "number": number, "at": NOON, "passed": passed, "checks": []}
-            connection.execute(sa.insert(verdicts).values(row))
-        return digest
+            return verdicts.write(connection, model, number, NOON, [{"name": "floors", "passed": passed}])
 
     return made
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
-from outlast.registry import audit
+from outlast.registry import audit, verdicts
 from outlast.registry.rollout import transition
 from outlast.storage.ledger import schema
 from outlast.storage.ledger.schema import audit as table
@@ -196,6 +196,36 @@ def promoted(ledger, train, judge, noon):
 def test_what_is_live_must_agree_with_the_trail(promoted, statement, sentence: str) -> None:
     tamper(promoted, statement)
     assert sentence in audit.verify(promoted).sentence
+
+
+SECOND = sa.update(schema.verdicts).where(schema.verdicts.c.number == 2)
+
+
+@pytest.mark.parametrize(
+    ("statement", "sentence"),
+    [
+        (SECOND.values(passed=False), "somebody edited it"),
+        (SECOND.values(checks=[]), "somebody edited it"),
+        (SECOND.values(digest="f" * 64), "somebody edited it"),
+        (sa.update(schema.versions).values(digest="other").where(schema.versions.c.number == 2), "somebody edited it"),
+        (
+            sa.delete(schema.verdicts).where(schema.verdicts.c.number == 1),
+            "which let version 1 of model 'late' out, is missing",
+        ),
+    ],
+)
+def test_a_verdict_that_no_longer_says_what_it_said_is_found(promoted, statement, sentence: str) -> None:
+    tamper(promoted, statement)
+    said = audit.verify(promoted).sentence
+    assert said.startswith("Verdict ")
+    assert sentence in said
+
+
+def test_a_verdict_made_up_anew_is_not_the_one_that_let_the_version_out(promoted, noon) -> None:
+    tamper(promoted, sa.delete(schema.verdicts).where(schema.verdicts.c.number == 2))
+    with promoted.write() as connection:
+        verdicts.write(connection, "late", 2, noon, [{"name": "floors", "passed": True, "says": "better"}])
+    assert "which let version 2 of model 'late' out, is missing" in audit.verify(promoted).sentence
 
 
 def test_a_transition_put_in_by_hand_is_found(promoted, noon) -> None:

@@ -13,13 +13,13 @@ import pytest
 import sqlalchemy as sa
 
 from outlast.project.workspace import Workspace
+from outlast.registry import verdicts
 from outlast.registry.mirror import failures, mirror, rebuild
 from outlast.registry.mlflow_side import connect, quietly
 from outlast.registry.rollout import live, transition
 from outlast.registry.versions import register
 from outlast.settings import Settings
 from outlast.storage.ledger import leases
-from outlast.storage.ledger.schema import verdicts
 from outlast.types import digest_of, now
 
 # MLflow's own, each time it reads a run.
@@ -59,7 +59,9 @@ def bundle_of(number: int) -> bytes:
     """Something like a bundle: a zip with the installed distributions."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
-        archive.writestr("environment.txt", f"outlast==0.1.0\npytest==9.0.0\nscikit-learn==1.{number}.0\n")
+        archive.writestr(
+            zipfile.ZipInfo("environment.txt"), f"outlast==0.1.0\npytest==9.0.0\nscikit-learn==1.{number}.0\n"
+        )
     return buffer.getvalue()
 
 
@@ -77,11 +79,8 @@ def train(workspace: Workspace, noon):
 @pytest.fixture
 def promote(workspace: Workspace, noon):
     def made(number: int):
-        digest = digest_of(["verdict", number])
         with workspace.ledger.write() as connection:
-            row = {"digest": digest, "model": "late", "number": number, "at": noon, "passed": True, "checks": []}
-            if connection.scalar(sa.select(verdicts.c.digest).where(verdicts.c.digest == digest)) is None:
-                connection.execute(sa.insert(verdicts).values(row))
+            digest = verdicts.write(connection, "late", number, noon, [])
         given = {"by": "ada", "verdict": digest, "at": noon}
         return transition(workspace.ledger, "late", action="promote", to=number, **given)
 

@@ -7,10 +7,12 @@ from datetime import timedelta
 from functools import partial
 
 import pytest
+import sqlalchemy as sa
 
 from outlast.errors import Conflict, NotFound, OutlastError, Refused
 from outlast.registry import audit
 from outlast.registry.rollout import Rollout, current, live, transition, transitions
+from outlast.storage.ledger.schema import verdicts
 
 
 @pytest.fixture
@@ -118,6 +120,18 @@ def test_only_a_passed_verdict_of_exactly_that_version_counts(ledger, act, judge
         act("promote", 1, verdict=judge(1, "other"))
     with pytest.raises(Refused, match="it did not pass verdict"):
         act("promote", 1, verdict=judge(1, passed=False))
+    assert live(ledger) == []
+
+
+@pytest.mark.parametrize(
+    "edited", [{"passed": True}, {"passed": True, "checks": [{"name": "floors", "passed": True}]}, {"number": 1}]
+)
+def test_a_verdict_that_was_edited_lets_nothing_out(ledger, act, judge, train, edited) -> None:
+    refused = judge(1, passed=False) if "number" not in edited else judge(2)
+    with ledger.write() as connection:
+        connection.execute(sa.update(verdicts).where(verdicts.c.digest == refused).values(**edited))
+    with pytest.raises(Refused, match="was edited after it was written: `outlast promote late@1`"):
+        act("promote", 1, verdict=refused)
     assert live(ledger) == []
 
 

@@ -6,14 +6,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import polars as pl
-import sqlalchemy as sa
 
 from outlast.project.loader import load_project
 from outlast.project.workspace import Workspace
+from outlast.registry import verdicts
 from outlast.registry.rollout import Rollout, transition
-from outlast.storage.ledger.schema import verdicts
 from outlast.training.run import train
-from outlast.types import digest_of, now
+from outlast.types import now
 
 MODEL = """
 import numpy as np
@@ -92,17 +91,15 @@ def build(folder: Path, versions: int) -> Workspace:
     for seed in range(versions):
         train(project, by="ada", now=now(), seed=seed)
     for number in range(1, versions + 1):
-        row = {"digest": verdict(number), "model": "late", "number": number, "at": now(), "passed": True, "checks": []}
         with project.workspace.ledger.write() as connection:
-            connection.execute(sa.insert(verdicts).values(row))
+            verdicts.write(connection, "late", number, now(), [])
     return project.workspace
 
 
-def verdict(number: int) -> str:
-    return digest_of(["verdict", number])
-
-
 def promote(workspace: Workspace, number: int) -> Rollout:
+    with workspace.ledger.read() as connection:
+        verdict = verdicts.newest(connection, "late", number)
+    assert verdict is not None
     return transition(
         workspace.ledger,
         "late",
@@ -111,7 +108,7 @@ def promote(workspace: Workspace, number: int) -> Rollout:
         by="ada",
         at=now(),
         reason="a test",
-        verdict=verdict(number),
+        verdict=verdict.digest,
     )
 
 

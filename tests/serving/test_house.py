@@ -9,17 +9,16 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-import sqlalchemy as sa
 
 from outlast.errors import NotFound, StorageError
 from outlast.project.contract import Contract
 from outlast.project.workspace import Workspace
+from outlast.registry import verdicts
 from outlast.registry.rollout import transition
 from outlast.registry.served import history
 from outlast.registry.versions import register
 from outlast.serving.house import House
 from outlast.serving.memory import Known, Memory
-from outlast.storage.ledger.schema import verdicts
 from outlast.types import now
 
 NOON = datetime(2013, 7, 1, 12, tzinfo=UTC)
@@ -68,9 +67,8 @@ def workspace(tmp_path: Path) -> Iterator[Workspace]:
     for number in range(1, 6):
         register(found.ledger, "late", digest=f"d{number}", code_digest=None, task="binary", summary={}, lineage={},
                  by="ada", at=NOON)  # fmt: skip
-        row = {"digest": f"v{number}", "model": "late", "number": number, "at": NOON, "passed": True, "checks": []}
         with found.ledger.write() as connection:
-            connection.execute(sa.insert(verdicts).values(row))
+            verdicts.write(connection, "late", number, NOON, [])
     yield found
     found.ledger.dispose()
 
@@ -87,7 +85,10 @@ def house(workspace: Workspace, opener: Opener) -> House:
 
 
 def promote(workspace: Workspace, number: int) -> None:
-    transition(workspace.ledger, "late", action="promote", to=number, by="ada", at=now(), verdict=f"v{number}")
+    with workspace.ledger.read() as connection:
+        verdict = verdicts.newest(connection, "late", number)
+    assert verdict is not None
+    transition(workspace.ledger, "late", action="promote", to=number, by="ada", at=now(), verdict=verdict.digest)
 
 
 def rollback(workspace: Workspace) -> None:

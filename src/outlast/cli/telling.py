@@ -39,7 +39,9 @@ def card(version: Version, state: str, verdict: Verdict | None) -> None:
     if verdict is None:
         screen.line("verdict", "none yet: `outlast promote` makes one")
         return
-    screen.line("verdict", f"{'passed' if verdict.passed else 'refused'} on {screen.moment(verdict.at)} UTC")
+    screen.line(
+        "verdict", f"{'passed' if verdict.passed else 'refused'} on {screen.moment(verdict.at)} UTC{_edited(verdict)}"
+    )
     checks(verdict, indent=4)
 
 
@@ -57,7 +59,7 @@ def origin(version: Version, verdict: Verdict | None, steps: Sequence[Transition
     judged = "no verdict yet"
     if verdict is not None:
         passed = "passed" if verdict.passed else f"refused for {', '.join(check.name for check in verdict.failed)}"
-        judged = f"verdict {verdict.digest[:12]} {passed} on {screen.moment(verdict.at)} UTC"
+        judged = f"verdict {verdict.digest[:12]} {passed} on {screen.moment(verdict.at)} UTC{_edited(verdict)}"
     said = [f"{s.action} on {screen.moment(s.at)} UTC by {s.by}: {s.reason or 'no reason given'}" for s in steps]
     _answer("what let it out", [judged, *said])
 
@@ -127,6 +129,10 @@ def _code(code: dict[str, Any]) -> str:
 def _source(name: str, found: dict[str, Any]) -> str:
     rows = "?" if found.get("rows") is None else f"{found['rows']:,}"
     return f"{name}: {rows} rows, {str(found['digest'])[:12]}, {found.get('location')}"
+
+
+def _edited(verdict: Verdict) -> str:
+    return "" if verdict.whole else ", but it was edited since and proves nothing: see `outlast doctor`"
 
 
 def _answer(question: str, answers: Sequence[str]) -> None:

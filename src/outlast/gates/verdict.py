@@ -5,12 +5,9 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
-import sqlalchemy as sa
-
+from outlast.registry import verdicts
 from outlast.registry.versions import Version
 from outlast.storage.ledger import Ledger
-from outlast.storage.ledger.schema import verdicts
-from outlast.types import digest_of, micros
 
 
 @dataclass(frozen=True)
@@ -33,6 +30,8 @@ class Verdict:
     checks: tuple[Check, ...]
     absent: tuple[str, ...]
     digest: str
+    whole: bool = True
+    """Whether it says what it said when it was written: one that was edited proves nothing."""
 
     @property
     def passed(self) -> bool:
@@ -47,40 +46,26 @@ class Verdict:
 def conclude(version: Version, checks: Sequence[Check], at: datetime) -> Verdict:
     """The verdict over a version, named by what it says about which bytes, and when."""
     said = [asdict(check) for check in checks]
-    about = {"model": version.model, "number": version.number, "bundle": version.digest}
-    digest = digest_of({**about, "at": micros(at), "checks": said})
-    absent = tuple(version.summary.get("absent", ()))
-    return Verdict(version.model, version.number, at, tuple(checks), absent, digest)
+    digest = verdicts.digest(version.model, version.number, version.digest, at, said)
+    return Verdict(version.model, version.number, at, tuple(checks), _absent(version), digest)
 
 
 def keep(ledger: Ledger, verdict: Verdict) -> None:
     """Store a verdict; the same one is stored once."""
-    with ledger.write() as conn:
-        known = conn.execute(sa.select(verdicts.c.digest).where(verdicts.c.digest == verdict.digest)).first()
-        if known is None:
-            conn.execute(
-                verdicts.insert().values(
-                    digest=verdict.digest,
-                    model=verdict.model,
-                    number=verdict.number,
-                    at=verdict.at,
-                    passed=verdict.passed,
-                    checks=[asdict(check) for check in verdict.checks],
-                )
-            )
+    with ledger.write() as connection:
+        said = [asdict(check) for check in verdict.checks]
+        verdicts.write(connection, verdict.model, verdict.number, verdict.at, said)
 
 
 def last_verdict(ledger: Ledger, version: Version) -> Verdict | None:
     """The newest verdict over a version."""
-    query = (
-        sa.select(verdicts)
-        .where(verdicts.c.model == version.model, verdicts.c.number == version.number)
-        .order_by(verdicts.c.at.desc())
-    )
-    with ledger.read() as conn:
-        row = conn.execute(query).first()
-    if row is None:
+    with ledger.read() as connection:
+        kept = verdicts.newest(connection, version.model, version.number)
+    if kept is None:
         return None
-    checks = tuple(Check(**check) for check in row.checks)
-    absent = tuple(version.summary.get("absent", ()))
-    return Verdict(row.model, row.number, row.at, checks, absent, row.digest)
+    checks = tuple(Check(**check) for check in kept.checks)
+    return Verdict(kept.model, kept.number, kept.at, checks, _absent(version), kept.digest, kept.whole)
+
+
+def _absent(version: Version) -> tuple[str, ...]:
+    return tuple(version.summary.get("absent", ()))

@@ -1,8 +1,9 @@
 """The audit trail: each entry holds the digest of the one before it, so that no later change goes unseen.
 
 An entry is written in the same transaction as what it tells of. `verify` finds an entry that was edited, removed or
-put in, at the end too, and transitions or rollouts that no longer say what the trail says. Somebody who may write the
-whole database can forge a whole new trail: note the digest of `head` elsewhere, and give it to `verify` as `known`.
+put in, at the end too, transitions or rollouts that no longer say what the trail says, and verdicts that no longer say
+what they said. Somebody who may write the whole database can forge a whole new trail: note the digest of `head`
+elsewhere, and give it to `verify` as `known`.
 """
 
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from typing import Any
 import msgspec
 import sqlalchemy as sa
 
+from outlast.registry import verdicts
 from outlast.storage.ledger import Ledger, lock
 from outlast.storage.ledger.schema import audit, marks, rollouts, transitions
 from outlast.types import FORMAT, digest_of, utc
@@ -103,7 +105,8 @@ def verify(ledger: Ledger, *, known: str | None = None) -> Broken | None:
             before, found = entry, found or entry.digest == known
             if entry.action == TRANSITION:
                 written[entry.object, entry.detail["sequence"]] = entry
-        return _ends(connection, before) or _known(found, known, before) or _agrees(connection, written)
+        broken = _ends(connection, before) or _known(found, known, before) or _agrees(connection, written)
+        return broken or _proven(connection)
 
 
 def plainly(text: str) -> str:
@@ -195,4 +198,20 @@ def _agrees(connection: sa.Connection, written: dict[tuple[str, int], Entry]) ->
     for model, version in live.items():
         if version is not None:
             return Broken(0, f"Model '{model}' has lost its rollout, version {version} was live: somebody removed it")
+    return None
+
+
+def _proven(connection: sa.Connection) -> Broken | None:
+    """Whether the verdicts say what they said when they were written, and none is missing that let a version out."""
+    kept = verdicts.every(connection)
+    for one in kept:
+        if not one.whole:
+            what = f"Verdict {one.digest[:12]} about version {one.number} of model '{one.model}'"
+            return Broken(0, f"{what} does not say what it said when it was written: somebody edited it")
+    known = {one.digest for one in kept}
+    named = sa.select(transitions).where(transitions.c.verdict_digest.is_not(None)).order_by(transitions.c.id)
+    for row in connection.execute(named):
+        if row.verdict_digest not in known:
+            what = f"Verdict {row.verdict_digest[:12]}, which let version {row.to_version} of model '{row.model}' out"
+            return Broken(0, f"{what}, is missing: somebody removed or edited it")
     return None

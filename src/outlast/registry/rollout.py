@@ -7,7 +7,7 @@ from typing import Any, Literal
 import sqlalchemy as sa
 
 from outlast.errors import Conflict, NotFound, Refused
-from outlast.registry import audit
+from outlast.registry import audit, verdicts
 from outlast.registry.versions import find_in, hold, unknown
 from outlast.storage.ledger import Ledger
 from outlast.storage.ledger import schema as tables
@@ -149,12 +149,17 @@ def _passed(connection: sa.Connection, model: str, number: int, verdict: str | N
     what = f"Version {number} of model '{model}' cannot go live"
     if verdict is None:
         raise Refused(f"{what} without a verdict: `outlast promote {model}@{number}` asks for one")
-    row = connection.execute(sa.select(tables.verdicts).where(tables.verdicts.c.digest == verdict)).one_or_none()
+    row = verdicts.read(connection, verdict)
     if row is None:
         raise NotFound(f"{what} on verdict {verdict[:12]}, which is not in the ledger: ask for a new verdict")
     if (row.model, row.number) != (model, number):
         whose = f"version {row.number} of model '{row.model}'"
         raise Refused(f"{what} on verdict {verdict[:12]}, which is about {whose}: ask for one about this version")
+    if not row.whole:
+        raise Refused(
+            f"{what} on verdict {verdict[:12]}, which was edited after it was written: "
+            f"`outlast promote {model}@{number}` asks for a new one, `outlast doctor` looks for more"
+        )
     if not row.passed:
         raise Refused(f"{what}: it did not pass verdict {verdict[:12]}; see why with `outlast show {model}@{number}`")
 
