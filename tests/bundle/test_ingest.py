@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from outlast.bundle.ingest import MARGIN, decode_facts, fill, fit_schema, update
+from outlast.bundle.ingest import MARGIN, decode_facts, fill, fit_schema, not_ahead, update
 from outlast.data.schema import Field, Schema, types
 from outlast.errors import DataError, RequestError
 from outlast.features.compiled import CompiledLookup, compile_lookup
@@ -97,6 +97,16 @@ def test_a_file_of_other_types_is_refused(change: dict[str, Any], says: str) -> 
     with pytest.raises(DataError) as caught:
         fit_schema("landings", SCHEMA, frame, REQUIRED)
     assert says in str(caught.value)
+
+
+def test_facts_a_day_ahead_are_taken_and_later_ones_refused() -> None:
+    not_ahead("landings", rows((1, "N1", 24, 3)), "at", at=START)
+    not_ahead("landings", rows((1, "N1", 9999, 3)), None, at=START)
+    with pytest.raises(RequestError) as caught:
+        not_ahead("landings", rows((1, "N1", 0, 3), (2, "N1", 25, 4), (3, "N1", 26, 4)), "at", at=START)
+    assert "Fact 1 of 'landings', field 'at' is 2024-01-02 01:00:00" in str(caught.value)
+    assert "until now, 2024-01-01 00:00 UTC, or 1d ahead of it at most" in str(caught.value)
+    assert caught.value.details == {"row": 1, "field": "at"}
 
 
 def test_new_facts_are_written_for_every_lookup_once(store: FreshValues) -> None:

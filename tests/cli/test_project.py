@@ -51,6 +51,16 @@ def test_check_compares_the_data_with_those_of_the_version_before(run, folder: P
     assert not found["waiting"]["blocks"]
 
 
+def test_check_counts_rows_from_the_future_and_lets_them_pass(run, bare: Path) -> None:
+    file = bare / "data" / "backlog.csv"
+    text = file.read_text().rstrip("\n")
+    file.write_text(f"{text}\nnorth,2099-01-01T00:00:00,7\nsouth,2098-01-01T00:00:00,7\n")
+    done = run("check", "--json")
+    (finding,) = done.json["findings"]
+    assert (done.code, finding["where"], finding["column"], finding["blocks"]) == (0, "backlog", "counted_at", False)
+    assert finding["says"].startswith(f"2 of {text.count(chr(10)) + 2:,} rows are in the future, up to 2099-01-01 00:10")
+
+
 UNREADABLE = [
     ("outlast.toml", "owner =", "ownr =", 2, "did you mean 'owner'?"),
     ("outlast.toml", "[gate]", "[gate", 2, "not valid TOML"),

@@ -7,7 +7,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from outlast.journal.reading import joined, label_history
+from outlast.journal.reading import facts, joined, label_history
 from outlast.project.workspace import Workspace
 
 ROW = {
@@ -139,6 +139,20 @@ def test_a_pushed_fact_is_seen_by_the_next_answer(run, folder: Path, tmp_path: P
     assert (done.json["rows"], done.json["lookups"]) == (1, 1)
     (answer,) = run("predict", "--row", json.dumps(ROW), "--json").json
     assert answer["features"]["open_orders"] == 77
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl"])
+def test_a_file_with_a_fact_from_the_future_is_not_taken(run, folder: Path, tmp_path: Path, kind: str) -> None:
+    file = tmp_path / f"counted.{kind}"
+    file.write_text(
+        "warehouse,counted_at,open_orders\nsouth,2025-06-02T14:00:00,77\nsouth,2099-06-02T14:00:00,78\n"
+        if kind == "csv"
+        else '{"warehouse": "south", "counted_at": "2099-06-02T14:00:00Z", "open_orders": 77}\n'
+    )
+    done = run("push", "backlog", str(file))
+    assert (done.code, "'counted_at' is 2099-06-02 14:00:00" in done.err) == (1, True), done.err
+    assert "still to come" in done.err
+    assert facts(Workspace.find(folder), "backlog").collect().is_empty()
 
 
 @pytest.mark.parametrize(

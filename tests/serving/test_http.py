@@ -4,6 +4,7 @@ import json
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 
 import httpx
 import msgspec
@@ -14,6 +15,7 @@ from running import Running, eventually
 
 from outlast.journal import reading
 from outlast.journal.spelling import from_text
+from outlast.types import now
 
 JSON = {"content-type": "application/json"}
 BIG = b'{"origin": "' + b"x" * 10_000_000 + b'"}'
@@ -414,6 +416,19 @@ def test_a_fact_changes_what_is_answered_next(server: Running, client: httpx.Cli
     assert wind() == 3.5
     kept = reading.facts(server.workspace, "weather").collect()["row"].to_list()
     assert [from_text(one)["wind"] for one in kept] == [17.5, 17.5, 3.5]
+
+
+def test_a_fact_from_the_future_is_refused_and_nothing_of_its_request_kept(
+    server: Running, client: httpx.Client
+) -> None:
+    before = reading.facts(server.workspace, "weather").collect().height
+    ahead = [{"origin": "LGA", "at": (now() + timedelta(hours=hours)).isoformat(), "wind": 1.0} for hours in (23, 25)]
+    answer = client.post("/facts/weather", json={"rows": ahead})
+    check(answer, 422, f"Fact 1 of 'weather', field 'at' is {ahead[1]['at'][:10]}")
+    assert "which is still to come: expected a moment until now, " in answer.json()["error"]["message"]
+    assert (answer.json()["error"]["row"], answer.json()["error"]["field"]) == (1, "at")
+    assert reading.facts(server.workspace, "weather").collect().height == before
+    client.post("/facts/weather", json=ahead[0]).raise_for_status()
 
 
 @pytest.mark.parametrize(

@@ -10,13 +10,15 @@ from outlast.bundle.requests import MISSING, converters, kind_of
 from outlast.data.schema import Schema, types
 from outlast.errors import DataError, RequestError, nearest
 from outlast.features.compiled import CompiledLookup
-from outlast.features.facts import ENTITY, KNOWN, UNTIL, facts_of, superseded
+from outlast.features.facts import ENTITY, KNOWN, UNTIL, facts_of, instants, superseded
 from outlast.features.online import kept, to_store
 from outlast.storage.fresh import FreshValues
-from outlast.types import micros
+from outlast.types import micros, span, utc
 
 MARGIN = timedelta(days=2)
 """How much longer than its reach a lookup's facts are kept, for questions that are asked late."""
+AHEAD = timedelta(days=1)
+"""How far ahead of our clock a fact may be dated, since clocks and time zones differ."""
 _AT_ONCE = 20_000
 """Facts in one transaction of a fill, so that facts that arrive meanwhile wait for a moment only."""
 
@@ -64,6 +66,21 @@ def fit_schema(name: str, schema: Schema, frame: pl.DataFrame, required: Sequenc
     if holes:
         raise DataError(f"The facts for '{name}' have rows without '{holes[0]}', which names or dates a fact")
     return fitted
+
+
+def not_ahead(name: str, frame: pl.DataFrame, time: str | None, *, at: datetime) -> None:
+    """Refuse facts dated further ahead than clocks differ: nothing sees them for long, and they hide a feed's end."""
+    if time is None:
+        return
+    late = frame.select(pl.int_range(pl.len()), pl.col(time).cast(pl.String), instants(time).alias(KNOWN))
+    late = late.filter(pl.col(KNOWN) > micros(at + AHEAD))
+    if late.height:
+        row, given, _ = late.row(0)
+        raise RequestError(
+            f"Fact {row} of '{name}', field '{time}' is {given}, which is still to come: expected a moment "
+            f"until now, {utc(at):%Y-%m-%d %H:%M} UTC, or {span(AHEAD)} ahead of it at most",
+            details={"row": row, "field": time},
+        )
 
 
 def _lose_nothing(name: str, wanted: Mapping[str, pl.DataType], frame: pl.DataFrame) -> None:

@@ -1,20 +1,23 @@
 """What can be said of a project before it is trained: contract, sources, rules, label, lookups and functions."""
 
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from functools import partial
 from typing import Any
 
 import polars as pl
 
 from outlast.bundle.decisions import check_payoff, outcomes
+from outlast.data.sources import reading
 from outlast.errors import OutlastError, nearest
 from outlast.features.compiled import compile_lookup
+from outlast.features.facts import known_at
 from outlast.gates.checks import contract_complete
 from outlast.journal.sources import Sources, schemas_before
 from outlast.project.declare import Lookup
 from outlast.project.loader import Project
 from outlast.training.dataset import cutoff_of, questions, with_features, with_labels
-from outlast.types import now
+from outlast.types import micros, now
 
 SAMPLE = 50
 Finding = dict[str, Any]
@@ -26,6 +29,7 @@ def findings(project: Project) -> list[Finding]:
     found = [*_contract(project), *_sources(project, sources)]
     if not any(one["blocks"] and one["where"] == "model.py" for one in found):
         found += _data(project, sources)
+        found += _ahead(project, sources, now())
         found += _features(project, sources)
     return sorted(found, key=lambda one: not one["blocks"])
 
@@ -61,6 +65,26 @@ def _data(project: Project, sources: Sources) -> Iterator[Finding]:
     for name, violations in found.items():
         for one in violations:
             yield _finding(name, one.column, one.sentence, blocks=one.blocks)
+
+
+def _ahead(project: Project, sources: Sources, at: datetime) -> Iterator[Finding]:
+    """Rows that will be known only later: they stand in nobody's way, and are mostly a wrong clock or time zone."""
+    for source in project.model.sources:
+        if source.time is None:
+            continue
+        known = known_at(source)
+        ahead = (known > micros(at)).sum().alias("ahead")
+        frame = sources.frame(source).select(
+            pl.len(), ahead, known.cast(pl.Datetime("us")).max().cast(pl.String).alias("last")
+        )
+        with reading(source):
+            rows, count, last = frame.collect(engine="streaming").row(0)
+        if count:
+            says = (
+                f"{count:,} of {rows:,} rows are in the future, up to {last[:16]} UTC: nothing sees "
+                "them before then; see whether the clock and the time zone of what writes them are right"
+            )
+            yield _finding(source.name, source.time, says, blocks=False)
 
 
 def _features(project: Project, sources: Sources) -> Iterator[Finding]:

@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 
 from outlast.bundle.format import Bundle
-from outlast.bundle.ingest import decode_facts, fit_schema, update
+from outlast.bundle.ingest import decode_facts, fit_schema, not_ahead, update
 from outlast.bundle.lookups import read_back
 from outlast.bundle.predictor import open_bundle
 from outlast.data.schema import Schema, from_json
@@ -34,6 +34,7 @@ class Ingested:
 class _Reads:
     schema: Schema
     required: tuple[str, ...]
+    time: str | None
     lookups: list[CompiledLookup]
 
 
@@ -47,12 +48,16 @@ class Ingest:
         self._reads: dict[tuple[str, tuple[str, ...]], _Reads] = {}
 
     def take(self, source: str, rows: Sequence[Mapping[str, Any]] | pl.DataFrame, *, at: datetime) -> Ingested:
-        """Write facts once: to the journal, then to fresh values. Sending them again changes nothing."""
+        """Write facts once: to the journal, then to fresh values. Sending them again changes nothing.
+
+        None is taken when one of them is dated more than a day after `at`, the moment they come in.
+        """
         reads = self._reads_of(source)
         if isinstance(rows, pl.DataFrame):
             frame = fit_schema(source, reads.schema, rows, reads.required)
         else:
             frame = decode_facts(source, reads.schema, reads.required, rows)
+        not_ahead(source, frame, reads.time, at=at)
         self._journal.facts(source, frame.to_dicts(), at=at)
         update(self._workspace.fresh, reads.lookups, frame)
         return Ingested(source, frame.height, len({lookup.digest for lookup in reads.lookups}))
@@ -86,7 +91,7 @@ class Ingest:
                 "send rows of it to /predict, or new ones to where the source lies"
             )
         required = tuple(dict.fromkeys([*newest["key"], *([newest["time"]] if newest["time"] else [])]))
-        return _Reads(from_json(newest["schema"]), required, lookups)
+        return _Reads(from_json(newest["schema"]), required, newest["time"], lookups)
 
     def _versions(self) -> list[Bundle]:
         """The bundles that are served, can be rolled back to, or were trained last; each model's newest first."""
