@@ -10,11 +10,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from outlast.bundle.ingest import MARGIN, decode_facts, fill, fit_schema, not_ahead, update
+from outlast.bundle.ingest import MARGIN, decode_facts, fill, fit_schema, not_ahead, update, withdrawals
 from outlast.data.schema import Field, Schema, types
 from outlast.errors import DataError, RequestError
 from outlast.features.compiled import CompiledLookup, compile_lookup
-from outlast.features.facts import instants
+from outlast.features.facts import RETRACTED, instants
 from outlast.features.offline import look_up
 from outlast.features.online import frame_of, reader
 from outlast.project.declare import Source, latest, window
@@ -139,6 +139,98 @@ def test_a_fact_that_moved_to_another_entity_leaves_the_one_before_it(store: Fre
     fill(store, EVER, history.lazy(), now=START + timedelta(days=99))
     read = reader(EVER, store)
     assert [read(tail, hours(900)) for tail in ("N1", "N2", "N3", None)] == [[3], [4], [None], [None]]
+
+
+PLACES = Source("places", "p.csv", key=["tail", "id"], time="at", lag="5m")
+HOURLY = Source("hourly", "h.csv", key=["tail", "at"], time="at")
+PLACE = compile_lookup(latest(PLACES, "n", by="tail"), types(SCHEMA))
+HOUR = compile_lookup(window(HOURLY, by="tail", over="2d", many=pl.len(), total=pl.col("n").sum()), types(SCHEMA))
+
+
+def told(lookup: CompiledLookup, history: list[tuple[Any, ...]], tail: str, at: int) -> list[Any]:
+    """A lookup's values by trying every version of every fact: the last known before the moment is what holds."""
+    source = lookup.lookup.source
+    names = ("id", "tail", "at", "n")
+    versions: dict[tuple[Any, ...], tuple[int, tuple[Any, ...]]] = {}
+    for fact in history:
+        known = hours(fact[2]) + source.delay // timedelta(microseconds=1)
+        key = tuple(dict(zip(names, fact, strict=False))[name] for name in source.keys)
+        if known < at and known >= versions.get(key, (known, ()))[0]:
+            versions[key] = (known, fact)
+    held = [(known, key, fact) for key, (known, fact) in versions.items() if not fact[4] and fact[1] == tail]
+    if lookup.lookup.kind == "latest":
+        spelled_keys = [(known, "\x1f".join(map(str, key)), fact[3]) for known, key, fact in held]
+        return [max(spelled_keys)[2] if spelled_keys else None]
+    assert lookup.reach is not None
+    inside = [fact for known, _, fact in held if known >= at - lookup.reach // timedelta(microseconds=1)]
+    return [len(inside), sum(fact[3] for fact in inside)]
+
+
+@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@pytest.mark.parametrize("lookup", [EVER, DAY, PLACE, HOUR], ids=["latest", "window", "entity in key", "time in key"])
+@given(
+    history=st.lists(
+        st.tuples(
+            st.integers(1, 4), st.sampled_from(["N1", "N2"]), st.integers(0, 40), st.integers(0, 9), st.booleans()
+        ),
+        max_size=14,
+    ),
+    asked=st.lists(st.integers(0, 60), min_size=1, max_size=5),
+)
+def test_a_withdrawn_fact_is_gone_from_then_on_online_as_offline(
+    tmp_path_factory: pytest.TempPathFactory, lookup: CompiledLookup, history: Any, asked: list[int]
+) -> None:
+    frame = rows(*(fact[:4] for fact in history)).with_columns(
+        pl.Series(RETRACTED, [fact[4] for fact in history], dtype=pl.Boolean)
+    )
+    frame = withdrawals(frame, ["at", *lookup.lookup.source.keys])
+    arrived, filled = (FreshValues(tmp_path_factory.mktemp("fresh") / "fresh.db") for _ in range(2))
+    for part in frame.iter_slices(3):
+        update(arrived, [lookup], part)
+    fill(filled, lookup, frame.lazy(), now=START + timedelta(days=99))
+    asks = pl.DataFrame({"tail": ["N1", "N2"] * len(asked)})
+    moments = pl.Series([hours(n) + 1 for n in asked for _ in "12"], dtype=pl.Int64)
+    expected = [told(lookup, history, tail, at) for tail, at in zip(asks["tail"], moments, strict=True)]
+    assert [list(row) for row in look_up(lookup, frame.lazy(), asks, moments).rows()] == expected
+    for store in (arrived, filled):
+        read = reader(lookup, store)
+        assert [read(tail, at) for tail, at in zip(asks["tail"], moments, strict=True)] == expected
+        store.close()
+
+
+def test_a_withdrawal_is_decoded_by_its_mark_and_keeps_only_key_and_moment() -> None:
+    given = [{"id": 1, "at": START, "retracted": True, "n": 3}, {"id": 2, "at": START, "n": 4, "retracted": False}]
+    found = withdrawals(decode_facts("landings", SCHEMA, REQUIRED, given), REQUIRED)
+    assert found.rows() == [(1, None, START, None, True), (2, None, START, 4, False)]
+    plain = decode_facts("landings", SCHEMA, REQUIRED, given[1:])
+    assert RETRACTED not in plain.columns
+    assert withdrawals(plain, REQUIRED, every=True).rows() == [(2, None, START, None, True)]
+    file = pl.DataFrame({"id": [1, 2, 3], "at": [START] * 3, "retracted": [True, False, None]})
+    assert fit_schema("landings", SCHEMA, file, REQUIRED)[RETRACTED].to_list() == [True, False, False]
+
+
+@pytest.mark.parametrize("mark", ["yes", 1, [True]])
+def test_a_mark_that_is_no_truth_value_is_refused(mark: object) -> None:
+    with pytest.raises(
+        RequestError, match=r"field 'retracted' is .*: expected true, which withdraws the fact"
+    ) as caught:
+        decode_facts("landings", SCHEMA, REQUIRED, [{"id": 1, "at": START, "retracted": mark}])
+    assert caught.value.details == {"row": 0, "field": "retracted"}
+    file = pl.DataFrame({"id": [1], "at": [START], "retracted": ["true"]})
+    with pytest.raises(DataError, match="column 'retracted' of String: expected true"):
+        fit_schema("landings", SCHEMA, file, REQUIRED)
+
+
+def test_a_column_of_that_name_is_a_column_and_the_shorthand_is_refused() -> None:
+    own = Schema([*SCHEMA.fields, Field("retracted", "Boolean", 0.5)])
+    whole = {"id": 1, "at": START, "n": 3, "retracted": True}
+    found = decode_facts("landings", own, REQUIRED, [whole, {"id": 2, "at": START, "retracted": False}])
+    assert (found["retracted"].to_list(), RETRACTED in found.columns) == ([True, False], False)
+    assert RETRACTED not in fit_schema("landings", own, pl.DataFrame([whole]), REQUIRED).columns
+    with pytest.raises(
+        RequestError, match=r"'retracted', which is a column of this source.*push landings FILE --retract"
+    ):
+        decode_facts("landings", own, REQUIRED, [whole, {"id": 2, "at": START, "retracted": True}])
 
 
 facts_strategy = st.lists(

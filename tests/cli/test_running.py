@@ -142,6 +142,39 @@ def test_a_pushed_fact_is_seen_by_the_next_answer(run, folder: Path, tmp_path: P
 
 
 @pytest.mark.parametrize("kind", ["csv", "jsonl"])
+def test_a_pushed_fact_is_withdrawn_by_its_key(run, folder: Path, tmp_path: Path, kind: str) -> None:
+    file, gone = tmp_path / "counted.jsonl", tmp_path / f"gone.{kind}"
+    file.write_text('{"warehouse": "south", "counted_at": "2025-06-02T14:00:00Z", "open_orders": 77}\n')
+    gone.write_text(
+        "warehouse,counted_at\nsouth,2025-06-02T14:00:00\n"
+        if kind == "csv"
+        else '{"warehouse": "south", "counted_at": "2025-06-02T14:00:00Z"}\n'
+    )
+    (before,) = run("predict", "--row", json.dumps(ROW), "--json").json
+    run("push", "backlog", str(file))
+    (meanwhile,) = run("predict", "--row", json.dumps(ROW), "--json").json
+    assert run("push", "backlog", str(gone), "--retract").out == (
+        "1 facts of backlog taken, 1 of them withdrawals; 1 lookup reads them\n"
+    )
+    (after,) = run("predict", "--row", json.dumps(ROW), "--json").json
+    assert meanwhile["features"]["open_orders"] == 77
+    assert after["features"] == before["features"]
+    assert run("check", "--json").json["findings"] == []
+
+
+def test_a_withdrawn_delivery_is_no_label_any_more(run, folder: Path, tmp_path: Path) -> None:
+    labelled = run("train", "--json").json["version"]["summary"]["rows"]["labelled"]
+    with (folder / "data" / "deliveries.csv").open() as deliveries:
+        names, first = (deliveries.readline().strip().split(",") for _ in range(2))
+    told = dict(zip(names, first, strict=True))
+    gone = tmp_path / "gone.jsonl"
+    moment = f"{told['delivered_at'][:10]}T23:59:59Z"
+    gone.write_text(json.dumps({"order_id": told["order_id"], "delivered_at": moment, "retracted": True}))
+    assert run("push", "deliveries", str(gone), "--json").json["retracted"] == 1
+    assert run("train", "--json").json["version"]["summary"]["rows"]["labelled"] == labelled - 1
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl"])
 def test_a_file_with_a_fact_from_the_future_is_not_taken(run, folder: Path, tmp_path: Path, kind: str) -> None:
     file = tmp_path / f"counted.{kind}"
     file.write_text(

@@ -13,9 +13,13 @@ import pytest
 from late_project import ROW
 from running import Running, eventually
 
+from outlast.bundle.predictor import Predictor, open_bundle
 from outlast.journal import reading
+from outlast.journal.sources import over_history, sources_of
 from outlast.journal.spelling import from_text
-from outlast.types import now
+from outlast.project.workspace import Workspace
+from outlast.registry.versions import find
+from outlast.types import ModelRef, now
 
 JSON = {"content-type": "application/json"}
 BIG = b'{"origin": "' + b"x" * 10_000_000 + b'"}'
@@ -409,13 +413,44 @@ def test_a_fact_changes_what_is_answered_next(server: Running, client: httpx.Cli
     assert wind() is None
     known = {"origin": "JFK", "at": "2014-03-01T11:00:00Z", "wind": 17.5}
     answer = client.post("/facts/weather", json={"rows": [known]})
-    assert answer.json() == {"source": "weather", "accepted": 1, "lookups": 1}
+    assert answer.json() == {"source": "weather", "accepted": 1, "retracted": 0, "lookups": 1}
     assert wind() == 17.5
     client.post("/facts/weather", json=known).raise_for_status()
     client.post("/facts/weather", json={**known, "wind": 3.5}).raise_for_status()
     assert wind() == 3.5
     kept = reading.facts(server.workspace, "weather").collect()["row"].to_list()
     assert [from_text(one)["wind"] for one in kept] == [17.5, 17.5, 3.5]
+
+
+def test_a_withdrawn_fact_is_not_seen_from_then_on_and_history_says_the_same(
+    server: Running, client: httpx.Client
+) -> None:
+    def seen(at: str) -> dict[str, object]:
+        found = client.post("/predict/late", json=row(decide_at=at, tailnum="W1")).json()
+        return from_text(str(journal(server, found["prediction_id"])["features"]))
+
+    landing = {"flight": "W-1", "tailnum": "W1", "landed_at": "2014-05-01T10:00:00Z", "arr_delay": 44.0}
+    wind = {"origin": "JFK", "at": "2014-05-01T10:00:00Z", "wind": 9.25}
+    client.post("/facts/landings", json=landing).raise_for_status()
+    client.post("/facts/weather", json=wind).raise_for_status()
+    assert [seen("2014-05-01T12:00:00Z")[name] for name in ("delay_1d", "wind")] == [44.0, 9.25]
+    gone = {"flight": "W-1", "landed_at": "2014-05-01T11:00:00Z", "retracted": True}
+    answer = client.post("/facts/landings", json={"rows": [gone]})
+    assert answer.json() == {"source": "landings", "accepted": 1, "retracted": 1, "lookups": 1}
+    client.post("/facts/weather", json={**wind, "wind": None, "retracted": True}).raise_for_status()
+    asked = ["2014-05-01T11:05:00Z", "2014-05-01T11:05:00.000001Z", "2014-05-01T12:00:00Z"]
+    online = [seen(at) for at in asked]
+    assert [one["delay_1d"] for one in online] == [44.0, None, None]
+    assert [one["wind"] for one in online] == [None, None, None]
+    workspace = Workspace.find(server.workspace.root)
+    bundle = open_bundle(workspace, find(workspace.ledger, ModelRef("late", 1)).digest)
+    predictor = Predictor(bundle, 1, workspace.fresh)
+    look_up = over_history(sources_of(workspace, bundle), predictor.lookups)
+    rows = [row(decide_at=at, tailnum="W1") for at in asked]
+    assert [one.features for one in predictor.predict(rows, at=now(), look_up=look_up)] == online
+    assert not [one for one in sources_of(workspace, bundle).violations({})["landings"] if one.blocks]
+    workspace.fresh.close()
+    workspace.ledger.dispose()
 
 
 def test_a_fact_from_the_future_is_refused_and_nothing_of_its_request_kept(
@@ -440,6 +475,8 @@ def test_a_fact_from_the_future_is_refused_and_nothing_of_its_request_kept(
         ({"origin": "JFK"}, "'at'"),
         ({"origin": "JFK", "at": "soon", "wind": 1}, "'at'"),
         ({"origin": "JFK", "at": "2014-03-01T11:00:00Z", "wind": "strong"}, "'wind'"),
+        ({"origin": "JFK", "at": "2014-03-01T11:00:00Z", "retracted": "yes"}, "field 'retracted' is the text 'yes'"),
+        ({"origin": "JFK", "retracted": True}, "'at' is missing"),
     ],
 )
 def test_a_wrong_fact_is_refused(client: httpx.Client, body: object, said: str) -> None:

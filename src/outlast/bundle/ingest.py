@@ -10,26 +10,35 @@ from outlast.bundle.requests import MISSING, converters, kind_of
 from outlast.data.schema import Schema, types
 from outlast.errors import DataError, RequestError, nearest
 from outlast.features.compiled import CompiledLookup
-from outlast.features.facts import ENTITY, KNOWN, UNTIL, facts_of, instants, superseded
+from outlast.features.facts import ENTITY, KNOWN, RETRACTED, UNTIL, facts_of, instants, superseded
 from outlast.features.online import kept, to_store
 from outlast.storage.fresh import FreshValues
 from outlast.types import micros, span, utc
 
 MARGIN = timedelta(days=2)
 """How much longer than its reach a lookup's facts are kept, for questions that are asked late."""
+MARK = "retracted"
+"""What a caller writes in a row that withdraws the fact with its key."""
 AHEAD = timedelta(days=1)
 """How far ahead of our clock a fact may be dated, since clocks and time zones differ."""
 _AT_ONCE = 20_000
 """Facts in one transaction of a fill, so that facts that arrive meanwhile wait for a moment only."""
 
 
-def decode_facts(name: str, schema: Schema, required: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> pl.DataFrame:
-    """Rows as callers send them, as a frame of the source's types."""
+def decode_facts(
+    name: str, schema: Schema, required: Sequence[str], rows: Sequence[Mapping[str, Any]], *, mark: str = MARK
+) -> pl.DataFrame:
+    """Rows as callers send them, as a frame of the source's types.
+
+    A row with `mark` withdraws the fact with its key; a source's own column of that name is a column like others.
+    """
     convert = converters(schema.fields)
     columns: dict[str, list[Any]] = {column: [] for column in convert}
+    withdrawn: list[bool] = []
     for index, row in enumerate(rows):
         if not isinstance(row, Mapping):
             raise RequestError(f"Fact {index} of '{name}' is not an object of fields", details={"row": index})
+        withdrawn.append(_marked(name, row, index, (mark, convert, required)))
         for column, (to, expected) in convert.items():
             given = row.get(column)
             value = None if given is None else to(given)
@@ -40,11 +49,44 @@ def decode_facts(name: str, schema: Schema, required: Sequence[str], rows: Seque
                     details={"row": index, "field": column},
                 )
             columns[column].append(value)
-    return pl.DataFrame(columns, schema=types(schema))
+    return _withdrawn(pl.DataFrame(columns, schema=types(schema)), pl.Series(RETRACTED, withdrawn, dtype=pl.Boolean))
+
+
+def _marked(name: str, row: Mapping[str, Any], index: int, how: tuple[str, Mapping[str, Any], Sequence[str]]) -> bool:
+    """Whether a row withdraws a fact; a doubt is an error, since the two readings are each other's contrary."""
+    mark, known, required = how
+    given = row.get(mark)
+    if given is None or (mark in known and (given is not True or not set(row) <= {mark, *required} < set(known))):
+        return False
+    place = {"row": index, "field": mark}
+    if mark in known:
+        raise RequestError(
+            f"Fact {index} of '{name}' has its key, its moment and '{mark}', which is a column of this source: give "
+            f"its other columns too, or withdraw the fact with `outlast push {name} FILE --retract`",
+            details=place,
+        )
+    if not isinstance(given, bool):
+        says = f"is {kind_of(given)}: expected true, which withdraws the fact with this key, or false"
+        raise RequestError(f"Fact {index} of '{name}', field '{mark}' {says}", details=place)
+    return given
+
+
+def _withdrawn(frame: pl.DataFrame, mark: pl.Series) -> pl.DataFrame:
+    return frame.with_columns(mark.alias(RETRACTED)) if mark.any() else frame
+
+
+def withdrawals(frame: pl.DataFrame, required: Sequence[str], *, every: bool = False) -> pl.DataFrame:
+    """Facts of which the withdrawn, or `every` one, keep only what names and dates them."""
+    if every:
+        frame = frame.with_columns(pl.lit(True).alias(RETRACTED))
+    if RETRACTED not in frame.columns:
+        return frame
+    said = [name for name in frame.columns if name not in {RETRACTED, *required}]
+    return frame.with_columns(pl.when(~pl.col(RETRACTED)).then(pl.col(said)) if said else [])
 
 
 def _hint(row: Mapping[str, Any], known: Mapping[str, Any]) -> str:
-    unknown = next((str(name)[:60] for name in row if name not in known), None)
+    unknown = next((str(name)[:60] for name in row if name not in known and name != MARK), None)
     return "" if unknown is None else f" ('{unknown}' is not a field: {nearest(unknown, known)})"
 
 
@@ -65,7 +107,20 @@ def fit_schema(name: str, schema: Schema, frame: pl.DataFrame, required: Sequenc
     holes = [column for column in required if fitted[column].null_count()]
     if holes:
         raise DataError(f"The facts for '{name}' have rows without '{holes[0]}', which names or dates a fact")
-    return fitted
+    return _withdrawn(fitted, _marks(name, frame, wanted))
+
+
+def _marks(name: str, frame: pl.DataFrame, wanted: Mapping[str, pl.DataType]) -> pl.Series:
+    """Which of a file's rows withdraw a fact."""
+    if MARK in wanted or MARK not in frame.columns:
+        return pl.Series(dtype=pl.Boolean)
+    given = frame[MARK]
+    if given.dtype not in (pl.Boolean, pl.Null):
+        raise DataError(
+            f"The facts for '{name}' have a column '{MARK}' of {given.dtype}: expected true, which withdraws the fact "
+            "with this key, or false"
+        )
+    return given.cast(pl.Boolean).fill_null(False)
 
 
 def not_ahead(name: str, frame: pl.DataFrame, time: str | None, *, at: datetime) -> None:

@@ -105,6 +105,7 @@ def label(
 def push(
     source: str = typer.Argument(..., help="The source, by its name in model.py."),
     file: Path = typer.Argument(..., help="New facts: a Parquet, CSV or JSON-lines file."),
+    retract: bool = typer.Option(False, "--retract", help="Withdraw these facts; the key and a moment are enough."),
     json: bool = places.JSON,
 ) -> None:
     """Bring new facts of a source, for lookups to see."""
@@ -114,12 +115,13 @@ def push(
 
     place = places.workspace()
     with Journal(place) as journal:
-        done = Ingest(place, journal).take(source, read_facts(file), at=places.at())
+        done = Ingest(place, journal).take(source, read_facts(file), at=places.at(), retract=retract)
     if json:
         screen.as_json(vars(done))
     else:
         lookups = "1 lookup reads" if done.lookups == 1 else f"{done.lookups} lookups read"
-        print(f"{done.rows:,} facts of {source} taken; {lookups} them")
+        withdrawn = f", {done.retracted:,} of them withdrawals" if done.retracted else ""
+        print(f"{done.rows:,} facts of {source} taken{withdrawn}; {lookups} them")
 
 
 def tick(json: bool = places.JSON) -> None:

@@ -13,6 +13,8 @@ from outlast.project.declare import Source
 SEPARATOR = "\x1f"
 _MICROSECOND = timedelta(microseconds=1)
 ENTITY, KEY, KNOWN, UNTIL = "__entity", "__key", "__known", "__until"
+RETRACTED = "__retracted"
+"""The column, where a source's rows have one, that marks a row as the withdrawal of the fact with its key."""
 
 
 def measure_names(compiled: CompiledLookup) -> list[str]:
@@ -24,8 +26,9 @@ def facts_of(compiled: CompiledLookup, frame: pl.LazyFrame) -> pl.DataFrame:
     """A source's rows as facts of a lookup: those with a key and a moment.
 
     A fact repeated with the same key and moment counts once, the last to arrive. A version without an entity stays:
-    it takes the versions before it away from whom they named.
+    it takes the versions before it away from whom they named. So does a retraction, whatever it names.
     """
+    withdrawn = RETRACTED in frame.collect_schema()
     lookup, names = compiled.lookup, measure_names(compiled)
     measures = [
         stored(expr, logical, physical).alias(name)
@@ -33,10 +36,12 @@ def facts_of(compiled: CompiledLookup, frame: pl.LazyFrame) -> pl.DataFrame:
             names, compiled.measures, compiled.logical, compiled.physical, strict=True
         )
     ]
-    raw = steady(frame.select(_columns(compiled)).collect(engine="streaming"))
+    columns = [*_columns(compiled), *([RETRACTED] if withdrawn else [])]
+    raw = steady(frame.select(columns).collect(engine="streaming"))
+    entity = spelled(lookup.fact_entity)
     return (
         raw.select(
-            spelled(lookup.fact_entity).alias(ENTITY),
+            (pl.when(~pl.col(RETRACTED)).then(entity) if withdrawn else entity).alias(ENTITY),
             spelled(lookup.source.keys, nulls=True).alias(KEY),
             known_at(lookup.source).alias(KNOWN),
             *measures,

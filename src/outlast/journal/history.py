@@ -4,6 +4,7 @@ import polars as pl
 
 from outlast.bundle.ingest import decode_facts
 from outlast.data.schema import Schema
+from outlast.features.facts import RETRACTED
 from outlast.journal.reading import facts
 from outlast.journal.spelling import from_text
 from outlast.project.declare import Source
@@ -11,6 +12,9 @@ from outlast.project.workspace import Workspace
 
 
 def pushed(workspace: Workspace, source: Source, schema: Schema) -> pl.DataFrame:
-    """The facts of a source that came through `push` and POST /facts, in the order they came, as the source's types."""
+    """The facts of a source that came through `push` and POST /facts, in the order they came, as the source's types.
+
+    Where some withdraw others, the column RETRACTED marks them.
+    """
     rows = facts(workspace, source.name).sort("at", maintain_order=True).collect()["row"].to_list()
-    return decode_facts(source.name, schema, (), [from_text(row) for row in rows])
+    return decode_facts(source.name, schema, (), [from_text(row) for row in rows], mark=RETRACTED)

@@ -8,12 +8,13 @@ from typing import Any
 import polars as pl
 
 from outlast.bundle.format import Bundle
-from outlast.bundle.ingest import decode_facts, fit_schema, not_ahead, update
+from outlast.bundle.ingest import decode_facts, fit_schema, not_ahead, update, withdrawals
 from outlast.bundle.lookups import read_back
 from outlast.bundle.predictor import open_bundle
 from outlast.data.schema import Schema, from_json
 from outlast.errors import NotFound, RequestError, nearest
 from outlast.features.compiled import CompiledLookup
+from outlast.features.facts import RETRACTED
 from outlast.journal.journal import Journal
 from outlast.project.workspace import Workspace
 from outlast.registry.rollout import current
@@ -23,11 +24,12 @@ from outlast.types import ModelRef
 
 @dataclass(frozen=True)
 class Ingested:
-    """How many facts came in, and how many lookups they were written for."""
+    """How many facts came in, how many lookups they were written for, and how many of them withdraw another."""
 
     source: str
     rows: int
     lookups: int
+    retracted: int = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,6 +37,7 @@ class _Reads:
     schema: Schema
     required: tuple[str, ...]
     time: str | None
+    questions: bool
     lookups: list[CompiledLookup]
 
 
@@ -47,20 +50,30 @@ class Ingest:
         self._bundles: dict[str, Bundle] = {}
         self._reads: dict[tuple[str, tuple[str, ...]], _Reads] = {}
 
-    def take(self, source: str, rows: Sequence[Mapping[str, Any]] | pl.DataFrame, *, at: datetime) -> Ingested:
+    def take(
+        self, source: str, rows: Sequence[Mapping[str, Any]] | pl.DataFrame, *, at: datetime, retract: bool = False
+    ) -> Ingested:
         """Write facts once: to the journal, then to fresh values. Sending them again changes nothing.
 
-        None is taken when one of them is dated more than a day after `at`, the moment they come in.
+        None is taken when one of them is dated more than a day after `at`, the moment they come in. With `retract`,
+        every row withdraws the fact with its key, from the moment of the row on; else a row can say so itself.
         """
         reads = self._reads_of(source)
         if isinstance(rows, pl.DataFrame):
             frame = fit_schema(source, reads.schema, rows, reads.required)
         else:
             frame = decode_facts(source, reads.schema, reads.required, rows)
+        frame = withdrawals(frame, reads.required, every=retract)
+        retracted = int(frame[RETRACTED].sum()) if RETRACTED in frame.columns else 0
+        if retracted and reads.questions:
+            raise RequestError(
+                f"Source '{source}' holds the questions, and those are not withdrawn here: take the row out of where "
+                "the source lies"
+            )
         not_ahead(source, frame, reads.time, at=at)
         self._journal.facts(source, frame.to_dicts(), at=at)
         update(self._workspace.fresh, reads.lookups, frame)
-        return Ingested(source, frame.height, len({lookup.digest for lookup in reads.lookups}))
+        return Ingested(source, frame.height, len({lookup.digest for lookup in reads.lookups}), retracted)
 
     def sources(self) -> list[str]:
         """The sources that some version knows."""
@@ -91,7 +104,7 @@ class Ingest:
                 "send rows of it to /predict, or new ones to where the source lies"
             )
         required = tuple(dict.fromkeys([*newest["key"], *([newest["time"]] if newest["time"] else [])]))
-        return _Reads(from_json(newest["schema"]), required, newest["time"], lookups)
+        return _Reads(from_json(newest["schema"]), required, newest["time"], _asked_of(using[0], source), lookups)
 
     def _versions(self) -> list[Bundle]:
         """The bundles that are served, can be rolled back to, or were trained last; each model's newest first."""
@@ -108,3 +121,11 @@ class Ingest:
         if digest not in self._bundles:
             self._bundles[digest] = open_bundle(self._workspace, digest)
         return self._bundles[digest]
+
+
+def _asked_of(bundle: Bundle, source: str) -> bool:
+    """Whether a source holds a version's questions: it has all that is asked, and their time."""
+    manifest = bundle.manifest
+    kept = manifest["sources"][source]
+    asked = {field["name"] for field in (*manifest["asks"], *manifest["key"])}
+    return bool(manifest["time"] == kept["time"] and asked <= set(from_json(kept["schema"]).names))

@@ -14,6 +14,7 @@ from outlast.data.sources import reading, scan
 from outlast.data.validation import Violation, check
 from outlast.errors import FeatureError, NotFound, nearest
 from outlast.features.compiled import CompiledLookup
+from outlast.features.facts import KNOWN, RETRACTED, instants
 from outlast.features.offline import look_up
 from outlast.journal.history import pushed
 from outlast.project.declare import Source
@@ -37,12 +38,17 @@ class Sources:
         self._schemas: dict[str, Schema] = {}
 
     def frame(self, source: Source) -> pl.LazyFrame:
-        """The rows of a source, lazily; facts that were pushed come after those at its location."""
+        """The rows of a source, lazily; facts that were pushed come after those at its location.
+
+        Where some of them withdraw others, the column RETRACTED marks them, and they have little else.
+        """
         if source.name not in self._frames:
             came = pushed(self._project.workspace, source, self.schema(source)) if self._takes_facts(source) else _NONE
             self._pushed[source.name] = came.height
             here = self._scan(source)
             columns = [pl.col(field.name).cast(dtype_of(field.dtype)) for field in self.schema(source).fields]
+            if RETRACTED in came.columns:
+                columns.append(pl.lit(False).alias(RETRACTED))
             whole = pl.concat([here.select(columns), came.lazy()]) if came.height else here
             self._frames[source.name] = whole
         return self._frames[source.name]
@@ -80,7 +86,7 @@ class Sources:
         found = {}
         for source in self._project.model.sources:
             rules = self._project.contract.data.get(source.name)
-            frame = self.frame(source).select(field.name for field in self.schema(source).fields)
+            frame = _standing(source, self.frame(source)).select(field.name for field in self.schema(source).fields)
             question = source.name == self._project.model.question.name
             before_it = before.get(source.name)
             with reading(source):
@@ -111,6 +117,18 @@ class Sources:
             if name not in present:
                 raise FeatureError(f"Source '{source.name}' has no column '{name}': {nearest(name, present)}")
         return list(needed)
+
+
+def _standing(source: Source, frame: pl.LazyFrame) -> pl.LazyFrame:
+    """The rows that were not withdrawn: what was wrong with the others is mended by that."""
+    if RETRACTED not in frame.collect_schema():
+        return frame
+    at = pl.lit(0, pl.Int64) if source.time is None else instants(source.time)
+    gone = frame.filter(RETRACTED).group_by(source.keys).agg(at.max().alias(KNOWN))
+    told = frame.filter(~pl.col(RETRACTED)).join(
+        gone, on=source.keys, how="left", nulls_equal=True, maintain_order="left"
+    )
+    return told.filter(pl.col(KNOWN).is_null() | (at > pl.col(KNOWN)))
 
 
 def _from(folder: Path, location: str) -> str:

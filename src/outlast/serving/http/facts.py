@@ -14,13 +14,17 @@ from outlast.types import now
 
 
 async def facts(request: Request) -> Response:
-    """Take facts: {"rows": [...]} or one flat row. Sending the same again changes nothing."""
+    """Take facts: {"rows": [...]} or one flat row; one with "retracted": true withdraws the fact with its key.
+
+    Sending the same again changes nothing.
+    """
     parts, name = parts_of(request), request_id(request)
     source = request.path_params["source"]
     rows = _rows(await json_of(request))
     taken = await parts.aside(lambda: parts.ingest.take(source, rows, at=now()))
     parts.metrics.kept("facts", taken.rows)
-    return json_answer(msgspec.json.encode({"source": source, "accepted": taken.rows, "lookups": taken.lookups}), name)
+    said = {"source": source, "accepted": taken.rows, "retracted": taken.retracted, "lookups": taken.lookups}
+    return json_answer(msgspec.json.encode(said), name)
 
 
 def _rows(body: Any) -> list[Any]:

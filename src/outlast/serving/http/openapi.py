@@ -143,7 +143,8 @@ def _key(predictor: Predictor) -> Schema:
 def _facts() -> Schema:
     row: Schema = {"type": "object"}
     batch: Schema = {"type": "object", "properties": {"rows": {"type": "array", "items": row}}, "required": ["rows"]}
-    operation = _post("facts", "Tell facts of a source", {"anyOf": [batch, row]}, _accepted("source"))
+    what = "Tell facts of a source; a row with retracted: true withdraws the fact with its key"
+    operation = _post("facts", what, {"anyOf": [batch, row]}, _accepted("source"))
     operation["parameters"] = [{"name": "source", "in": "path", "required": True, "schema": _TEXT}]
     return operation
 
