@@ -9,6 +9,7 @@ from outlast.data.schema import Field
 
 Schema = dict[str, Any]
 _TEXT: Schema = {"type": "string"}
+_ANY: Schema = {"type": "object"}
 _TEXTS: Schema = {"type": "array", "items": _TEXT}
 _FAULTS = {
     "400": "The body or a header is malformed",
@@ -28,7 +29,9 @@ def document(predictors: Sequence[Predictor]) -> Schema:
     paths |= {f"/labels/{one.model}": {"post": _labels(one)} for one in predictors}
     paths |= {"/facts/{source}": {"post": _facts()}, "/invocations": {"post": _invocations(predictors)}}
     for path, what in _READS.items():
-        paths[path] = {"get": {"summary": what, "operationId": path.strip("/"), "responses": _reads(path, what)}}
+        paths[path] = {
+            "get": {"summary": what, "operationId": path.strip("/") or "index", "responses": _reads(path, what)}
+        }
     return {
         "openapi": "3.1.0",
         "info": {"title": "Outlast", "version": version("outlast"), "description": "Predictions, and what turned out."},
@@ -172,9 +175,12 @@ def _alone(name: str, schema: Schema) -> Schema:
 
 
 def _reads(path: str, what: str) -> Schema:
-    found: Schema = {"200": {"description": what}}
+    content: Schema = (
+        {"text/plain": {"schema": _TEXT}} if path == "/metrics" else {"application/json": {"schema": _ANY}}
+    )
+    found: Schema = {"200": {"description": what, "content": content}}
     if path in ("/livez", "/readyz"):
-        found["503"] = {"description": "Not now"}
+        found["503"] = {"description": "Not now", "content": content}
     return found
 
 
@@ -208,4 +214,5 @@ _READS = {
     "/readyz": "There is something to serve",
     "/metrics": "Counters and times, for Prometheus",
     "/openapi.json": "This description",
+    "/": "What is served, with an example of each",
 }
