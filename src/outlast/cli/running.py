@@ -88,18 +88,20 @@ def label(
     place = places.workspace()
     name = places.model_ref(model, place).name
     if file is not None:
-        count = label_file(place, name, file)
+        kept = label_file(place, name, file)
     elif value is not None and (prediction or key):
-        count = label_one(place, name, prediction_id=prediction, key=key, value=value)
+        kept = label_one(place, name, prediction_id=prediction, key=key, value=value)
     else:
         raise RequestError(
             "Nothing to label: give a FILE, or --value with --prediction or --key, "
             f"such as `outlast label {name} --key 123 --value true`"
         )
     if json:
-        screen.as_json({"model": name, "labels": count})
-    else:
-        print(f"{count:,} {'label' if count == 1 else 'labels'} kept for {name}")
+        screen.as_json({"model": name, **vars(kept)})
+        return
+    print(f"{kept.labels:,} {'label' if kept.labels == 1 else 'labels'} kept for {name}")
+    if kept.sentence:
+        print(f"  of them {kept.sentence}")
 
 
 def push(

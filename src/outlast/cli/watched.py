@@ -46,6 +46,8 @@ def _together(found: Report, total: Figures) -> None:
     screen.line("answers", f"{total.rows:,}, {total.warned:,} with warnings; {_counted(total.rungs)}")
     screen.line("decisions", _counted(total.decisions))
     screen.line("labels", f"{_percent(total.coverage)} of those due; {total.early:,} came early")
+    if found.strays is not None and found.strays.sentence:
+        screen.line("", f"of {found.strays.labels:,} for every version, {found.strays.sentence}")
     screen.line(found.metric, _said(total.metrics[found.metric]) + expected)
     screen.line("value", f"{_said(total.value)} {found.currency}".rstrip())
     screen.line("gain", f"{_said(total.gain_per_decision)} a decision, against the baseline")

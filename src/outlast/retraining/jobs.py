@@ -9,7 +9,7 @@ from outlast.bundle.ingest import MARGIN
 from outlast.bundle.lookups import read_back
 from outlast.data.schema import from_json
 from outlast.errors import StorageError
-from outlast.journal import journal
+from outlast.journal import journal, strays
 from outlast.monitoring.delivery import deliver
 from outlast.monitoring.subject import Subject, open_subject
 from outlast.monitoring.watch import judge_pending
@@ -69,9 +69,12 @@ def watch(shared: Shared, model: str, hold: Hold) -> tuple[bool, str]:
     cadence = shared.main(model).cadence
     counted = refresh(shared.workspace, model, cadence, now=shared.now, subject=subject, hold=hold)
     judged, raised = judge_pending(shared.workspace, model, now=shared.now, subject=subject, hold=hold)
-    if not counted and not judged:
+    hold()
+    found = strays.count(shared.workspace, model, now=shared.now)
+    told = f"; of {found.labels:,} labels {found.sentence}" if found is not None and found.sentence else ""
+    if not counted and not judged and found is None:
         return False, "nothing new"
-    return True, f"counted {counted} windows, judged {judged}, raised {raised} alerts"
+    return True, f"counted {counted} windows, judged {judged}, raised {raised} alerts{told}"
 
 
 def mirror(shared: Shared, model: str, hold: Hold) -> tuple[bool, str]:
