@@ -78,6 +78,15 @@ def span(length: timedelta) -> str:
     return "".join(words) or "0s"
 
 
+def counted(number: int, word: str, many: str | None = None) -> str:
+    """A number of things, in words.
+
+    >>> counted(1, "row"), counted(1200, "row"), counted(0, "entry", "entries")
+    ('1 row', '1,200 rows', '0 entries')
+    """
+    return f"{number:,} {word if number == 1 else many or f'{word}s'}"
+
+
 @dataclass(frozen=True)
 class ModelRef:
     """A model, and perhaps which of its versions: late-arrivals, late-arrivals@7, late-arrivals@live."""

@@ -154,7 +154,7 @@ def test_a_pushed_fact_is_withdrawn_by_its_key(run, folder: Path, tmp_path: Path
     run("push", "backlog", str(file))
     (meanwhile,) = run("predict", "--row", json.dumps(ROW), "--json").json
     assert run("push", "backlog", str(gone), "--retract").out == (
-        "1 facts of backlog taken, 1 of them withdrawals; 1 lookup reads them\n"
+        "1 fact of backlog taken, 1 withdrawal among them; 1 lookup reads them\n"
     )
     (after,) = run("predict", "--row", json.dumps(ROW), "--json").json
     assert meanwhile["features"]["open_orders"] == 77

@@ -123,7 +123,7 @@ def violation(blocks: bool) -> dict[str, Any]:
 def test_data_blocks_only_by_a_rule_that_blocks() -> None:
     assert data_sound({"violations": []}).passed is True
     warned = data_sound({"violations": [violation(False)]})
-    assert (warned.passed, "1 warnings" in warned.says) == (True, True)
+    assert (warned.passed, "1 warning" in warned.says) == (True, True)
     broken = data_sound({"violations": [violation(False), violation(True)]})
     assert (broken.passed, broken.says) == (False, "orders: Column 'weight' is missing")
     assert data_sound({}).passed is None

@@ -46,7 +46,7 @@ def test_facts_that_no_live_lookup_can_reach_are_forgotten(tmp_path: Path) -> No
 
     shared = Shared(workspace, NOW + timedelta(days=900))  # the feed stood still: nothing more is forgotten for it
     assert timedelta(days=1) + MARGIN == timedelta(days=3)
-    assert prune(shared, "", lambda: None) == (True, "forgot 1 facts that no lookup can reach")
+    assert prune(shared, "", lambda: None) == (True, "forgot 1 fact that no lookup can reach")
     left = workspace.fresh.window(day.digest, "a", 0, micros(NOW) + 1)
     assert [key for _, key, _ in left] == ["3", "2", "1", "0"]  # the newest before the limit stays
     assert workspace.fresh.count("of no live version") == 5

@@ -61,6 +61,7 @@ def score(
 ) -> None:
     """Score a file of rows into a file of answers."""
     from outlast.serving.batch import Batch, score_file
+    from outlast.types import counted
 
     place = places.workspace()
     ref = places.model_ref(model, place)
@@ -69,7 +70,7 @@ def score(
     if json:
         screen.as_json(done)
     else:
-        print(f"{done['rows']:,} rows scored by {done['model']}@{done['version']} into {target}")
+        print(f"{counted(done['rows'], 'row')} scored by {done['model']}@{done['version']} into {target}")
         if done["warned"]:
             print(f"{done['warned']:,} of them with warnings: see the column 'warnings'")
 
@@ -84,6 +85,7 @@ def label(
 ) -> None:
     """Tell what really happened, by prediction or by key."""
     from outlast.serving.labels import label_file, label_one
+    from outlast.types import counted
 
     place = places.workspace()
     name = places.model_ref(model, place).name
@@ -99,7 +101,7 @@ def label(
     if json:
         screen.as_json({"model": name, **vars(kept)})
         return
-    print(f"{kept.labels:,} {'label' if kept.labels == 1 else 'labels'} kept for {name}")
+    print(f"{counted(kept.labels, 'label')} kept for {name}")
     if kept.sentence:
         print(f"  of them {kept.sentence}")
 
@@ -114,6 +116,7 @@ def push(
     from outlast.journal.ingest import Ingest
     from outlast.journal.journal import Journal
     from outlast.serving.batch import read_facts
+    from outlast.types import counted
 
     place = places.workspace()
     with Journal(place) as journal:
@@ -122,8 +125,8 @@ def push(
         screen.as_json(vars(done))
     else:
         lookups = "1 lookup reads" if done.lookups == 1 else f"{done.lookups} lookups read"
-        withdrawn = f", {done.retracted:,} of them withdrawals" if done.retracted else ""
-        print(f"{done.rows:,} facts of {source} taken{withdrawn}; {lookups} them")
+        withdrawn = f", {counted(done.retracted, 'withdrawal')} among them" if done.retracted else ""
+        print(f"{counted(done.rows, 'fact')} of {source} taken{withdrawn}; {lookups} them")
 
 
 def tick(json: bool = places.JSON) -> None:
@@ -171,7 +174,7 @@ def _serve(place: "Workspace", host: str, port: int) -> None:
     def ready(address: str) -> None:
         names = [f"{one.model}@{one.live}" for one in live(place.ledger)]
         said = ", ".join(names) or "nothing yet: `outlast promote` makes a version live, and it is taken at once"
-        print(f"Serving {said}\n  {address}  (Ctrl-C stops)", flush=True)
+        print(f"Answering at {address} (Ctrl-C stops): {said}", flush=True)
 
     run(place, host, port, ready=ready)
 

@@ -7,12 +7,13 @@ from outlast.cli import screen
 from outlast.gates.verdict import Verdict
 from outlast.registry.rollout import Transition
 from outlast.registry.versions import Version
+from outlast.types import counted
 
 
 def report(version: Version) -> None:
     """What a training found out."""
     summary, rows = version.summary, version.summary["rows"]
-    print(f"{version} trained on {rows['train']:,} rows, tested on {_test(summary)}")
+    print(f"{version} trained on {counted(rows['train'], 'row')}, tested on {_test(summary)}")
     figures(version)
     left = {"never labelled": "never", "not labelled yet": "not_yet", "kept apart by the label's delay": "embargoed"}
     said = [f"{rows[name]:,} {word}" for word, name in left.items() if rows[name]]
@@ -50,11 +51,12 @@ def origin(version: Version, verdict: Verdict | None, steps: Sequence[Transition
     lineage, summary = version.lineage, version.summary
     print(f"{version}, bundle {version.digest}")
     _answer("what code ran", [_code(lineage["code"])])
-    kept = f"training set {lineage['snapshot']}, {summary['rows']['train']:,} rows to train"
+    kept = f"training set {lineage['snapshot']}, {counted(summary['rows']['train'], 'row')} to train"
     _answer("what data fed it", [*(_source(name, found) for name, found in summary["sources"].items()), kept])
     _answer("what features", [", ".join(summary["features"])])
     machine = lineage["machine"]["processor"] or lineage["machine"]["system"]
-    environment = f"Python {lineage['python']}, {lineage['threads']} threads, seed {lineage['seed']}, {machine}"
+    threads = counted(lineage["threads"], "thread")
+    environment = f"Python {lineage['python']}, {threads}, seed {lineage['seed']}, {machine}"
     _answer("what environment", [environment, "every package: environment.txt in the bundle"])
     judged = "no verdict yet"
     if verdict is not None:
@@ -106,8 +108,8 @@ def value_line(value: dict[str, Any] | None) -> str:
 
 def _test(summary: dict[str, Any]) -> str:
     begins = summary["period"]["test_from"]
-    rows = f"{summary['rows']['test']:,}"
-    return f"{rows} others" if begins is None else f"{rows} from {begins[:10]} on"
+    rows = summary["rows"]["test"]
+    return counted(rows, "other") if begins is None else f"{rows:,} from {begins[:10]} on"
 
 
 def _serving(serving: dict[str, Any]) -> str:
@@ -122,13 +124,13 @@ def _serving(serving: dict[str, Any]) -> str:
 def _code(code: dict[str, Any]) -> str:
     if not code["commit"]:
         return f"{code['digest'][:12]} (not in a repository; the bundle has every file)"
-    changed = f", {len(code['changed'])} files not committed" if code.get("changed") else ""
+    changed = f", {counted(len(code['changed']), 'file')} not committed" if code.get("changed") else ""
     return f"{code['digest'][:12]} (commit {code['commit'][:12]}{changed})"
 
 
 def _source(name: str, found: dict[str, Any]) -> str:
-    rows = "?" if found.get("rows") is None else f"{found['rows']:,}"
-    return f"{name}: {rows} rows, {str(found['digest'])[:12]}, {found.get('location')}"
+    rows = "? rows" if found.get("rows") is None else counted(found["rows"], "row")
+    return f"{name}: {rows}, {str(found['digest'])[:12]}, {found.get('location')}"
 
 
 def _edited(verdict: Verdict) -> str:

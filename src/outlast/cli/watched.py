@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from outlast.cli import screen
 from outlast.monitoring.figures import Figure, Figures
 from outlast.monitoring.report import Line, Report
+from outlast.types import counted
 
 MOST, ALERTS = 5, 3
 """Columns and alerts shown; `--json` has every one."""
@@ -74,7 +75,7 @@ def _alerts(found: Report) -> None:
     if found.alerts:
         print("\nWho was told")
     for alert in sorted(found.alerts, key=lambda one: str(one["from"]))[-ALERTS:]:
-        told = "delivered" if alert["delivered_at"] else f"waits, {alert['attempts']} attempts"
+        told = "delivered" if alert["delivered_at"] else f"waits, {counted(alert['attempts'], 'attempt')}"
         screen.line(alert["severity"], f"{alert['sentence']} ({alert['route']}: {told})")
     if len(found.alerts) > ALERTS:
         print(f"  … and {len(found.alerts) - ALERTS:,} before these: --json")

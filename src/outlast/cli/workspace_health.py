@@ -25,7 +25,7 @@ from outlast.serving.alive import dead
 from outlast.storage import appendlog
 from outlast.storage.ledger import migrate_ledger
 from outlast.storage.ledger.schema import leases, mirror
-from outlast.types import ModelRef, micros, moment, now, span
+from outlast.types import ModelRef, counted, micros, moment, now, span
 
 Said = tuple[bool, str]
 LEAST_FREE = 1 << 30
@@ -113,7 +113,9 @@ def _audit(workspace: Workspace) -> Said:
     if broken is not None:
         return False, f"{broken.sentence}; compare with a backup"
     head = audit.head(workspace.ledger)
-    return True, "empty" if head is None else f"{head.seq} entries, whole; the last is {head.digest[:12]}"
+    if head is None:
+        return True, "empty"
+    return True, f"{counted(head.seq, 'entry', 'entries')}, whole; the last is {head.digest[:12]}"
 
 
 def _all(workspace: Workspace) -> list[Version]:
@@ -167,7 +169,7 @@ def _dated_ahead(last: datetime | None) -> str:
 
 def _refilled(workspace: Workspace) -> str:
     filled, aside = refill_fresh(workspace, now=now())
-    words = ", ".join(f"{count:,} facts of {name}" for name, count in filled.items()) or "nothing"
+    words = ", ".join(f"{counted(count, 'fact')} of {name}" for name, count in filled.items()) or "nothing"
     return f"filled with {words}{'' if aside is None else f', the damaged file is {aside}'}; "
 
 
@@ -181,15 +183,15 @@ def _journal(workspace: Workspace) -> Said:
     ]
     ages = [now().timestamp() - path.stat().st_mtime for path in waiting if path.exists()]
     if ages and max(ages) > _DAY.total_seconds():
-        return False, f"{len(ages)} files have waited to be sealed, a day or longer: run `outlast tick` regularly"
-    return True, f"{len(ages)} files wait to be sealed" if ages else "everything is sealed"
+        return False, f"{counted(len(ages), 'file')} waited to be sealed, a day or longer: run `outlast tick` regularly"
+    return True, f"{counted(len(ages), 'file')} to be sealed" if ages else "everything is sealed"
 
 
 def _servers(workspace: Workspace) -> Said:
     killed = dead(workspace)
     if killed:
         last = f"{max(one.last for one in killed):%Y-%m-%d %H:%M} UTC"
-        return False, f"{len(killed)} were killed, the last around {last}: `outlast tick` tidies up"
+        return False, f"{counted(len(killed), 'server')} killed, the last around {last}: `outlast tick` tidies up"
     return True, "none was killed"
 
 
@@ -209,7 +211,8 @@ def _alerts(workspace: Workspace) -> Said:
     failed = [alert for alert in alerts(workspace.ledger, waiting=True) if alert.attempts]
     if failed:
         reason = failed[0].detail.get("error") or "no reason kept"
-        return False, f"{len(failed)} could not be delivered ({reason}): mend the route, `outlast tick` tries again"
+        says = f"{counted(len(failed), 'alert')} could not be delivered ({reason})"
+        return False, f"{says}: mend the route, `outlast tick` tries again"
     return True, "every alert is delivered"
 
 

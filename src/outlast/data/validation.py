@@ -13,6 +13,7 @@ import polars as pl
 from outlast.data.schema import Field, Schema, dtype_of, is_text, missing
 from outlast.errors import ContractError, nearest
 from outlast.project.contract import RulesSection
+from outlast.types import counted
 
 _COUNT = "__count"
 _ALL = -1.0  # the limit of a test that fails when every row meets it
@@ -121,7 +122,8 @@ def _against(field: Field, dtype: pl.DataType, rules: RulesSection) -> Iterator[
         said = f"all lay from {low:g} to {high:g} before; see whether the unit changed"
         yield _Test(name, "range", _outside(name, dtype, low, high), False, said)
     if field.categories is not None and is_text(dtype):
-        said = f"{len(field.categories)} categories were known before; see whether they are spelled anew"
+        known = counted(len(field.categories), "category was", "categories were")
+        said = f"{known} known before; see whether they are spelled anew"
         yield _Test(name, "categories", ~pl.col(name).cast(pl.String).is_in(field.categories), False, said)
 
 
@@ -156,9 +158,10 @@ def _fails(test: _Test, count: int, rows: int) -> bool:
 def _violation(frame: pl.LazyFrame, test: _Test, count: int, rows: int) -> Violation:
     example = frame.filter(test.broken).head(1).collect(engine="streaming").row(0, named=True)
     column, value = test.column, example[test.column]
-    share = f"{count:,} of {rows:,} rows ({count / rows:.1%})"
+    share = f"{count:,} of {counted(rows, 'row')} ({count / rows:.1%})"
+    every = "its one row" if rows == 1 else f"all {rows:,} rows"
     words = {
-        "empty": f"Column '{column}' is empty in all {rows:,} rows: {test.sentence}",
+        "empty": f"Column '{column}' is empty in {every}: {test.sentence}",
         "nulls": f"Column '{column}' is missing in {share}: {test.sentence}",
         "range": f"Column '{column}' is out of range in {share}, such as {value!r}: {test.sentence}",
         "categories": f"Column '{column}' has an unknown category in {share}, such as {value!r}: {test.sentence}",
@@ -191,12 +194,11 @@ def _twice(rows: pl.DataFrame, keys: tuple[str, ...], count: int, unique: bool) 
     column, example = ", ".join(keys), rows.row(0, named=True)
     which = ", ".join(f"{name}={example[name]!r}" for name in keys)
     if unique:
-        said = f"Key '{column}' comes more than once for {count:,} keys, such as {which}: give each question one row"
+        often = f"comes more than once for {counted(count, 'key')}, such as {which}"
+        said = f"Key '{column}' {often}: give each question one row"
     else:
-        said = (
-            f"Key '{column}' comes twice at the same time with different values for {count:,} facts, such as {which}: "
-            "drop one of each, or give a correction the time it became known"
-        )
+        often = f"comes twice at the same time with different values for {counted(count, 'fact')}, such as {which}"
+        said = f"Key '{column}' {often}: drop one of each, or give a correction the time it became known"
     return Violation(column, "duplicate keys", count, example, True, said)
 
 

@@ -20,7 +20,7 @@ from outlast.project.workspace import Workspace
 from outlast.registry.versions import Version
 from outlast.training.dataset import AT, KEY, questions, with_features
 from outlast.training.metrics import MAIN, better, metrics_of, with_interval
-from outlast.types import Task
+from outlast.types import Task, counted
 
 Floats = npt.NDArray[np.float64]
 _HERE = "__here"
@@ -132,12 +132,12 @@ def _judge(by: Comparison, champion: Version, task: Task, y: npt.NDArray[Any], t
 
     found = with_interval(gain, len(y), seed=by.candidate.number)
     if found is None:
-        return Check("champion", None, f"'{name}' is not defined on the {len(y)} test rows")
+        return Check("champion", None, f"'{name}' is not defined on the {counted(len(y), 'test row')}")
     margin = gate.margin
     passed = found["value"] >= 0 or found["low"] >= -margin
     word = "better" if found["value"] >= 0 else "worse"
     says = (
-        f"{name} {abs(found['value']):.4g} {word} than version {champion.number} on the same {len(y)} rows "
+        f"{name} {abs(found['value']):.4g} {word} than version {champion.number} on the same {counted(len(y), 'row')} "
         f"({found['low']:+.4g} to {found['high']:+.4g}; margin {margin:g})"
     )
     return Check("champion", passed, says, {"metric": name, "gain": found, "margin": margin, "rows": len(y)})

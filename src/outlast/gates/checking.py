@@ -17,7 +17,7 @@ from outlast.journal.sources import Sources, schemas_before
 from outlast.project.declare import Lookup
 from outlast.project.loader import Project
 from outlast.training.dataset import cutoff_of, questions, with_features, with_labels
-from outlast.types import micros, now
+from outlast.types import counted, micros, now
 
 SAMPLE = 50
 Finding = dict[str, Any]
@@ -117,7 +117,9 @@ def _label(project: Project, sources: Sources, rows: pl.DataFrame) -> Iterator[F
     yield from _tried("model.py", label, count)
     for one in counts:
         if not one["labelled"]:
-            says = f"no label is known for any of the {one['asked']:,} questions: do both sources have the same keys?"
+            says = (
+                f"no label is known for any of {counted(one['asked'], 'question')}: do both sources have the same keys?"
+            )
             yield _finding("model.py", label, says)
 
 

@@ -7,7 +7,7 @@ from outlast.errors import nearest
 from outlast.gates.verdict import Check
 from outlast.project.contract import Contract
 from outlast.training.metrics import SMALLER_IS_BETTER
-from outlast.types import Task
+from outlast.types import Task, counted
 
 
 def contract_complete(contract: Contract, folder: Path | None, task: Task | None = None) -> Check:
@@ -86,7 +86,7 @@ def data_sound(summary: dict[str, Any]) -> Check:
     if broken:
         says = "; ".join(f"{v['source']}: {v['says']}" for v in broken[:3])
         return Check("data", False, says, {"violations": broken})
-    return Check("data", True, f"no rule that blocks was broken ({warned} warnings)")
+    return Check("data", True, f"no rule that blocks was broken ({counted(warned, 'warning')})")
 
 
 def floors_held(contract: Contract, summary: dict[str, Any]) -> Check:

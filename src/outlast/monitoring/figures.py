@@ -10,7 +10,7 @@ import numpy as np
 from outlast.data.profile import ABOVE, BELOW, MISSING, UNSEEN, Bins, Profile
 from outlast.monitoring import evidence
 from outlast.monitoring.counts import Counts, Ints
-from outlast.types import Task
+from outlast.types import Task, counted
 
 ENOUGH = 100
 """Rows below which a window says nothing about how values are spread."""
@@ -101,7 +101,7 @@ def column(bins: Bins, cells: Ints) -> ColumnFigures:
         if (name in ("below", "above")) == (bins.kind == "number") or name == "missing":
             hits = int(cells[cell])
             rates[name] = Figure(hits / rows, rows, *_wilson(hits, rows)) if rows else Figure.missing("no rows")
-    too_few = Figure.missing(f"{rows} rows, at least {ENOUGH} are needed", rows)
+    too_few = Figure.missing(f"{counted(rows, 'row')}, at least {ENOUGH} are needed", rows)
     if rows < ENOUGH or not reference.sum():
         reason = too_few if reference.sum() else Figure.missing("training kept no reference of it", rows)
         return ColumnFigures(bins.name, bins.kind, rates, reason, reason, reason)

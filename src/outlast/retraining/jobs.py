@@ -18,7 +18,7 @@ from outlast.project.workspace import Workspace
 from outlast.registry import rollout
 from outlast.registry.versions import find, versions
 from outlast.serving.alive import close_dead
-from outlast.types import ModelRef, micros, moment
+from outlast.types import ModelRef, counted, micros, moment
 
 
 @dataclass
@@ -67,14 +67,14 @@ def watch(shared: Shared, model: str, hold: Hold) -> tuple[bool, str]:
         return shared.subject(model, version)
 
     cadence = shared.main(model).cadence
-    counted = refresh(shared.workspace, model, cadence, now=shared.now, subject=subject, hold=hold)
+    seen = refresh(shared.workspace, model, cadence, now=shared.now, subject=subject, hold=hold)
     judged, raised = judge_pending(shared.workspace, model, now=shared.now, subject=subject, hold=hold)
     hold()
     found = strays.count(shared.workspace, model, now=shared.now)
-    told = f"; of {found.labels:,} labels {found.sentence}" if found is not None and found.sentence else ""
-    if not counted and not judged and found is None:
+    told = f"; of {counted(found.labels, 'label')} {found.sentence}" if found is not None and found.sentence else ""
+    if not seen and not judged and found is None:
         return False, "nothing new"
-    return True, f"counted {counted} windows, judged {judged}, raised {raised} alerts{told}"
+    return True, f"counted {counted(seen, 'window')}, judged {judged}, raised {counted(raised, 'alert')}{told}"
 
 
 def mirror(shared: Shared, model: str, hold: Hold) -> tuple[bool, str]:
@@ -100,7 +100,7 @@ def prune(shared: Shared, _: str, hold: Hold) -> tuple[bool, str]:
             # Counted from the newest fact, not from the clock: a feed that stands still loses nothing. A fact dated in
             # the future, by a wrong clock, does not push the others out.
             gone += fresh.prune(digest, micros(moment(newest) - (reach or timedelta(0)) - MARGIN))
-    return gone > 0, f"forgot {gone} facts that no lookup can reach" if gone else "nothing to forget"
+    return gone > 0, f"forgot {counted(gone, 'fact')} that no lookup can reach" if gone else "nothing to forget"
 
 
 def alerts(shared: Shared, _: str, hold: Hold) -> tuple[bool, str]:
@@ -111,9 +111,9 @@ def alerts(shared: Shared, _: str, hold: Hold) -> tuple[bool, str]:
 
     done = deliver(shared.workspace.ledger, now=shared.now, quiet=quiet, hold=hold)
     if done.failures:
-        raise StorageError(f"{done.sent} alerts delivered, others not: " + "; ".join(done.failures))
+        raise StorageError(f"{counted(done.sent, 'alert')} delivered, others not: " + "; ".join(done.failures))
     waits = f", {done.quiet} wait for the end of quiet hours" if done.quiet else ""
-    return done.sent > 0, (f"delivered {done.sent} alerts" if done.sent else "no alert to deliver") + waits
+    return done.sent > 0, (f"delivered {counted(done.sent, 'alert')}" if done.sent else "no alert to deliver") + waits
 
 
 def _reaches(workspace: Workspace) -> dict[str, timedelta | None]:

@@ -18,7 +18,7 @@ from outlast.features.offline import look_up
 from outlast.journal.sources import Sources
 from outlast.project.declare import Source
 from outlast.project.loader import Project
-from outlast.types import Task, duration, micros, utc
+from outlast.types import Task, counted, duration, micros, utc
 
 KEY, AT, LABEL, LABEL_AT = "__key", "__at", "__label", "__label_at"
 _MICROSECOND = timedelta(microseconds=1)
@@ -246,7 +246,7 @@ def _both_filled(
 ) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
     if not train.any() or not test.any():
         raise TrainingError(
-            f"Splitting by {how} leaves {int(train.sum())} rows to train and {int(test.sum())} to test: "
+            f"Splitting by {how} leaves {counted(int(train.sum()), 'row')} to train and {int(test.sum())} to test: "
             "both need some; change [training] holdout, or bring more labelled rows"
         )
     return train, test

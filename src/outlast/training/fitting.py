@@ -14,6 +14,7 @@ from outlast.bundle.estimator import given_as
 from outlast.errors import OutlastError, TrainingError
 from outlast.features.functions import wants_pandas
 from outlast.project.declare import Model
+from outlast.types import counted
 
 
 def fit(model: Model, x: pl.DataFrame, y: npt.NDArray[Any], *, seed: int, threads: int) -> Any:
@@ -28,7 +29,7 @@ def fit(model: Model, x: pl.DataFrame, y: npt.NDArray[Any], *, seed: int, thread
         raise
     except Exception as error:  # fit is the user's and may raise anything
         raise TrainingError(
-            f"fit of model '{model.name}' failed on {x.height} rows and {x.width} features: "
+            f"fit of model '{model.name}' failed on {counted(x.height, 'row')} and {counted(x.width, 'feature')}: "
             f"{type(error).__name__}: {error}"
         ) from error
     if not hasattr(estimator, "predict"):
