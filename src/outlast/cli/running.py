@@ -101,9 +101,7 @@ def label(
     if json:
         screen.as_json({"model": name, **vars(kept)})
         return
-    print(f"{counted(kept.labels, 'label')} kept for {name}")
-    if kept.sentence:
-        print(f"  of them {kept.sentence}")
+    print(f"{counted(kept.labels, 'label')} kept for {name}{f'; {kept.sentence}' if kept.sentence else ''}")
 
 
 def push(

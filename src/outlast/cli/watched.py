@@ -48,7 +48,7 @@ def _together(found: Report, total: Figures) -> None:
     screen.line("decisions", _counted(total.decisions))
     screen.line("labels", f"{_percent(total.coverage)} of those due; {total.early:,} came early")
     if found.strays is not None and found.strays.sentence:
-        screen.line("", f"of {found.strays.labels:,} for every version, {found.strays.sentence}")
+        screen.line("strays", f"of {found.strays.labels:,} labels, {found.strays.sentence}")
     screen.line(found.metric, _said(total.metrics[found.metric]) + expected)
     screen.line("value", f"{_said(total.value)} {found.currency}".rstrip())
     screen.line("gain", f"{_said(total.gain_per_decision)} a decision, against the baseline")

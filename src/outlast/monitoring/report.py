@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
+from outlast.journal.strays import Strays, last_count
 from outlast.monitoring.alerts import Alert, alerts
 from outlast.monitoring.counts import merged
 from outlast.monitoring.delivery import place
@@ -46,6 +47,8 @@ class Report:
     total: Figures | None
     """None when there is no window yet."""
     alerts: tuple[dict[str, Any], ...]
+    strays: Strays | None
+    """What became of the model's labels, as the last tick counted them; None before the first label."""
 
     def to_json(self) -> dict[str, Any]:
         """Plain values; moments are ISO 8601."""
@@ -70,6 +73,7 @@ def report(workspace: Workspace, model: str, *, since: datetime | None = None, u
         tuple(_line(window, subject) for window in found),
         None if total is None else figures(total, subject.profile, subject.task),
         tuple(_told(alerts(workspace.ledger, version.model), version.number)),
+        last_count(workspace.ledger).get(version.model),
     )
 
 

@@ -14,6 +14,7 @@ from types import TracebackType
 
 from outlast.bundle.predictor import Predictor
 from outlast.errors import NotFound, OutlastError, StorageError, nearest
+from outlast.journal.strays import Strays, last_count
 from outlast.project.workspace import Workspace
 from outlast.registry import rollout, served, versions
 from outlast.serving.memory import Known, Memory
@@ -99,6 +100,17 @@ class House:
     def every_model(self) -> list[str]:
         """The models there are, served or not; StorageError when the ledger is down."""
         return versions.models(self._workspace.ledger)
+
+    def labels(self) -> dict[str, Strays]:
+        """What became of the labels of what is served, by the last tick's count; nothing while the ledger is down."""
+        if self.down is not None:
+            return {}
+        try:
+            found = last_count(self._workspace.ledger)
+        except StorageError:
+            return {}  # the next look says so
+        with self._lock:
+            return {model: one for model, one in found.items() if model in self._seats}
 
     @property
     def watching(self) -> bool:

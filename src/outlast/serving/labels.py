@@ -17,6 +17,7 @@ from outlast.data.schema import Field
 from outlast.errors import DataError, RequestError, nearest
 from outlast.journal.journal import Journal
 from outlast.journal.records import LabelRecord, label
+from outlast.journal.strays import Strays, strays
 from outlast.project.workspace import Workspace
 from outlast.registry.versions import find
 from outlast.serving.batch import read_rows
@@ -74,29 +75,32 @@ def record_of(one: Any, index: int, *, model: str, truth: Truth | None, at: int,
     )
 
 
-def label_one(workspace: Workspace, model: str, *, prediction_id: str | None, key: str | None, value: str) -> int:
-    """Keep one label given as text: the value, and a key of several parts, are JSON."""
+def label_one(workspace: Workspace, model: str, *, prediction_id: str | None, key: str | None, value: str) -> Strays:
+    """Keep one label given as text: the value, and a key of several parts, are JSON; says whether it met anything."""
     given: dict[str, Any] = {"value": _read(value), "prediction_id": prediction_id}
     truth = truth_of(workspace, model)
     if key is not None:
         given["key"] = _read(key) if key.startswith("{") else _typed(key, truth)
     record = record_of(given, 0, model=model, truth=truth, at=micros(now()), origin="command")
-    with Journal(workspace) as journal:
-        journal.labels([record])
-    return 1
+    return _keep(workspace, model, [record])
 
 
-def label_file(workspace: Workspace, model: str, file: Path) -> int:
-    """Keep the labels of a file: every row is checked before the first is kept."""
+def label_file(workspace: Workspace, model: str, file: Path) -> Strays:
+    """Keep the labels of a file, every row checked before the first is kept; says how many met anything."""
     truth, at = truth_of(workspace, model), micros(now())
     records = [
         record_of(one, index, model=model, truth=truth, at=at, origin=f"file {file.name}")
         for index, one in enumerate(_rows(read_rows(file), truth, file))
     ]
+    return _keep(workspace, model, records)
+
+
+def _keep(workspace: Workspace, model: str, records: list[LabelRecord]) -> Strays:
+    found = strays(workspace, model, records)
     with Journal(workspace) as journal:
         for begin in range(0, len(records), PART):
             journal.labels(records[begin : begin + PART])
-    return len(records)
+    return found
 
 
 def _rows(frame: pl.DataFrame, truth: Truth, file: Path) -> Iterator[dict[str, Any]]:

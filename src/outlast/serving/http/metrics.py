@@ -1,12 +1,13 @@
 """What Prometheus may read from a server."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from time import perf_counter
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from outlast.bundle.answers import Answer
+from outlast.journal.strays import Strays
 from outlast.serving.house import House
 
 _SECONDS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -37,6 +38,12 @@ class Metrics:
         self._info = Gauge(
             "outlast_model_live", "1 for each version in service.", ["model", "version", "digest"], registry=registry
         )
+        self._labels = Gauge(
+            "outlast_labels",
+            "Labels of a model by what became of them, at the last tick.",
+            ["model", "state"],
+            registry=registry,
+        )
         self._ledger = Gauge("outlast_ledger_up", "Whether the ledger could be read last.", registry=registry)
 
     def step(self, name: str, since: float) -> float:
@@ -62,8 +69,11 @@ class Metrics:
         """Count records of the journal."""
         self._journal.labels(stream).inc(count)
 
-    def text(self, house: House) -> bytes:
+    def text(self, house: House, labels: Mapping[str, Strays]) -> bytes:
         """Everything, in the format of Prometheus."""
+        for model, found in labels.items():
+            for state in ("matched", "unknown", "changed"):
+                self._labels.labels(model, state).set(getattr(found, state))
         self._info.clear()
         for model, predictor in house.predictors().items():
             self._info.labels(model, str(predictor.version), predictor.digest).set(1)

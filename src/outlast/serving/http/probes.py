@@ -52,7 +52,8 @@ async def index(request: Request) -> Response:
 async def prometheus(request: Request) -> Response:
     """Counters and times."""
     parts = parts_of(request)
-    return Response(parts.metrics.text(parts.house), headers={"content-type": metrics.TYPE})
+    labels = await parts.aside(parts.house.labels)  # reads the ledger
+    return Response(parts.metrics.text(parts.house, labels), headers={"content-type": metrics.TYPE})
 
 
 async def openapi(request: Request) -> Response:
