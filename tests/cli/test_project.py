@@ -115,6 +115,16 @@ def test_training_reports_figures_and_what_comes_next(run, folder: Path) -> None
     assert "fit" in done.err
 
 
+def test_training_on_rows_that_block_says_what_to_mend_before_a_promotion(run, bare: Path) -> None:
+    change(bare / "outlast.toml", "weight_kg = [0, 50]", "weight_kg = [0, 5]")
+    done = run("train", "--quiet")
+    assert done.code == 0
+    said = " ".join(done.out.split())
+    assert "blocks orders: Column 'weight_kg' is out of range" in said
+    assert "Next: mend orders (what blocks it, or the rule in outlast.toml), then outlast train" in said
+    assert "outlast promote" not in said
+
+
 @pytest.mark.parametrize("words", [["check"], ["train"], ["versions"], ["tick"], ["predict", "--row", "{}"]])
 def test_outside_of_a_project_nothing_is_made(run, tmp_path: Path, monkeypatch, words: list[str]) -> None:
     monkeypatch.chdir(tmp_path)

@@ -14,7 +14,9 @@ def versions(model: str = places.MODEL, json: bool = places.JSON) -> None:
     from outlast.registry.versions import versions as listed
 
     place = places.workspace()
-    names = [places.model_ref(model, place).name] if model else models(place.ledger)
+    every = models(place.ledger)
+    named = model or (every and places.in_project())
+    names = [places.model_ref(model, place).name] if named else every
     live = {name: current(place.ledger, name) for name in names}
     found = [version for name in names for version in listed(place.ledger, name)]
     if json:

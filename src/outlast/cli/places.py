@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 JSON = typer.Option(False, "--json", help="Print JSON for programs.")
 QUIET = typer.Option(False, "--quiet", "-q", help="No progress.")
 REASON = typer.Option("", "--reason", "-m", help="Why, in a sentence; kept in the history.")
-MODEL = typer.Argument(None, help="The model, as NAME or NAME@VERSION; the only one of this workspace if left out.")
+MODEL = typer.Argument(None, help="The model, as NAME or NAME@VERSION; if left out, this folder's or the only one.")
 
 
 def workspace() -> "Workspace":
@@ -41,16 +41,39 @@ def at() -> datetime:
     return now()
 
 
+def in_project() -> bool:
+    """Whether we are in a project's folder, and not above the folders of several."""
+    from outlast.project.workspace import project_folder
+
+    return project_folder(Path.cwd()) is not None
+
+
+def _declared_in(folder: Path, place: "Workspace") -> str:
+    """The name in a folder's model.py, where the ledger knows several that were declared there."""
+    from outlast.project.loader import load_project
+
+    return load_project(folder, place).model.name
+
+
 def model_ref(text: str | None, place: "Workspace") -> "ModelRef":
-    """The model a command means: the one named, or the only one there is."""
+    """The model a command means: the one named, that of the project's folder we are in, or the only one there is."""
+    from outlast.project.workspace import project_folder
+    from outlast.registry.declarations import models_of
     from outlast.registry.versions import models
     from outlast.types import ModelRef
 
     if text:
         return ModelRef.parse(text)
     known = models(place.ledger)
-    if len(known) == 1:
-        return ModelRef(known[0])
     if not known:
         raise NotFound(f"No model has been trained in {place.root}: train one with `outlast train`")
+    folder = project_folder(Path.cwd())
+    here = known if folder is None else models_of(place, folder)
+    if len(here) == 1:
+        return ModelRef(here[0])
+    if folder is not None and not here:
+        others = ", ".join(known)
+        raise NotFound(f"The model in {folder} was never trained: `outlast train` does that, or name one of {others}")
+    if folder is not None:
+        return ModelRef(_declared_in(folder, place))
     raise NotFound(f"There are {len(known)} models here: name one of {', '.join(known)}")

@@ -21,7 +21,12 @@ def report(version: Version) -> None:
     for violation in summary["violations"]:
         screen.line("blocks" if violation["blocks"] else "warning", f"{violation['source']}: {violation['says']}")
     absent(summary["absent"])
-    print(f"Next: outlast promote {version}")
+    stuck = dict.fromkeys(v["source"] for v in summary["violations"] if v["blocks"])
+    if stuck:
+        rules = "what blocks it, or the rule in outlast.toml"
+        print(f"{version} cannot go live on this data. Next: mend {', '.join(stuck)} ({rules}), then outlast train")
+    else:
+        print(f"Next: outlast promote {version}")
 
 
 def card(version: Version, state: str, verdict: Verdict | None) -> None:

@@ -14,6 +14,7 @@ from outlast.registry import audit
 from outlast.registry.contracts import Change, changes
 from outlast.storage.ledger import Ledger, lock
 from outlast.storage.ledger.schema import declarations as table
+from outlast.storage.ledger.schema import models
 from outlast.types import digest_of
 
 
@@ -72,6 +73,18 @@ def folder_of(workspace: Workspace, model: str) -> Path | None:
         return None
     folders = project_folders(workspace)
     return next((folder for folder in folders if folder.name == known.get("folder")), None)
+
+
+def models_of(workspace: Workspace, folder: Path) -> list[str]:
+    """The trained models whose project lies in a folder, by name; one whose own folder is gone may have become it."""
+    names = {other.name for other in project_folders(workspace)}
+    query = sa.select(models.c.name, table.c.declared).outerjoin(
+        table, (table.c.kind == "model") & (table.c.name == models.c.name)
+    )
+    with workspace.ledger.read() as connection:
+        home = {row.name: (row.declared or {}).get("folder") for row in connection.execute(query.order_by("name"))}
+    mine = [name for name, known in home.items() if known == folder.name]
+    return mine or [name for name, known in home.items() if known not in names]
 
 
 def _named(kind: str, name: str) -> sa.ColumnElement[bool]:
