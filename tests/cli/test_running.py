@@ -95,10 +95,35 @@ def test_a_label_finds_its_prediction_by_id_and_by_key(run, folder: Path, tmp_pa
     assert dict(zip(found["key"], found["value"], strict=True)) == {"O-9000": "true", "O-9001": "false"}
 
 
+def test_labels_that_meet_nothing_and_those_that_change_are_told(run, folder: Path, tmp_path: Path) -> None:
+    pl.DataFrame([ROW, {**ROW, "order_id": "O-9001"}]).write_csv(tmp_path / "asked.csv")
+    run("score", "late-orders", str(tmp_path / "asked.csv"), str(tmp_path / "a.csv"), "--record")
+    file = tmp_path / "labels.csv"
+    file.write_text("order_id,label\nO-9000,True\nO-9001,False\n9001,False\n")
+    assert run("label", "late-orders", str(file), "--json").json == {
+        "model": "late-orders",
+        "labels": 3,
+        "matched": 2,
+        "unknown": 1,
+        "changed": 0,
+        "examples": ["9001"],
+    }
+    said = "1 label kept for late-orders; 1 changes an earlier label\n"
+    assert run("label", "late-orders", "--key", "O-9000", "--value", "false").out == said
+    watch = next(one for one in run("tick", "--json").json if one["job"] == "watch")
+    told = "1 names no known prediction or key, such as 9001; 1 changes an earlier label"
+    assert watch["sentence"].endswith(f"; of 4 labels {told}")
+    strays = run("monitor", "--json").json["strays"]
+    assert strays == {"labels": 4, "matched": 3, "unknown": 1, "changed": 1, "examples": ["9001"]}
+    assert f"strays of 4 labels, {told}" in " ".join(run("monitor").out.split())
+
+
 def test_a_file_of_labels_is_kept_whole(run, folder: Path, tmp_path: Path) -> None:
     file = tmp_path / "labels.csv"
     file.write_text("order_id,label,known_at\nO-1000,True,2025-03-06T10:00:00Z\nO-1001,False,2025-03-06T10:00:00Z\n")
-    assert run("label", "late-orders", str(file)).out == "2 labels kept for late-orders\n"
+    assert run("label", "late-orders", str(file)).out == (
+        "2 labels kept for late-orders; 2 name no known prediction or key, such as O-1000, O-1001\n"
+    )
     kept = label_history(Workspace.find(folder), "late-orders").sort("key").collect()
     assert kept.select("key", "value", "origin").rows() == [
         ("O-1000", "true", "file labels.csv"),

@@ -17,6 +17,7 @@ from outlast.bundle.predictor import Predictor, open_bundle
 from outlast.journal import reading
 from outlast.journal.sources import over_history, sources_of
 from outlast.journal.spelling import from_text
+from outlast.journal.strays import count
 from outlast.project.workspace import Workspace
 from outlast.registry.versions import find
 from outlast.types import ModelRef, now
@@ -492,6 +493,26 @@ def test_probes_say_how_it_is(client: httpx.Client) -> None:
     index = client.get("/").json()
     assert index["models"]["late"]["predict"] == "/predict/late"
     assert client.post("/predict/late", json=index["models"]["late"]["example"]).status_code == 200
+
+
+def test_metrics_say_what_became_of_labels_as_the_last_tick_counted(server: Running, client: httpx.Client) -> None:
+    assert "outlast_labels{" not in client.get("/metrics").text
+    asked = client.post("/predict/late", json=row(flight="L-1")).json()
+    labels = [
+        {"prediction_id": asked["prediction_id"], "value": True},
+        {"key": "L-1", "value": True},
+        {"key": "L-1", "value": False},
+        {"key": "no such flight", "value": True},
+    ]
+    client.post("/labels/late", json={"labels": labels}).raise_for_status()
+    workspace = Workspace.find(server.workspace.root)
+    found = count(workspace, "late", now=now())
+    assert found is not None
+    workspace.ledger.dispose()
+    lines = client.get("/metrics").text.splitlines()
+    for state, number in (("matched", found.matched), ("unknown", found.unknown), ("changed", found.changed)):
+        assert number >= 1
+        assert f'outlast_labels{{model="late",state="{state}"}} {number:.1f}' in lines
 
 
 def test_metrics_count_what_was_answered(client: httpx.Client) -> None:
