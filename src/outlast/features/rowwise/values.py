@@ -101,24 +101,36 @@ def _checked(dtype: pl.DataType) -> Convert:
         return partial(_whole, *bounds(dtype))
     if getattr(dtype, "time_unit", None) == "ns":
         return _coarse(_checked(_in_micros(dtype)), lengths=isinstance(dtype, pl.Duration))
-    number, plain = to_physical(dtype), to_plain(dtype)
+    return _checked_time(dtype)
+
+
+def _checked_time(dtype: pl.DataType) -> Convert:
+    number, plain, kind = to_physical(dtype), to_plain(dtype), _PLAIN_TYPES[dtype.base_type()]
     assert number is not None
     assert plain is not None
-    return _checked_time(_PLAIN_TYPES[dtype.base_type()], number, plain, zoned=getattr(dtype, "time_zone", None))
-
-
-def _checked_time(kind: type, number: Convert, plain: Convert, *, zoned: str | None) -> Convert:
-    moments = kind is datetime
+    zoned, as_it_is = getattr(dtype, "time_zone", None), _as_it_is(dtype)
 
     def convert(value: Any) -> Any:
         given: Any = type(value)
         if given is int:
             return plain(value)
-        if given is not kind or (moments and (value.tzinfo is None) is not (zoned is None)):
+        if given is not kind or (getattr(value, "tzinfo", None) is None) is not (zoned is None):
             raise Unsure("what this is as a moment")
-        return plain(number(value))
+        return as_it_is(value) if as_it_is else plain(number(value))
 
     return convert
+
+
+def _as_it_is(dtype: pl.DataType) -> Convert | None:
+    """How a value in microseconds comes back: as it is but for the name of UTC, and no second hour of that name."""
+    if dtype == pl.Date or dtype == pl.Duration("us"):
+        return lambda value: value
+    if dtype == pl.Time or dtype == pl.Datetime("us"):
+        return lambda value: value.replace(fold=0) if value.fold else value
+    if dtype != pl.Datetime("us", "UTC"):
+        return None
+    clock = _clock("UTC")
+    return lambda value: (value if value.tzinfo is UTC else value.astimezone(UTC)).replace(tzinfo=clock, fold=0)
 
 
 def _in_micros(dtype: pl.DataType) -> pl.DataType:
