@@ -1,5 +1,6 @@
 """check, apply and train: what they say, and with which exit code."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,67 @@ def test_check_finds_what_is_wrong(run, bare: Path, file: str, before: str, afte
     assert said in finding["says"]
     assert finding["blocks"]
     assert what in run("check").out
+
+
+@pytest.mark.parametrize("command", ["check", "train"])
+@pytest.mark.parametrize(
+    ("label", "payoff", "said"),
+    [
+        (
+            'deliveries["days_late"] > -99',
+            None,
+            "hold one class only, 'yes' (1,979 rows), so nothing can be told apart",
+        ),
+        ('deliveries["days_late"] > 999', None, "hold one class only, 'no' (1,979 rows), so nothing"),
+        (
+            'deliveries["carrier"]',
+            "{ a = { Nordpost = 1, Parcelo = 1, Swift = 1, Zeppelin = 1 } }",
+            "and no row of 'Zeppelin', which value.payoff names",
+        ),
+    ],
+)
+def test_labels_without_a_class_are_a_fault_of_the_data(
+    run, bare: Path, command: str, label: str, payoff: str | None, said: str
+) -> None:
+    change(bare / "model.py", 'deliveries["days_late"] > 0', label)
+    if payoff is not None:
+        change(bare / "outlast.toml", "{ express = { yes = 8, no = -4 }, standard = { yes = 0, no = 0 } }", payoff)
+        change(bare / "outlast.toml", 'task = "binary"', 'task = "multiclass"')
+    done = run(command)
+    assert done.code == 1
+    printed = " ".join((done.out + done.err).split())
+    told = [one["says"] for one in run("check", "--json").json["findings"] if one["where"] == "deliveries"]
+    assert said in told[0]
+    assert command == "check" or said in printed
+
+
+def test_check_says_that_a_name_is_taken_elsewhere_in_the_workspace(run, folder: Path, tmp_path: Path, monkeypatch):
+    root = tmp_path / "shop"
+    root.mkdir()
+    (root / "workspace.toml").write_text("")
+    folder.rename(root / "late-orders")
+    (root / "late-orders" / ".outlast").rename(root / ".outlast")
+    shutil.copytree(root / "late-orders", root / "copied")
+    monkeypatch.chdir(root / "late-orders")
+    assert run("check").code == 0
+    monkeypatch.chdir(root / "copied")
+    done = run("check", "--json")
+    assert done.code == 1
+    (finding,) = done.json["findings"]
+    assert "is declared in two folders of this workspace, 'late-orders' and 'copied'" in finding["says"]
+    assert run("train").err.strip().endswith(finding["says"])
+    change(root / "copied" / "model.py", '"late-orders"', '"copied"')
+    change(root / "copied" / "model.py", 'lag="10m"', 'lag="20m"')
+    (finding,) = run("check", "--json").json["findings"]
+    assert "Source 'backlog' of model 'copied' differs from the one of model 'late-orders'" in finding["says"]
+
+
+def test_a_shared_package_that_is_not_named_in_workspace_toml_is_pointed_at(run, bare: Path) -> None:
+    (bare.parent / "shared").mkdir()
+    change(bare / "model.py", "import polars as pl", "import polars as pl\nimport shared.features")
+    done = run("check")
+    assert done.code == 1
+    assert f'{bare.parent / "workspace.toml"}: packages = ["shared"]' in done.err
 
 
 def test_check_compares_the_data_with_those_of_the_version_before(run, folder: Path) -> None:

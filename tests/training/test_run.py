@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from outlast.bundle.predictor import open_bundle, open_predictor
-from outlast.errors import Conflict, OutlastError, TrainingError
+from outlast.errors import Conflict, DataError, OutlastError, TrainingError
 from outlast.journal.ingest import Ingest
 from outlast.journal.journal import Journal
 from outlast.journal.sources import Sources
@@ -100,8 +100,8 @@ def test_silence_may_mean_no(orders: Path) -> None:
     deliveries = pl.read_csv(orders / "data" / "deliveries.csv")
     deliveries.filter(pl.col("late")).write_csv(orders / "data" / "deliveries.csv")
     project = load_project(orders)
-    only_yes = build_dataset(project, Sources(project), cutoff_of(project, NOW))
-    assert only_yes.y.min() == 1
+    with pytest.raises(DataError, match=r"hold one class only, 'yes' \(\d+ rows\).* silence = \"no\""):
+        build_dataset(project, Sources(project), cutoff_of(project, NOW))
     edit(orders, 'delay = "2d"', 'delay = "2d"\nmaturity = "3d"\nsilence = "no"')
     project = load_project(orders)
     both = build_dataset(project, Sources(project), cutoff_of(project, NOW))

@@ -16,7 +16,9 @@ from outlast.gates.checks import contract_complete
 from outlast.journal.sources import Sources, schemas_before
 from outlast.project.declare import Lookup
 from outlast.project.loader import Project
-from outlast.training.dataset import cutoff_of, questions, with_features, with_labels
+from outlast.project.workspace import project_folders
+from outlast.registry.declarations import claims, require_free
+from outlast.training.dataset import LABEL, cutoff_of, questions, require_classes, with_features, with_labels
 from outlast.types import counted, micros, now
 
 SAMPLE = 50
@@ -26,7 +28,7 @@ Finding = dict[str, Any]
 def findings(project: Project) -> list[Finding]:
     """What is wrong, each as where, column, says and whether it stands in the way of a promotion."""
     sources = Sources(project)
-    found = [*_contract(project), *_sources(project, sources)]
+    found = [*_contract(project), *_names(project), *_sources(project, sources)]
     if not any(one["blocks"] and one["where"] == "model.py" for one in found):
         found += _data(project, sources)
         found += _ahead(project, sources, now())
@@ -53,6 +55,16 @@ def _contract(project: Project) -> Iterator[Finding]:
     for name in contract.data:
         if name not in known:
             yield _finding("outlast.toml", f"data.{name}", f"is no source of this model: {nearest(name, known)}")
+
+
+def _names(project: Project) -> Iterator[Finding]:
+    """Names that another project of the workspace has taken, which a training would find out."""
+    folders = [folder.name for folder in project_folders(project.workspace) if folder != project.folder]
+    for kind, name, declared in claims(project):
+        free = partial(
+            require_free, project.workspace.ledger, kind, name, project.model.name, declared, folders=folders
+        )
+        yield from _tried("model.py", name, free)
 
 
 def _sources(project: Project, sources: Sources) -> Iterator[Finding]:
@@ -109,18 +121,18 @@ def _compiled(lookup: Lookup, sources: Sources) -> None:
 
 def _label(project: Project, sources: Sources, rows: pl.DataFrame) -> Iterator[Finding]:
     label = ", ".join(project.model.label.names)
-    counts: list[dict[str, int]] = []
-
-    def count() -> None:
-        counts.append(with_labels(project, sources, rows, cutoff_of(project, now()))[1])
-
-    yield from _tried("model.py", label, count)
-    for one in counts:
-        if not one["labelled"]:
-            says = (
-                f"no label is known for any of {counted(one['asked'], 'question')}: do both sources have the same keys?"
-            )
+    found: list[tuple[pl.DataFrame, dict[str, int]]] = []
+    yield from _tried(
+        "model.py", label, lambda: found.append(with_labels(project, sources, rows, cutoff_of(project, now())))
+    )
+    for labelled, counts in found:
+        if labelled.is_empty():
+            asked = counted(counts["asked"], "question")
+            says = f"no label is known for any of {asked}: do both sources have the same keys?"
             yield _finding("model.py", label, says)
+        else:
+            source = project.model.label.source.name
+            yield from _tried(source, label, partial(require_classes, project, labelled[LABEL]))
 
 
 def _few(rows: pl.DataFrame) -> pl.DataFrame:

@@ -22,7 +22,7 @@ from outlast.errors import OutlastError, ProjectError
 from outlast.project.contract import Contract, read_contract
 from outlast.project.declare import Model
 from outlast.project.reach import reachable
-from outlast.project.workspace import Workspace, require_project
+from outlast.project.workspace import FILE, Workspace, require_project
 from outlast.types import digest_of
 
 PREFIX = "outlast_code_"
@@ -123,7 +123,7 @@ def load_module(code: Code, name: str) -> ModuleType:
     except OutlastError:
         raise
     except Exception as error:  # user code may raise anything; the sentence names the line it came from
-        raise ProjectError(f"{_blame(error, code)}: {type(error).__name__}: {error}") from error
+        raise ProjectError(f"{_blame(error, code)}: {type(error).__name__}: {error}{_shared(error, code)}") from error
 
 
 def install(code: Code) -> str:
@@ -219,6 +219,19 @@ def _blame(error: Exception, code: Code) -> str:
             place = f"{trace.tb_frame.f_code.co_filename}, line {trace.tb_lineno}"
         trace = trace.tb_next
     return place
+
+
+def _shared(error: Exception, code: Code) -> str:
+    """What to do about a module that is not found and lies as a folder somewhere above the project."""
+    top = (error.name or "").partition(".")[0] if isinstance(error, ModuleNotFoundError) else ""
+    if not top:
+        return ""
+    above = next((folder for folder in code.origin.parents if (folder / top).is_dir()), None)
+    if above is None:
+        return (
+            f"; install it, or, if it is code of your own, put it beside model.py or name it in {FILE} under packages"
+        )
+    return f'; {above / top} is used when it is named in {above / FILE}: packages = ["{top}"]'
 
 
 _finder = _Finder()

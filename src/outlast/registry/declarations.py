@@ -9,6 +9,7 @@ import msgspec
 import sqlalchemy as sa
 
 from outlast.errors import Conflict, NotFound, nearest
+from outlast.project.loader import Project
 from outlast.project.workspace import Workspace, project_folders
 from outlast.registry import audit
 from outlast.registry.contracts import Change, changes
@@ -53,6 +54,27 @@ def declare(  # noqa: PLR0913 (each is a part of the record, given by name)
         detail = {"model": model, "changes": told, "digest": digest}
         audit.record(connection, actor=by, action="declare", object=f"{kind} {name}", detail=detail, at=at)
     return found
+
+
+def claims(project: Project) -> list[tuple[str, str, dict[str, Any]]]:
+    """What a project declares in its workspace when it is trained: kind, name, and what that means."""
+    model = project.model
+    return [
+        ("model", model.name, {"folder": project.folder.name}),
+        *(("source", source.name, source.declared()) for source in model.sources),
+        *(("set", shared.name, {"digest": shared.digest}) for shared in model.sets),
+    ]
+
+
+def require_free(
+    ledger: Ledger, kind: str, name: str, model: str, declared: dict[str, Any], *, folders: Collection[str] = ()
+) -> None:
+    """The Conflict that `declare` would raise, before anything is declared."""
+    plain: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(declared))
+    with ledger.read() as connection:
+        row = connection.execute(sa.select(table).where(_named(kind, name))).one_or_none()
+    if row is not None and row.digest != digest_of(plain):
+        _refuse_another(row, model, changes(row.declared, plain), folders)
 
 
 def declared(ledger: Ledger, kind: str, name: str) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import polars as pl
 
 from outlast.data.sources import reading
-from outlast.errors import FeatureError, TrainingError
+from outlast.errors import DataError, FeatureError, TrainingError
 from outlast.features.compiled import compile_lookup
 from outlast.features.entities import require_comparable
 from outlast.features.facts import instants, spelled
@@ -22,6 +22,7 @@ from outlast.types import Task, counted, duration, micros, utc
 
 KEY, AT, LABEL, LABEL_AT = "__key", "__at", "__label", "__label_at"
 _MICROSECOND = timedelta(microseconds=1)
+_SHOWN = 5
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,10 +53,33 @@ def build_dataset(project: Project, sources: Sources, cutoff: datetime) -> Datas
             f"of {asked.height} asked, {counts['not_yet']} are not yet and {counts['never']} never labelled; "
             "check [training] since and until, and that label and questions share their key"
         )
+    require_classes(project, labelled[LABEL])
     task, codes, classes = _encode(project, labelled[LABEL])
     rows = with_features(project, sources, labelled)
     names = tuple(name for name in rows.columns if not name.startswith("__"))
     return Dataset(rows, project.model.asks.names, names, codes, classes, task, cutoff, counts)
+
+
+def require_classes(project: Project, label: pl.Series) -> None:
+    """Refuse labels of one class only, or without one that the payoffs name: the data are at fault, not the payoffs."""
+    task, codes, classes = _encode(project, label)
+    if task == "regression":
+        return
+    found = {classes[code]: int(rows) for code, rows in zip(*np.unique(codes, return_counts=True), strict=True)}
+    held = ", ".join(f"'{name}' ({counted(rows, 'row')})" for name, rows in list(found.items())[:_SHOWN])
+    held += f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
+    labels = f"The labels of model '{project.model.name}', from '{project.model.label.source.name}', hold"
+    mend = "look at what fills the label's columns and at [training] since and until, or bring rows of the others"
+    if len(found) == 1:
+        silent = '; if no label means no, say [label] silence = "no"' if task == "binary" and "yes" in found else ""
+        raise DataError(f"{labels} one class only, {held}, so nothing can be told apart: {mend}{silent}")
+    named = {outcome for amounts in (project.contract.value.payoff or {}).values() for outcome in amounts}
+    lacking = sorted(named - set(found)) if task == "multiclass" and set(found) < named else []
+    if lacking:
+        raise DataError(
+            f"{labels} {held} and no row of '{lacking[0]}', which value.payoff names: "
+            f"{mend}, or leave '{lacking[0]}' out of the payoffs"
+        )
 
 
 def cutoff_of(project: Project, now: datetime) -> datetime:
@@ -228,7 +252,7 @@ def split_rows(project: Project, dataset: Dataset, seed: int) -> tuple[npt.NDArr
     how = contract.split or ("random" if project.model.question.time is None else "time")
     if how == "random":
         test = np.random.default_rng(seed).random(dataset.rows.height) < contract.holdout
-        return _both_filled(~test, test, "random")
+        return _both_filled(dataset, ~test, test, "random")
     if project.model.question.time is None:
         raise TrainingError(
             "outlast.toml: 'training.split' is \"time\", but the questions have no time: "
@@ -238,15 +262,22 @@ def split_rows(project: Project, dataset: Dataset, seed: int) -> tuple[npt.NDArr
     begin = np.quantile(at, 1 - contract.holdout, method="lower")
     test = at >= begin
     train = ~test & (dataset.rows[LABEL_AT].to_numpy() < begin)
-    return _both_filled(train, test, "time")
+    return _both_filled(dataset, train, test, "time")
 
 
 def _both_filled(
-    train: npt.NDArray[np.bool_], test: npt.NDArray[np.bool_], how: str
+    dataset: Dataset, train: npt.NDArray[np.bool_], test: npt.NDArray[np.bool_], how: str
 ) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
     if not train.any() or not test.any():
         raise TrainingError(
             f"Splitting by {how} leaves {counted(int(train.sum()), 'row')} to train and {int(test.sum())} to test: "
             "both need some; change [training] holdout, or bring more labelled rows"
+        )
+    learnt = set() if dataset.task == "regression" else set(dataset.y[train].tolist())
+    if len(learnt) == 1:
+        raise DataError(
+            f"Splitting by {how} leaves {counted(int(train.sum()), 'row')} to train, all of class "
+            f"'{dataset.classes[learnt.pop()]}': the others come only in the rows to test; "
+            "change [training] since, split or holdout, or bring rows of the others"
         )
     return train, test
