@@ -255,3 +255,26 @@ def test_a_notebook_opens_the_same_version(run, folder: Path) -> None:
     (answer,) = run("predict", "--row", json.dumps(ROW), "--json").json
     found = outlast.open("late-orders@live").predict(pl.DataFrame([ROW]))
     assert found["score"].to_list() == [answer["score"]]
+
+
+@pytest.mark.parametrize("words", [("push", "backlog"), ("score", "late-orders"), ("label", "late-orders")])
+@pytest.mark.parametrize(
+    ("name", "text", "code", "said"),
+    [
+        ("fact.csv", None, 4, "There is no file fact.csv: did you mean 'facts.csv'?"),
+        ("gone/new.csv", None, 4, "There is no file gone/new.csv: check its path and name"),
+        ("facts.csv", "", 1, "facts.csv is an empty file"),
+        ("facts.csv", "a,b\n", 1, "facts.csv has no rows"),
+        ("facts.jsonl", "{", 1, "facts.jsonl cannot be read"),
+        ("facts.txt", "a", 1, "facts.txt is a file with .txt, which is not known"),
+    ],
+)
+def test_a_file_with_nothing_to_read_is_named(
+    run, folder: Path, words: tuple[str, ...], name: str, text: str | None, code: int, said: str
+) -> None:
+    (folder / "facts.csv").write_text("x")
+    if text is not None:
+        (folder / name).write_text(text)
+    done = run(*words, name, *(["answers.csv"] if words[0] == "score" else []))
+    assert (done.code, said in done.err) == (code, True), done.err
+    assert "'rows'" not in done.err

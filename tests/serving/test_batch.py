@@ -12,6 +12,7 @@ from outlast.errors import RequestError
 from outlast.project.loader import load_project
 from outlast.project.workspace import Workspace
 from outlast.registry.versions import find
+from outlast.serving import batch as batches
 from outlast.serving.batch import Batch, score_file
 from outlast.training.run import train
 from outlast.types import ModelRef
@@ -79,3 +80,45 @@ def test_one_row_alone_is_scored_as_in_a_file(orders, tmp_path):
         score_file(project.workspace, ModelRef("late-orders", 1), batch, _Quiet())
     one, two = pl.read_csv(tmp_path / "one.csv"), pl.read_csv(tmp_path / "two.csv")
     assert one["score"][0] == pytest.approx(two["score"][0], abs=1e-15)  # a linear model's BLAS has its own order
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_a_file_is_scored_in_parts_and_written_whole(workspace, example, tmp_path, monkeypatch, ending: str) -> None:
+    monkeypatch.setattr(batches, "PART", 7)
+    rows = pl.DataFrame([{**example, "note": f"row {n}"} for n in range(50)])
+    rows.write_ndjson(tmp_path / "rows.jsonl")
+    seen = _Seen(tmp_path)
+    target = tmp_path / f"answers.{ending}"
+    done = score_file(workspace, ModelRef("late"), Batch(tmp_path / "rows.jsonl", target, "fresh"), seen)
+    answers = pl.read_csv(target) if ending == "csv" else pl.read_parquet(target)
+    assert answers["note"].to_list() == rows["note"].to_list()
+    assert answers["prediction_id"].n_unique() == done["rows"] == seen.rows == 50
+    assert seen.most == 7
+    assert seen.beside == {"rows.jsonl", f".answers.{ending}.part"}
+
+
+def test_a_fault_in_the_middle_leaves_what_was_there(workspace, example, tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(batches, "PART", 7)
+    target = tmp_path / "answers.csv"
+    target.write_text("of yesterday")
+    pl.DataFrame([{**example, "distance": 1.0 if n < 30 else 1e300} for n in range(50)]).write_csv(tmp_path / "r.csv")
+    with pytest.raises(RequestError, match="field 'distance'"):
+        score_file(workspace, ModelRef("late"), Batch(tmp_path / "r.csv", target, "fresh"), _Quiet())
+    assert {file.name for file in tmp_path.iterdir() if file.is_file()} == {"r.csv", "answers.csv"}
+    assert target.read_text() == "of yesterday"
+
+
+class _Seen:
+    """Notes how far a file is, and what lies in its folder meanwhile."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.rows = self.most = 0
+        self.beside: set[str] = set()
+
+    def total(self, rows: int) -> None:
+        assert rows == 50
+
+    def advance(self, rows: int) -> None:
+        self.rows, self.most = self.rows + rows, max(self.most, rows)
+        self.beside |= {file.name for file in self._folder.iterdir() if file.is_file()}

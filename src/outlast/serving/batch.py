@@ -1,6 +1,5 @@
 """Scoring a file in parts, by the Predictor that serves, each part whole before the next begins."""
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,18 +8,16 @@ from typing import Any, Literal, Protocol
 import polars as pl
 
 from outlast.bundle.predictor import Predictor, answers_frame, open_bundle
-from outlast.data.sources import scan
-from outlast.errors import DataError, RequestError
+from outlast.errors import DataError
 from outlast.journal.journal import Journal
 from outlast.journal.sources import over_history, sources_of
-from outlast.project.declare import Source
 from outlast.project.workspace import Workspace
 from outlast.registry.versions import find
+from outlast.serving.files import JSON_LINES, check_target, naming, read_rows, scan_rows, whole
 from outlast.types import ModelRef, now
 
 PART = 20_000
 Facts = Literal["history", "fresh"]
-JSON_LINES = (".jsonl", ".ndjson")
 
 
 class Watcher(Protocol):
@@ -46,53 +43,33 @@ def score_file(workspace: Workspace, ref: ModelRef, batch: Batch, watcher: Watch
 
     Facts are looked up in the sources' history as of each row's moment, or in fresh values, which know only lately.
     """
-    source, target, record = batch.source, batch.target, batch.record
-    _check_target(source, target)
-    if target.suffix not in (".parquet", ".csv"):
-        raise RequestError(f"Answers cannot be written as {target.name}: expected a name ending in .parquet or .csv")
+    source, target = batch.source, batch.target
+    check_target(source, target)
     version = find(workspace.ledger, ref)
     bundle = open_bundle(workspace, version.digest)
     predictor = Predictor(bundle, version.number, workspace.fresh)
-    whole = bool(predictor.lookups) and batch.facts == "history"
-    look_up = over_history(sources_of(workspace, bundle), predictor.lookups) if whole else None
-    rows = read_rows(source)
-    watcher.total(rows.height)
-    asked = _asked(rows, predictor)
-    parts: list[pl.DataFrame] = []
-    warned = 0
-    with Journal(workspace) as journal:
-        for part in _parts(rows):
+    history = bool(predictor.lookups) and batch.facts == "history"
+    look_up = over_history(sources_of(workspace, bundle), predictor.lookups) if history else None
+    rows = scan_rows(source)
+    asked = _asked(rows.collect_schema().names(), predictor)
+    with naming(source):
+        watcher.total(rows.select(pl.len()).collect(engine="streaming").item())
+    scored = warned = 0
+    with Journal(workspace) as journal, whole(target) as written:
+        for part in _parts(source, rows):
             answers = predictor.predict(part.select(asked).to_dicts(), at=now(), look_up=look_up)
-            if record:
+            if batch.record:
                 journal.predictions(answers, predictor, request_id=f"score:{target.name}", server="score")
-            warned += sum(bool(answer.warnings) for answer in answers)
-            parts.append(_beside(part, answers_frame(answers, predictor.task)))
+            written.add(_beside(part, _same_columns(answers_frame(answers, predictor.task), predictor)))
+            scored, warned = scored + part.height, warned + sum(bool(answer.warnings) for answer in answers)
             watcher.advance(part.height)
-    _write(pl.concat(parts), target)
     return {
         "model": version.model,
         "version": version.number,
-        "rows": rows.height,
+        "rows": scored,
         "warned": warned,
         "target": str(target),
     }
-
-
-def _check_target(source: Path, target: Path) -> None:
-    if not target.parent.is_dir():
-        raise RequestError(f"Answers cannot be written to {target}: there is no folder {target.parent}; make it first")
-    if target.resolve() == source.resolve():
-        raise RequestError(f"Answers cannot be written over the rows they answer, {source}: give them another name")
-
-
-def read_rows(file: Path) -> pl.DataFrame:
-    """The rows of a Parquet, CSV or JSON-lines file."""
-    if file.suffix in JSON_LINES:
-        try:
-            return pl.read_ndjson(file)
-        except (pl.exceptions.PolarsError, OSError) as error:
-            raise DataError(f"{file} cannot be read as JSON lines: {error}") from None
-    return scan(Source("rows", file), file).collect()
 
 
 def read_facts(file: Path) -> pl.DataFrame | list[dict[str, Any]]:
@@ -101,34 +78,38 @@ def read_facts(file: Path) -> pl.DataFrame | list[dict[str, Any]]:
     return rows.to_dicts() if file.suffix in JSON_LINES else rows
 
 
-def _asked(rows: pl.DataFrame, predictor: Predictor) -> list[str]:
+def _asked(columns: list[str], predictor: Predictor) -> list[str]:
     """The columns the version reads, since others are no fault of a file; all, where an error will name the nearest."""
     asks = {ask.name for ask in predictor.asks}
-    if not asks <= set(rows.columns):
-        return rows.columns
+    if not asks <= set(columns):
+        return columns
     known = asks | set(predictor.key) | {predictor.time}
-    return [name for name in rows.columns if name in known]
+    return [name for name in columns if name in known]
 
 
-def _parts(rows: pl.DataFrame) -> Iterator[pl.DataFrame]:
-    if rows.is_empty():
-        raise DataError("The file has no rows to score")
-    yield from rows.iter_slices(PART)
+def _parts(source: Path, rows: pl.LazyFrame) -> Iterator[pl.DataFrame]:
+    """The rows in order, so many at a time that memory does not grow with the file."""
+    found = False
+    with naming(source):
+        for part in rows.collect_batches(chunk_size=PART, maintain_order=True, engine="streaming"):
+            found = found or part.height > 0
+            yield from part.iter_slices(PART)
+    if not found:
+        raise DataError(f"{source} has no rows to score")
+
+
+def _same_columns(answers: pl.DataFrame, predictor: Predictor) -> pl.DataFrame:
+    """Answers with the columns and types of every part, also of one that the model could not answer."""
+    columns = dict(answers.schema) | {"decision": pl.Float64 if predictor.task == "regression" else pl.String}
+    if predictor.task == "multiclass":
+        columns |= {f"score_{name}": pl.Float64 for name in predictor.classes}
+    return answers.select(
+        (pl.col(name) if name in answers.columns else pl.lit(None)).cast(dtype).alias(name)
+        for name, dtype in columns.items()
+    )
 
 
 def _beside(rows: pl.DataFrame, answers: pl.DataFrame) -> pl.DataFrame:
     """A row's own columns win their names; ours are marked where both have one."""
     renamed = {name: f"outlast_{name}" for name in answers.columns if name in rows.columns}
     return rows.hstack(answers.rename(renamed))
-
-
-def _write(frame: pl.DataFrame, target: Path) -> None:
-    """All or nothing: written aside, synced, then renamed."""
-    aside = target.with_name(f".{target.name}.part")
-    if target.suffix == ".csv":
-        frame.with_columns(pl.col("warnings").list.join("; ")).write_csv(aside)
-    else:
-        frame.write_parquet(aside)
-    with aside.open("rb") as file:
-        os.fsync(file.fileno())
-    aside.replace(target)

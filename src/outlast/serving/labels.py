@@ -20,7 +20,7 @@ from outlast.journal.records import LabelRecord, label
 from outlast.journal.strays import Strays, strays
 from outlast.project.workspace import Workspace
 from outlast.registry.versions import find
-from outlast.serving.batch import read_rows
+from outlast.serving.files import read_rows
 from outlast.types import ModelRef, Task, micros, now
 
 FIELDS = ("prediction_id", "key", "value", "known_at")
