@@ -1,11 +1,18 @@
 """`outlast init`: a whole project or none, and the one it makes passes its own tests."""
 
+import json
+import os
+import re
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+import yaml
+from packaging.requirements import Requirement
 
+from outlast.project import template
 from outlast.project.contract import read_contract
 from outlast.project.shop import shop
 
@@ -19,6 +26,7 @@ FILES = {
     "data/orders.csv",
     "model.py",
     "outlast.toml",
+    "requirements.txt",
     "tests/test_model.py",
 }
 
@@ -34,7 +42,7 @@ def test_the_files_it_makes_bear_the_name(run, tmp_path: Path, monkeypatch) -> N
         text = (tmp_path / "churn" / file).read_text()
         assert "churn" in text
         assert "my-model" not in text
-    assert "VERSION" not in (tmp_path / "churn" / ".github/workflows/outlast.yml").read_text()
+    assert f"\noutlast=={version('outlast')}\n" in (tmp_path / "churn" / "requirements.txt").read_text()
 
 
 def test_it_tells_what_to_do_next(run, tmp_path: Path, monkeypatch) -> None:
@@ -75,17 +83,62 @@ def test_its_contract_is_complete_and_its_model_is_short(bare: Path) -> None:
     assert len((bare / "model.py").read_text().splitlines()) <= 50
 
 
-def test_its_own_tests_pass(bare: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"],
-        cwd=bare,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=200,
-    )
-    assert done.returncode == 0, done.stdout
-    assert "5 passed" in done.stdout
+def test_its_workflow_runs_from_the_first_step_to_the_gate(bare: Path) -> None:
+    job = yaml.safe_load((bare / ".github/workflows/outlast.yml").read_text())["jobs"]["model"]
+    install, *steps = [step["run"] for step in job["steps"] if "run" in step]
+    assert install == "pip install -r requirements.txt"
+    require_installed(bare / "requirements.txt")
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    said = ""
+    for step in steps:
+        command = re.sub(r"\$\{\{ github\.\w+ \}\}", "abc", step)
+        done = subprocess.run(
+            ["bash", "-e", "-c", command],
+            cwd=bare,
+            env={**os.environ, **job["env"], "OUTLAST_ACTOR": "ada", "PATH": path},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=200,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        said += done.stdout
+    assert "5 passed" in said
+    assert "late-orders@1 is live; before it: none" in said
+
+
+def require_installed(file: Path) -> None:
+    """The present environment is what the file asks for."""
+    asked = [line for line in file.read_text().splitlines() if line and not line.startswith(("#", "-"))]
+    assert {Requirement(line).name for line in asked} == {"outlast", "pytest"}
+    for line in asked:
+        assert version(Requirement(line).name) in Requirement(line).specifier
+
+
+def test_an_outlast_from_a_repository_is_required_from_there(run, tmp_path: Path, monkeypatch) -> None:
+    origin = {"url": "https://example.com/outlast.git", "vcs_info": {"vcs": "git", "commit_id": "abc123"}}
+    monkeypatch.setattr(template, "distribution", lambda name: Recorded(origin))
+    monkeypatch.chdir(tmp_path)
+    assert run("init", "churn").code == 0
+    text = (tmp_path / "churn" / "requirements.txt").read_text()
+    assert "\noutlast @ git+https://example.com/outlast.git@abc123\n" in text
+
+
+class Recorded:
+    """What pip notes of where a distribution came from."""
+
+    def __init__(self, origin: dict[str, object]) -> None:
+        self._origin = origin
+
+    def read_text(self, name: str) -> str | None:
+        return json.dumps(self._origin) if name == "direct_url.json" else None
+
+
+def test_what_its_readme_asks_is_answered_without_a_warning(run, folder: Path) -> None:
+    asked = re.search(r"-d '(\{.*?\})'", (folder / "README.md").read_text(), re.DOTALL)
+    assert asked is not None
+    (answer,) = run("predict", "--row", asked[1], "--json").json
+    assert (answer["rung"], answer["warnings"]) == ("full", [])
 
 
 def test_its_data_are_the_same_on_every_machine() -> None:

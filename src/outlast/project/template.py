@@ -1,8 +1,9 @@
 """A new project: the files under `template/`, named after its folder, and data to train on at once."""
 
+import json
 import re
 import tempfile
-from importlib.metadata import version
+from importlib.metadata import distribution, version
 from pathlib import Path
 
 from outlast.errors import Conflict, RequestError, StorageError
@@ -46,5 +47,14 @@ def _files(name: str) -> dict[str, str]:
         if path.is_file() and "__pycache__" not in parts:
             text = path.read_text(encoding="utf-8").replace(STANDS_FOR_THE_NAME, name)
             place = "/".join(f".{part}" if part in _DOTTED else part for part in parts)
-            found[place] = text.replace("outlast==VERSION", f"outlast=={version('outlast')}")
+            found[place] = text.replace("outlast==VERSION", _this_outlast())
     return found | {f"data/{file}": rows for file, rows in shop().items()}
+
+
+def _this_outlast() -> str:
+    """The Outlast that runs, as a requirement: its version, or the commit of the repository it was installed from."""
+    came_from = json.loads(distribution("outlast").read_text("direct_url.json") or "{}")
+    if "vcs_info" not in came_from:
+        return f"outlast=={version('outlast')}"
+    system = came_from["vcs_info"]
+    return f"outlast @ {system['vcs']}+{came_from['url']}@{system['commit_id']}"
