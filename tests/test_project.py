@@ -25,6 +25,7 @@ CATCHES_BROADLY = {
     "src/outlast/project/loader.py": "model.py is the user's and may raise anything",
     "src/outlast/retraining/tick.py": "one broken job must not stop the others; the log has the whole of it",
     "src/outlast/serving/house.py": "loading a version runs the user's code; its thread must outlive any failure",
+    "src/outlast/training/compiling/proof.py": "a fitted model may refuse a spoilt row with any error",
     "src/outlast/training/fitting.py": "fit and the label's expression are the user's and may raise anything",
 }
 """Files that may catch every exception, and why. A handler that raises the same exception again does not count."""

@@ -60,7 +60,7 @@ def _in_order(found: Floats, known: Any, classes: int) -> Floats:
     """Columns in the order of the codes; a class that training had no row of has no chance."""
     if found.ndim == 1:
         found = np.column_stack([1.0 - found, found])
-    places = _places(known, found.shape[1], classes)
+    places = places_of(known, found.shape[1], classes)
     if places == list(range(classes)):
         return found
     whole = np.zeros((len(found), classes))
@@ -68,7 +68,7 @@ def _in_order(found: Floats, known: Any, classes: int) -> Floats:
     return whole
 
 
-def _places(known: Any, columns: int, classes: int) -> list[int]:
+def places_of(known: Any, columns: int, classes: int) -> list[int]:
     """The code of the class that each column is about."""
     try:
         places = list(range(columns)) if known is None else [int(k) for k in known]

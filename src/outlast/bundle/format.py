@@ -1,14 +1,16 @@
 """The format of a version on disk: one zip whose bytes are its identity.
 
-    manifest.json      what it is: schema, lookups, classes, threshold; the digest of every other file
-    contract.json      the contract as it was
-    code/              every Python file of the project and its shared packages
-    model/native.pkl   what `fit` returned
-    profile.json       the reference's frozen bins and counts
-    golden.json        example requests with their features and answers
-    environment.txt    every installed distribution
-    lineage.json       commit, sources, seed, threads, hardware
-    summary.json       the evaluation
+    manifest.json        what it is: schema, lookups, classes, threshold; the digest of every other file
+    contract.json        the contract as it was
+    code/                every Python file of the project and its shared packages
+    model/native.pkl     what `fit` returned
+    model/compiled.json  the same as steps and weights, where that answers equally
+    model/trees.onnx     its trees
+    profile.json         the reference's frozen bins and counts
+    golden.json          example requests with their features and answers
+    environment.txt      every installed distribution
+    lineage.json         commit, sources, seed, threads, hardware
+    summary.json         the evaluation
 
 Nothing in it depends on when it was written, so equal trainings on one machine have equal digests.
 """

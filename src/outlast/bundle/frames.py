@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 import polars as pl
 
+from outlast.bundle.alone import Row, way_alone
 from outlast.bundle.format import Bundle
 from outlast.bundle.ingest import MARGIN
 from outlast.bundle.lookups import read_back
@@ -23,6 +24,8 @@ from outlast.storage.fresh import FreshValues
 
 _MARGIN = MARGIN // timedelta(microseconds=1)
 _MINUTE = 60_000_000
+FEW = 64
+"""Up to this many rows are quicker one by one than in a frame."""
 LookUp = Callable[[pl.DataFrame, pl.Series], Sequence[pl.DataFrame]]
 """From asks and their moments to the columns of each lookup, in order: over a history instead of fresh values."""
 
@@ -51,6 +54,7 @@ class Frames:
         declared = load_model(bundle.code)
         self._functions = declared.functions
         self._order: list[str] = manifest["features"]
+        self._alone = way_alone(self._schema, self._functions, self._order)
         self._profile = profile
         self._row_cells = row_cells(profile, self._order)
 
@@ -60,6 +64,17 @@ class Frames:
             return self.complete(self._looked_up(asked * 2 if len(asked) == 1 else asked, look_up))
         rows = self._read(asked)
         return self.complete(frame_of(self._schema, rows * 2 if len(rows) == 1 else rows))
+
+    def rows(self, asked: list[Asked]) -> list[Row] | None:
+        """The rows as plain values, when there are few and no frame is needed for them."""
+        if self._alone is None or len(asked) > FEW:
+            return None
+        return [self._alone(row) for row in self._read(asked)]
+
+    def of_rows(self, rows: list[Row]) -> pl.DataFrame:
+        """The frame of such rows; of a single one, twice that row."""
+        assert self._alone is not None
+        return frame_of(self._alone.schema, rows * 2 if len(rows) == 1 else rows)
 
     def floor(self, now: int) -> int:
         """The oldest moment that every lookup can be asked about in full; looked up again once a minute."""
@@ -92,8 +107,9 @@ class Frames:
             rows = rows.hstack(apply(function, known))
         return rows if rows.columns == self._order else rows.select(self._order)
 
-    def cells(self, frame: pl.DataFrame, rows: list[tuple[Any, ...]]) -> list[bytes]:
-        if len(rows) > 8:
+    def cells(self, rows: Sequence[Sequence[Any]], frame: pl.DataFrame | None) -> list[bytes]:
+        """The cells that each row falls into; `frame` is the same rows, where they are in one."""
+        if frame is not None and len(rows) > FEW:
             return [bytes(row) for row in cells(self._profile, frame)]
         return [self._row_cells(row) for row in rows]
 

@@ -1,7 +1,6 @@
 """The Predictor: rows in, answers out, no transport. The server, the notebook and the batch all go through it."""
 
 import logging
-import pickle
 import secrets
 import traceback
 from collections.abc import Mapping, Sequence
@@ -14,13 +13,13 @@ from polars.exceptions import PanicException
 
 from outlast.bundle.answers import Answer, Rung
 from outlast.bundle.decisions import decider, outcomes
-from outlast.bundle.estimator import Floats, given_as, scores
-from outlast.bundle.format import NATIVE, Bundle, unpack
+from outlast.bundle.format import Bundle, unpack
 from outlast.bundle.frames import Frames, LookUp, Unread
 from outlast.bundle.requests import Asked, Decoder, Policy
+from outlast.bundle.scoring import Scoring
 from outlast.data import profile as profiles
 from outlast.data.schema import Field
-from outlast.errors import OutlastError, RequestError, Unavailable
+from outlast.errors import OutlastError, RequestError, StorageError, Unavailable
 from outlast.features.compiled import CompiledLookup
 from outlast.features.steady import steady
 from outlast.project.workspace import Workspace
@@ -48,12 +47,11 @@ class Predictor:
         self.profile = profiles.from_json(bundle.files["profile.json"])
         self.golden: list[dict[str, Any]] = bundle.json("golden.json")
         self.classes: list[str] = manifest["classes"]
-        self._pandas: bool = manifest["pandas"]
         self._frames = Frames(bundle, self.asks, self.profile, store)
         self._decoder = Decoder(self.asks, self.key_fields, self.time, self._policy())
         self._decide = decider(self.contract, self.task, self.classes)
         self._outcomes = outcomes(self.task, self.classes)
-        self._estimator = pickle.loads(bundle.files[NATIVE])
+        self._model: Scoring | None = Scoring(bundle, self.task, len(self._outcomes), self._golden_decision)
 
     @property
     def lookups(self) -> list[CompiledLookup]:
@@ -90,7 +88,7 @@ class Predictor:
 
     def score_features(self, x: pl.DataFrame) -> list[list[float]]:
         """The model alone, on features that are there already."""
-        found: list[list[float]] = self._scored(steady(x.select(self.features))).tolist()
+        found: list[list[float]] = self._loaded.table(steady(x.select(self.features))).tolist()
         return found[: x.height]
 
     def decision(self, scored: Sequence[float], row: Mapping[str, Any]) -> str | float:
@@ -101,13 +99,20 @@ class Predictor:
 
     def close(self) -> None:
         """Let go of the model; its module names stay, for what was pickled with them."""
-        self._estimator = None
+        self._model = None
 
     def _policy(self) -> Policy:
         return Policy(self.contract.serving.missing, self.contract.serving.unseen)
 
-    def _scored(self, frame: pl.DataFrame) -> Floats:
-        return scores(self._estimator, given_as(frame, pandas=self._pandas), self.task, len(self._outcomes))
+    @property
+    def _loaded(self) -> Scoring:
+        if self._model is None:
+            raise StorageError(f"{self.model}@{self.version} was closed: open it again")
+        return self._model
+
+    def _golden_decision(self, scored: Sequence[float], row: Mapping[str, Any]) -> str | float:
+        """What a golden row's scores lead to; of a regression nothing is decided."""
+        return "" if self.task == "regression" else self.decision(scored, row)
 
     def _why(self, error: BaseException, rows: int) -> str:
         """The reason for a lower rung. The log gets where it happened, and no message: that may quote the request."""
@@ -119,10 +124,7 @@ class Predictor:
 
     def _answered(self, asked: list[Asked], now: int, look_up: LookUp | None) -> list[Answer]:
         floor = self._frames.floor(now) if look_up is None else 0
-        frame = self._frames.build(asked, look_up)
-        table = self._scored(frame).tolist()[: len(asked)]
-        names, rows = frame.columns, frame.rows()[: len(asked)]
-        marks = self._frames.cells(frame, rows)
+        names, (rows, table, marks) = self.features, self._scored(asked, look_up)
         width = len(self.asks)
         found = []
         for one, row, scored, mark in zip(asked, rows, table, marks, strict=True):
@@ -146,6 +148,21 @@ class Predictor:
                 )
             )
         return found
+
+    def _scored(
+        self, asked: list[Asked], look_up: LookUp | None
+    ) -> tuple[Sequence[Sequence[Any]], list[list[float]], list[bytes]]:
+        """Each row's columns, scores and cells: one by one where that is quicker, else in one frame."""
+        model, count = self._loaded, len(asked)
+        alone = self._frames.rows(asked) if look_up is None else None
+        if alone is not None:
+            scored = (
+                [model.row(row) for row in alone] if model.row else model.table(self._frames.of_rows(alone)).tolist()
+            )
+            return alone, scored[:count], self._frames.cells(alone, None)
+        frame = self._frames.build(asked, look_up)
+        rows = frame.rows()[:count]
+        return rows, model.table(frame).tolist()[:count], self._frames.cells(rows, frame)
 
     def _degraded(self, asked: list[Asked], now: int, reason: str, error: BaseException) -> list[Answer]:
         """The next rung: what the contract declares as the answer when the model cannot give one."""

@@ -83,6 +83,9 @@ def figures(version: Version) -> None:
     for name, found in version.summary["metrics"].items():
         screen.line(name, screen.interval(found))
     screen.line("value", value_line(version.summary["value"]))
+    compiled = version.summary.get("compiled")  # versions of the first releases do not say
+    if compiled:
+        screen.line("compiled", ("yes, " if compiled["compiled"] else "no, ") + compiled["says"])
 
 
 def absent(names: Sequence[str]) -> None:

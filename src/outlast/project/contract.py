@@ -103,6 +103,7 @@ class ServingSection(_Timed):
     unsure: list[float] | None = Field(None, examples=[[0.45, 0.55]], min_length=2, max_length=2)
     unseen: Literal["warn", "refuse"] = Field("warn", examples=["refuse"])
     missing: Literal["warn", "refuse"] = Field("refuse", examples=["warn"])
+    tolerance: float = Field(1e-6, examples=[1e-9], ge=0, le=0.01)
 
 
 class MonitoringSection(_Timed):

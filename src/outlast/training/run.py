@@ -12,7 +12,7 @@ import numpy.typing as npt
 import polars as pl
 
 from outlast.bundle.decisions import threshold
-from outlast.bundle.estimator import given_as, scores
+from outlast.bundle.estimator import Floats, given_as, scores
 from outlast.bundle.format import NATIVE, encode, in_order, pack, unpack
 from outlast.bundle.lookups import written
 from outlast.data import profile as profiles
@@ -24,15 +24,16 @@ from outlast.project.loader import Project
 from outlast.project.workspace import project_folders
 from outlast.registry.declarations import declare
 from outlast.registry.versions import Version, register
+from outlast.training.compiling.compiling import Fitted, Outcome, compiling
 from outlast.training.dataset import AT, Dataset, build_dataset, cutoff_of, split_rows
 from outlast.training.fitting import fit, pickled
 from outlast.training.lineage import environment, lineage_of
 from outlast.training.metrics import measure
 from outlast.training.steps import Steps, Watcher
-from outlast.training.value import Scored, value_of
+from outlast.training.value import Scored, decide_all, value_of
 from outlast.types import digest_of, moment
 
-ABSENT = ("compiled model", "simpler model", "golden replay", "slices", "approvals", "tokens")
+ABSENT = ("simpler model", "golden replay", "slices", "approvals", "tokens")
 """What a version of this release does not have; named wherever a verdict or a card is shown."""
 
 GOLDEN_ROWS = 16
@@ -69,13 +70,15 @@ def train(
     with steps.step("evaluate"):
         tested = _score(project, dataset, estimator, test_rows)
         summary = _summary(project, dataset, tested, (train_rows, test_rows), seed)
-    summary |= {"violations": _plain(violations), "sources": prints}
+    with steps.step("compile"):
+        compiled = _compiled(project, dataset, estimator, tested, seed)
+    summary |= {"violations": _plain(violations), "sources": prints, "compiled": compiled.summary()}
     with steps.step("bundle"):
         lineage = lineage_of(project, seed=seed, threads=contract.threads)
         lineage["snapshot"] = summary["snapshot"] = _snapshot(project, dataset, test_rows)
         golden = _golden(project, dataset, tested, test_rows)
         files = _files(project, dataset, (summary, lineage, golden))
-        files[NATIVE] = pickled(project.model, estimator)
+        files |= {NATIVE: pickled(project.model, estimator), **compiled.files}
         files["profile.json"] = profiles.to_json(_profile(project, dataset, tested, train_rows))
         data = pack(_manifest(project, sources, dataset), files)
     with steps.step("register"):
@@ -105,6 +108,22 @@ def _score(project: Project, dataset: Dataset, estimator: Any, chosen: npt.NDArr
     x = given_as(rows.select(dataset.features), pandas=wants_pandas(project.model.fit))
     table = scores(estimator, x, dataset.task, len(dataset.classes))
     return Scored(project.contract, dataset.task, dataset.classes, rows, table, dataset.y[chosen])
+
+
+def _compiled(project: Project, dataset: Dataset, estimator: Any, tested: Scored, seed: int) -> Outcome:
+    """The compiled form of the model, proven on the rows it was tested on."""
+    pandas, contract = wants_pandas(project.model.fit), project.contract
+    task, classes = dataset.task, dataset.classes
+
+    def native(rows: pl.DataFrame) -> Floats:
+        return scores(estimator, given_as(rows, pandas=pandas), task, len(classes))
+
+    def decide(table: Floats, rows: pl.DataFrame) -> list[str]:
+        return [] if task == "regression" else decide_all(Scored(contract, task, classes, rows, table, table[:, 0]))
+
+    fitted = Fitted(estimator, native, task, len(classes))
+    rows, tolerance = tested.rows.select(dataset.features), contract.serving.tolerance
+    return compiling(fitted, rows, decide=decide, tolerance=tolerance, seed=seed)
 
 
 def _summary(

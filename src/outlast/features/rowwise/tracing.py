@@ -20,7 +20,7 @@ _POLARS = str(Path(pl.__file__).parent)
 _READING = str(Path(_POLARS, "io"))
 _PURE = {"builtins", "math", "datetime", "itertools", "functools", "operator", "_operator", "_functools", "polars"}
 _IMPURE = {"open", "input", "exec", "eval", "compile", "id", "now", "today", "utcnow", "fromtimestamp"}
-_PURE_FILES = ("<frozen importlib", "<string>", "<doctest", "<stdin>")
+_PURE_FILES = ("<bundle ", "<frozen importlib", "<string>", "<doctest", "<stdin>")
 _STANDARD = str(Path(contextlib.__file__).parent)
 
 

@@ -1,0 +1,56 @@
+"""The model of a version, ready to be asked: in its compiled form where that gives the golden answers, else pickled."""
+
+import logging
+import pickle
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import polars as pl
+
+from outlast.bundle.compiled import PLAN, TREES, Compiled, read_plan
+from outlast.bundle.estimator import Floats, given_as, scores
+from outlast.bundle.format import NATIVE, Bundle
+from outlast.errors import OutlastError
+from outlast.types import Task
+
+_log = logging.getLogger("outlast.predictor")
+Decision = Callable[[Sequence[float], dict[str, Any]], Any]
+
+
+class Scoring:
+    """A version's model. The code of the bundle is there already: what was pickled may need it."""
+
+    def __init__(self, bundle: Bundle, task: Task, outcomes: int, decision: Decision) -> None:
+        self._task, self._outcomes = task, outcomes
+        self._pandas: bool = bundle.manifest["pandas"]
+        self._compiled = _proven(bundle, decision)
+        self._estimator = None if self._compiled else pickle.loads(bundle.files[NATIVE])
+        self.row: Callable[[Sequence[Any]], list[float]] | None = self._compiled.row if self._compiled else None
+        """The scores of one row of plain values, where there is a way without a frame."""
+
+    def table(self, frame: pl.DataFrame) -> Floats:
+        """The scores of many rows."""
+        if self._compiled is not None:
+            return self._compiled.table(frame)
+        return scores(self._estimator, given_as(frame, pandas=self._pandas), self._task, self._outcomes)
+
+
+def _proven(bundle: Bundle, decision: Decision) -> Compiled | None:
+    """The compiled model of a bundle, unless it answers its golden rows otherwise on this machine."""
+    if PLAN not in bundle.files:
+        return None
+    features: list[str] = bundle.manifest["features"]
+    compiled = Compiled(read_plan(bundle.files[PLAN]), bundle.files.get(TREES), features)
+    tolerance = bundle.contract.serving.tolerance
+    for golden in bundle.json("golden.json"):
+        row, expected = golden["features"], golden["scores"]
+        try:
+            found = compiled.row([row[name] for name in features])
+        except OutlastError as error:
+            _log.warning("the fitted model serves, the compiled one refuses a golden row: %s", error)
+            return None
+        near = all(abs(a - b) <= tolerance * max(1.0, abs(b)) for a, b in zip(found, expected, strict=True))
+        if not near or decision(found, row) != decision(expected, row):
+            _log.warning("the fitted model serves, the compiled one answers %s where %s is golden", found, expected)
+            return None
+    return compiled
