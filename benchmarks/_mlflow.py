@@ -8,34 +8,21 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from _flights import EXAMPLE
 from _http import free_port, server
 
 from outlast.bundle.format import NATIVE, Bundle
-from outlast.project.loader import install
 
 
 def save(bundle: Bundle, folder: Path) -> Path:
-    """The bundle's estimator in MLflow's scikit-learn flavour, with the project's code beside it.
+    """The bundle's estimator in MLflow's scikit-learn flavour.
 
     No signature is given: checking one would cost MLflow time on every request.
     """
     import mlflow.sklearn
 
-    install(bundle.code)
     fitted = pickle.loads(bundle.files[NATIVE])
-    sys.path.insert(0, str(EXAMPLE))
-    import encode  # type: ignore[import-not-found]
-    import trees  # type: ignore[import-not-found]
-
-    # The same objects, under the names that the project's files have outside a bundle.
-    encoder = encode.Encode()
-    vars(encoder).update(vars(fitted.encode))
-    plain = trees.Trees(encoder, fitted.trees)
-    plain.classes_ = fitted.classes_
-    code = [str(EXAMPLE / f"{name}.py") for name in ("encode", "trees")]
     how = {"pyfunc_predict_fn": "predict_proba", "serialization_format": "cloudpickle", "pip_requirements": []}
-    mlflow.sklearn.save_model(plain, str(folder / "model"), code_paths=code, **how)
+    mlflow.sklearn.save_model(fitted, str(folder / "model"), **how)
     return folder / "model"
 
 

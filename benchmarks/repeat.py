@@ -36,10 +36,14 @@ FITS = {
 """,
 }
 FIT = """def fit(x, y, seed):
-    from encode import Encode
+    from sklearn.compose import make_column_transformer
     from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import OrdinalEncoder
 {trees}
-    return make_pipeline(Encode(without=["tailnum"]), trees).fit(x, y)
+    codes = OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=math.nan)
+    words, unused = ["origin", "dest", "carrier"], ["tailnum", "scheduled_at"]
+    encode = make_column_transformer((codes, words), ("drop", unused), remainder="passthrough")
+    return make_pipeline(encode, trees).fit(x, y)
 
 
 model = Model("""

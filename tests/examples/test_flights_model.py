@@ -3,14 +3,15 @@
 import random
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import polars as pl
 import pytest
 
+from outlast.bundle.compiled import Compiled
 from outlast.project.contract import read_contract
-from outlast.project.loader import Code, load_model, load_module, read_code
+from outlast.project.loader import Code, load_model, read_code
+from outlast.training.compiling.compiling import Fitted, planned
 
 FOLDER = Path(__file__).resolve().parents[2] / "examples" / "flights"
 
@@ -20,16 +21,13 @@ def code() -> Code:
     return read_code(FOLDER)
 
 
-@pytest.fixture(scope="module")
-def encode(code: Code) -> Any:
-    return load_module(code, "encode").Encode
-
-
 def rows(count: int) -> pl.DataFrame:
     chance = random.Random(7)
     return pl.DataFrame(
         {
-            "origin": [chance.choice(["EWR", "JFK", "LGA", None]) for _ in range(count)],
+            "origin": [chance.choice(["EWR", "JFK", "LGA"]) for _ in range(count)],
+            "dest": [chance.choice(["BOS", "SFO", "MIA", "ORD"]) for _ in range(count)],
+            "carrier": [chance.choice(["UA", "DL"]) for _ in range(count)],
             "tailnum": [f"N{i}" for i in range(count)],
             "scheduled_at": [datetime(2013, 7, 1, tzinfo=UTC) + timedelta(hours=i) for i in range(count)],
             "distance": [chance.randrange(100, 3000) for _ in range(count)],
@@ -60,30 +58,18 @@ def test_the_calendar_follows_new_yorks_clock_through_the_summer(code: Code) -> 
     assert found.to_dict(as_series=False) == {"minute": [510, 510], "weekday": [1, 1]}
 
 
-def test_missing_and_unseen_values_become_nan(encode: Any) -> None:
-    train = pl.DataFrame({"origin": ["LGA", "EWR", None], "delay": [1.5, None, 3.0]})
-    asked = pl.DataFrame({"delay": [None, 2.0, 4.0], "origin": ["EWR", "XXX", "LGA"]})
-    nan = float("nan")
-    np.testing.assert_array_equal(encode().fit(train).transform(asked), [[0.0, nan], [nan, 2.0], [1.0, 4.0]])
+def test_what_is_missing_or_never_seen_is_answered_too(code: Code) -> None:
+    frame = rows(3000)
+    fitted = load_model(code).fit(frame, (frame["distance"] > 1500).cast(pl.Int64).to_numpy(), 3)
+    strange = frame.head(2).with_columns(dest=pl.Series(["XXX", None]), plane_delay_6h=None, carrier=pl.lit("??"))
+    assert ((fitted.predict_proba(strange) > 0) & (fitted.predict_proba(strange) < 1)).all()
 
 
-def test_moments_and_named_columns_are_left_out(encode: Any) -> None:
-    assert encode(without=["tailnum"]).fit(rows(50)).columns_ == ["origin", "distance", "plane_delay_6h", "rain"]
-
-
-def test_a_row_is_encoded_alone_as_among_others(encode: Any) -> None:
-    frame = rows(200)
-    fitted = encode(without=["tailnum"]).fit(frame)
-    together = fitted.transform(frame)
-    alone = np.vstack([fitted.transform(frame[i : i + 1]) for i in range(frame.height)])
-    np.testing.assert_array_equal(together, alone)
-    assert together.dtype == np.float64
-
-
-def test_pandas_rows_are_encoded_like_polars_rows(encode: Any) -> None:
-    frame = rows(60).drop("scheduled_at")
-    fitted = encode(without=["tailnum"]).fit(frame)
-    np.testing.assert_array_equal(fitted.transform(frame.to_pandas()), fitted.transform(frame))
+def test_the_fitted_model_has_a_compiled_form_equal_to_the_last_bit(code: Code) -> None:
+    frame = rows(3000)
+    fitted = load_model(code).fit(frame, (frame["distance"] > 1500).cast(pl.Int64).to_numpy(), 3)
+    plan, trees = planned(Fitted(fitted, fitted.predict_proba, "binary", 2), frame.columns)
+    assert Compiled(plan, trees, frame.columns).table(frame).tolist() == fitted.predict_proba(frame).tolist()
 
 
 def test_the_fitted_model_answers_a_row_alone_as_among_others(code: Code) -> None:
