@@ -42,6 +42,23 @@ def test_an_incomplete_contract_stands_in_the_way(run, bare: Path) -> None:
     assert run("versions", "--json").json[0]["state"] == ""
 
 
+def test_why_answers_five_questions_on_one_screen_and_says_what_moved_since(run, folder: Path) -> None:
+    done = run("why")
+    asked = ["what code ran", "what data fed it", "what features", "what environment", "what let it out"]
+    assert [line[2:18].strip() for line in done.out.splitlines()[1:] if line[2:3].strip()] == asked
+    assert len(done.out.splitlines()) <= 24
+    assert "now declared" not in done.out
+    file = folder / "model.py"
+    (folder / "data" / "orders.csv").rename(folder / "data" / "asked.csv")
+    file.write_text(file.read_text().replace("data/orders.csv", "data/asked.csv"))
+    assert "data/orders.csv (now declared at data/asked.csv)" in " ".join(run("why").out.split())
+    assert run("why", "--json").json["moved"] == {"orders": "data/asked.csv"}
+    file.write_text(file.read_text().replace('Source("backlog"', 'Source("waiting"'))
+    assert "data/backlog.csv (model.py declares it no more)" in " ".join(run("why").out.split())
+    file.write_text("nonsense(")
+    assert run("why").code == 0
+
+
 def test_promoting_what_is_live_is_a_conflict(run, folder: Path) -> None:
     done = run("promote")
     assert (done.code, "is live already" in done.err) == (3, True)

@@ -55,17 +55,20 @@ def why(model: str = places.MODEL, json: bool = places.JSON) -> None:
     from outlast.gates.verdict import last_verdict
     from outlast.registry.rollout import transitions
     from outlast.registry.versions import find
+    from outlast.training.lineage import moved
 
     place = places.workspace()
     version = find(place.ledger, places.model_ref(model, place))
     steps = [step for step in transitions(place.ledger, version.model) if step.to_version == version.number]
     verdict = last_verdict(place.ledger, version)
+    elsewhere = moved(place, version)
     if json:
         made = {"lineage": version.lineage, "sources": version.summary["sources"], "digest": version.digest}
+        made |= {"moved": elsewhere}
         let_out = {"transitions": [vars(step) for step in steps], "verdict": verdict}
         screen.as_json({"version": str(version), **made, **let_out})
     else:
-        origin(version, verdict, steps)
+        origin(version, verdict, steps, elsewhere)
 
 
 def history(model: str = places.MODEL, json: bool = places.JSON) -> None:

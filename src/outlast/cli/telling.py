@@ -1,6 +1,6 @@
 """What `train`, `promote`, `show` and `why` say about a version."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from outlast.cli import screen
@@ -51,13 +51,15 @@ def card(version: Version, state: str, verdict: Verdict | None) -> None:
     checks(verdict, indent=4)
 
 
-def origin(version: Version, verdict: Verdict | None, steps: Sequence[Transition]) -> None:
+def origin(
+    version: Version, verdict: Verdict | None, steps: Sequence[Transition], moved: Mapping[str, str | None]
+) -> None:
     """The five answers: code, data, features, environment, and what let it out."""
     lineage, summary = version.lineage, version.summary
     print(f"{version}, bundle {version.digest}")
     _answer("what code ran", [_code(lineage["code"])])
     kept = f"training set {lineage['snapshot']}, {counted(summary['rows']['train'], 'row')} to train"
-    _answer("what data fed it", [*(_source(name, found) for name, found in summary["sources"].items()), kept])
+    _answer("what data fed it", [*(_source(name, found, moved) for name, found in summary["sources"].items()), kept])
     _answer("what features", [", ".join(summary["features"])])
     machine = lineage["machine"]["processor"] or lineage["machine"]["system"]
     threads = counted(lineage["threads"], "thread")
@@ -136,9 +138,12 @@ def _code(code: dict[str, Any]) -> str:
     return f"{code['digest'][:12]} (commit {code['commit'][:12]}{changed})"
 
 
-def _source(name: str, found: dict[str, Any]) -> str:
+def _source(name: str, found: dict[str, Any], moved: Mapping[str, str | None]) -> str:
+    since = ""
+    if name in moved:
+        since = " (model.py declares it no more)" if moved[name] is None else f" (now declared at {moved[name]})"
     rows = "? rows" if found.get("rows") is None else counted(found["rows"], "row")
-    return f"{name}: {rows}, {str(found['digest'])[:12]}, {found.get('location')}"
+    return f"{name}: {rows}, {str(found['digest'])[:12]}, {found.get('location')}{since}"
 
 
 def _edited(verdict: Verdict) -> str:

@@ -7,7 +7,13 @@ from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
 
-from outlast.project.loader import Project
+from outlast.data.sources import shown
+from outlast.errors import OutlastError
+from outlast.project.declare import Source
+from outlast.project.loader import Project, load_project
+from outlast.project.workspace import Workspace
+from outlast.registry.declarations import folder_of
+from outlast.registry.versions import Version
 
 
 def lineage_of(project: Project, *, seed: int, threads: int) -> dict[str, Any]:
@@ -23,6 +29,29 @@ def lineage_of(project: Project, *, seed: int, threads: int) -> dict[str, Any]:
             "cores": os.cpu_count(),
         },
     }
+
+
+def moved(workspace: Workspace, version: Version) -> dict[str, str | None]:
+    """The sources that lie elsewhere now than when a version was trained, and where; None for one no longer declared.
+
+    This reads the project's model.py as it is now; where the project is not here or cannot be read, nothing is known.
+    """
+    folder = folder_of(workspace, version.model)
+    if folder is None:
+        return {}
+    try:
+        project = load_project(folder, workspace)
+    except OutlastError:
+        return {}
+    now = {source.name: _place(project, source) for source in project.model.sources}
+    then = {name: found.get("location") for name, found in version.summary["sources"].items()}
+    return {name: now.get(name) for name, place in then.items() if now.get(name) != place}
+
+
+def _place(project: Project, source: Source) -> str:
+    place = shown(project.workspace.location(source, project.folder))
+    within = Path(place).is_relative_to(project.folder)
+    return Path(place).relative_to(project.folder).as_posix() if within else place
 
 
 def environment() -> str:
