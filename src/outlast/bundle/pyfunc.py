@@ -17,6 +17,7 @@ import polars as pl
 from outlast.bundle.decisions import outcomes
 from outlast.bundle.format import Bundle, unpack
 from outlast.bundle.predictor import Predictor
+from outlast.data.frames import as_polars
 from outlast.data.schema import dtype_of
 from outlast.errors import NotFound, RequestError, StorageError
 from outlast.storage.fresh import FreshValues
@@ -37,7 +38,7 @@ class PyFunc:
 
     def predict(self, frame: Any, params: Mapping[str, Any] | None = None) -> "pd.DataFrame":
         """One answer per row: decision, score (or one per class), and the rung that answered."""
-        rows = _polars(frame)
+        rows = as_polars(frame, self._name)
         asks = [ask.name for ask in self.predictor.asks]
         if not rows.height:
             raise RequestError(f"The frame for {self._name} has no rows: give at least one")
@@ -117,26 +118,6 @@ def _read(folder: Path) -> tuple[Bundle, int]:
             "mirror it again with `outlast tick`"
         )
     return bundle, about["number"]
-
-
-def _polars(frame: Any) -> pl.DataFrame:
-    if isinstance(frame, pl.DataFrame):
-        return frame
-    if type(frame).__module__.partition(".")[0] == "pandas":
-        return _from_pandas(frame)
-    try:
-        return pl.DataFrame(frame)
-    except (TypeError, ValueError, pl.exceptions.PolarsError) as error:
-        raise RequestError(
-            f"A {type(frame).__name__} cannot be read as rows ({error}): give a pandas or Polars frame"
-        ) from None
-
-
-def _from_pandas(frame: "pd.DataFrame") -> pl.DataFrame:
-    # Without a zone on the way: what Polars asks of a zoned column is deprecated since pandas 3.1.
-    zoned = [name for name, dtype in frame.dtypes.items() if getattr(dtype, "tz", None) is not None]
-    plain = frame.assign(**{str(name): frame[name].dt.tz_convert(None) for name in zoned})
-    return pl.from_pandas(plain).with_columns(pl.col(str(name)).dt.replace_time_zone("UTC") for name in zoned)
 
 
 def _pandas(frame: pl.DataFrame) -> "pd.DataFrame":

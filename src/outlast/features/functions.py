@@ -8,6 +8,7 @@ from typing import Any
 
 import polars as pl
 
+from outlast.data.frames import from_pandas
 from outlast.errors import FeatureError
 from outlast.features.steady import FEW, FewRows, steady
 
@@ -47,7 +48,7 @@ def as_polars(result: Any, name: str) -> pl.DataFrame:
     module = type(result).__module__.partition(".")[0]
     if module == "pandas":
         frame = result.to_frame() if type(result).__name__ == "Series" else result
-        return pl.from_pandas(frame.reset_index(drop=True))
+        return from_pandas(frame.reset_index(drop=True), f"Function '{name}'")
     raise FeatureError(
         f"Function '{name}' returned a {type(result).__name__}: expected a frame of new columns, "
         "such as rows.select(hour=pl.col('at').dt.hour())"

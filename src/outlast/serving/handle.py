@@ -8,6 +8,7 @@ import polars as pl
 
 from outlast.bundle.answers import Answer
 from outlast.bundle.predictor import answers_frame, open_predictor
+from outlast.data.frames import as_polars
 from outlast.errors import RequestError
 from outlast.project.workspace import Workspace
 from outlast.registry.versions import find
@@ -24,7 +25,7 @@ class Handle:
 
     def predict(self, frame: Any) -> pl.DataFrame:
         """One answer per row of a Polars or pandas frame of asks."""
-        rows = frame if isinstance(frame, pl.DataFrame) else pl.from_pandas(frame)
+        rows = as_polars(frame, f"{self.model}@{self.version}")
         return answers_frame(self.answers(rows.to_dicts()), self._predictor.task)
 
     def answers(self, rows: Sequence[Mapping[str, Any]]) -> list[Answer]:
