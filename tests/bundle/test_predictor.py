@@ -252,6 +252,16 @@ def test_without_a_default_a_model_that_raises_is_unavailable(orders: Path, old:
         predictor.predict([predictor.golden[-1]["request"] | {"weight": 1001}], at=NOW)
 
 
+def test_a_range_of_the_contract_holds_for_requests_too(orders: Path) -> None:
+    (orders / "outlast.toml").write_text(
+        (orders / "outlast.toml").read_text() + "[data.orders.ranges]\nweight = [0, 900]\n"
+    )
+    predictor = trained(orders)
+    (answer,) = predictor.predict([predictor.golden[-1]["request"] | {"weight": 1001}], at=NOW)
+    assert answer.rung == "full"
+    assert "'weight' is 1001, outside the contract's range 0 to 900" in answer.warnings
+
+
 def test_a_function_that_raises_steps_down_too(orders: Path) -> None:
     edit(orders, "    return rows.select(hour", "    assert rows['weight'].max() < 1000\n    return rows.select(hour")
     predictor = trained(orders)

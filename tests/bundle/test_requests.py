@@ -142,6 +142,13 @@ def test_what_training_never_saw_missing_is_refused_or_warned_of_by_the_contract
     assert answered.warnings[0] in ("'weight' is missing", "'weight' is null, which training never saw")
 
 
+@pytest.mark.parametrize(
+    ("given", "warns"), [(0, []), (50.0, []), (50.5, ["'x' is 50.5, outside the contract's range 0 to 50"])]
+)
+def test_a_number_beyond_the_contracts_range_is_warned_of(given: float, warns: list[str]) -> None:
+    assert decode(Field("x", "Float64"), given, Policy(ranges={"x": [0, 50]})).warnings == warns
+
+
 def test_an_unseen_category_is_warned_of_or_refused_by_the_contract() -> None:
     assert row([HOLED], {"coupon": "C"}).warnings == ["'coupon' is 'C', which training never saw"]
     with pytest.raises(RequestError, match="Row 0, field 'coupon' is 'C', which training never saw"):

@@ -48,7 +48,7 @@ class Predictor:
         self.golden: list[dict[str, Any]] = bundle.json("golden.json")
         self.classes: list[str] = manifest["classes"]
         self._frames = Frames(bundle, self.asks, self.profile, store)
-        self._decoder = Decoder(self.asks, self.key_fields, self.time, self._policy())
+        self._decoder = Decoder(self.asks, self.key_fields, self.time, self._policy(manifest.get("question", "")))
         self._decide = decider(self.contract, self.task, self.classes)
         self._outcomes = outcomes(self.task, self.classes)
         self._model: Scoring | None = Scoring(bundle, self.task, len(self._outcomes), self._golden_decision)
@@ -101,8 +101,9 @@ class Predictor:
         """Let go of the model; its module names stay, for what was pickled with them."""
         self._model = None
 
-    def _policy(self) -> Policy:
-        return Policy(self.contract.serving.missing, self.contract.serving.unseen)
+    def _policy(self, question: str) -> Policy:
+        rules = self.contract.data.get(question)
+        return Policy(self.contract.serving.missing, self.contract.serving.unseen, rules.ranges if rules else {})
 
     @property
     def _loaded(self) -> Scoring:

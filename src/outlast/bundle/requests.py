@@ -40,22 +40,24 @@ class _Column:
     expected: str
     nullable: bool
     categories: frozenset[str] | None
+    bounds: tuple[float, float] | None
 
 
 @dataclass(frozen=True)
 class Policy:
-    """What the contract says about fields that are missing or never seen."""
+    """What the contract says about fields that are missing, never seen, or outside a range."""
 
     missing: str = "refuse"
     unseen: str = "warn"
+    ranges: Mapping[str, Sequence[float]] = field(default_factory=dict)
 
 
 class Decoder:
     """Decodes rows of one version's request schema."""
 
     def __init__(self, asks: Sequence[Field], key: Sequence[Field], time: str | None, policy: Policy) -> None:
-        self._columns = [_column(ask) for ask in asks]
-        self._key = [_column(part) for part in key]
+        self._columns = [_column(ask, policy.ranges.get(ask.name)) for ask in asks]
+        self._key = [_column(part, None) for part in key]
         self._time = time
         self._policy = policy
         self._known = frozenset([c.name for c in (*self._columns, *self._key)] + ([time] if time else []))
@@ -85,6 +87,9 @@ class Decoder:
             if self._policy.unseen == "refuse":
                 raise _fault(index, column.name, f"is '{str(converted)[:60]}', which training never saw")
             warnings.append(sentence)
+        if column.bounds is not None and not column.bounds[0] <= converted <= column.bounds[1]:
+            low, high = column.bounds
+            warnings.append(f"'{column.name}' is {converted:g}, outside the contract's range {low:g} to {high:g}")
         return converted
 
     def _absent(self, column: _Column, missing: bool, row: Mapping[str, Any], index: int) -> str:
@@ -166,11 +171,12 @@ def _spell(part: Any) -> str:
     return part if isinstance(part, str) else str(part)
 
 
-def _column(ask: Field) -> _Column:
+def _column(ask: Field, bounds: Sequence[float] | None) -> _Column:
     dtype = dtype_of(ask.dtype)
     convert, expected = _converter(dtype)
     categories = frozenset(ask.categories) if ask.categories and dtype == pl.String else None
-    return _Column(ask.name, convert, expected, ask.nulls > 0, categories)
+    within = (bounds[0], bounds[1]) if bounds and dtype.is_numeric() else None
+    return _Column(ask.name, convert, expected, ask.nulls > 0, categories, within)
 
 
 def _converter(dtype: pl.DataType) -> tuple[Convert, str]:

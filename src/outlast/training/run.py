@@ -22,7 +22,7 @@ from outlast.features.functions import wants_pandas
 from outlast.journal.sources import Sources, schemas_before
 from outlast.project.loader import Project
 from outlast.project.workspace import project_folders
-from outlast.registry.declarations import declare
+from outlast.registry.declarations import claims, declare
 from outlast.registry.versions import Version, register
 from outlast.training.compiling.compiling import Fitted, Outcome, compiling
 from outlast.training.dataset import AT, Dataset, build_dataset, cutoff_of, split_rows
@@ -93,14 +93,11 @@ def train(
 
 def _declare(project: Project, by: str, now: datetime) -> None:
     """Claim the names of the model and its sources in the workspace before any work is done."""
-    ledger, model = project.workspace.ledger, project.model
+    ledger, model = project.workspace.ledger, project.model.name
     folders = [folder.name for folder in project_folders(project.workspace) if folder != project.folder]
-    here = {"folder": project.folder.name}
-    declare(ledger, "model", model.name, model=model.name, declared=here, by=by, at=now, folders=folders)
-    for source in model.sources:
-        declare(ledger, "source", source.name, model=model.name, declared=source.declared(), by=by, at=now)
-    for shared in model.sets:
-        declare(ledger, "set", shared.name, model=model.name, declared={"digest": shared.digest}, by=by, at=now)
+    for kind, name, declared in claims(project):
+        others = folders if kind == "model" else ()
+        declare(ledger, kind, name, model=model, declared=declared, by=by, at=now, folders=others)
 
 
 def _score(project: Project, dataset: Dataset, estimator: Any, chosen: npt.NDArray[np.bool_]) -> Scored:
@@ -223,6 +220,7 @@ def _manifest(project: Project, sources: Sources, dataset: Dataset) -> Mapping[s
         "asks": [msgspec.to_builtins(field) for field in asked.fields],
         "key": [msgspec.to_builtins(_bare(known[name])) for name in question.keys],
         "time": question.time,
+        "question": question.name,
         "features": list(dataset.features),
         "classes": dataset.classes,
         "pandas": wants_pandas(model.fit),
