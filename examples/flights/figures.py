@@ -17,6 +17,7 @@ from sklearn.metrics import roc_auc_score
 from outlast.monitoring.report import report
 from outlast.project.loader import Project
 from outlast.registry.versions import Version
+from outlast.types import counted
 
 Payoff = dict[str, dict[str, float]]
 SAMPLE = 200
@@ -121,7 +122,8 @@ def watched_said(project: Project) -> str:
     told = report(project.workspace, project.model.name).alerts
     pages = [alert["sentence"] for alert in told if alert["severity"] == "page"]
     first = f" The first page: {pages[0]}" if pages else ""
-    return f"{len(pages)} pages to somebody now, {len(told) - len(pages)} tickets for the morning.{first}"
+    calm = len(told) - len(pages)
+    return f"{counted(len(pages), 'page')} to somebody now, {counted(calm, 'ticket')} for the morning.{first}"
 
 
 def auc(landed: pl.DataFrame) -> float:
