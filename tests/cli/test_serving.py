@@ -83,6 +83,30 @@ def test_up_ticks_beside_the_server(folder: Path, run) -> None:
     assert run("monitor", "--json").json["total"]["rows"] == 1
 
 
+WAITS = """
+import threading
+from outlast.cli import main
+from outlast.retraining import tick
+
+def wait(*_):
+    print("at it", flush=True)
+    threading.Event().wait(60)
+
+tick.FIRST = {"seal": wait}
+main(["tick"])
+"""
+
+
+def test_a_tick_that_is_told_to_end_gives_its_lease_back(folder: Path) -> None:
+    with subprocess.Popen([sys.executable, "-c", WAITS], cwd=folder, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "at it\n"
+        assert _leased(folder)
+        process.terminate()
+        assert process.wait(60) == 143
+    assert not _leased(folder)
+
+
 def _leased(folder: Path) -> bool:
     """Whether a tick has begun: it leaves a lease while it works, and a window when it has counted."""
     import sqlalchemy as sa

@@ -1,7 +1,10 @@
 """The command line: each command parses, calls a stage and prints. The verbs stand in the order of a model's life."""
 
+import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
 
 from outlast.cli.app import app
 from outlast.cli.exits import CODES, code_of
@@ -12,6 +15,11 @@ __all__ = ["CODES", "main"]
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run a command; a failure is one sentence and an exit code that means something to CI."""
+    with _ended_in_order():
+        _run(arguments)
+
+
+def _run(arguments: Sequence[str] | None) -> None:
     try:
         app(args=None if arguments is None else list(arguments), prog_name="outlast")
     except OutlastError as error:
@@ -29,6 +37,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
             raise
         print(f"outlast: {_unexpected(error)}", file=sys.stderr)
         raise SystemExit(1) from None
+
+
+@contextmanager
+def _ended_in_order() -> Iterator[None]:
+    """Let a process that is told to end do so as one that is interrupted: leases are given back, parts of files go."""
+
+    def end(*_: Any) -> None:
+        raise SystemExit(128 + signal.SIGTERM)
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _unexpected(error: Exception) -> str:
