@@ -18,7 +18,15 @@ from outlast.project.declare import Lookup
 from outlast.project.loader import Project
 from outlast.project.workspace import project_folders
 from outlast.registry.declarations import claims, require_free
-from outlast.training.dataset import LABEL, cutoff_of, questions, require_classes, with_features, with_labels
+from outlast.training.dataset import (
+    LABEL,
+    cutoff_of,
+    questions,
+    require_classes,
+    require_invariant,
+    with_features,
+    with_labels,
+)
 from outlast.types import counted, micros, now
 
 SAMPLE = 50
@@ -112,7 +120,11 @@ def _features(project: Project, sources: Sources) -> Iterator[Finding]:
     yield from _tried("model.py", "asks", lambda: asked.append(questions(project, sources)))
     for rows in asked:
         yield from _label(project, sources, rows)
-        yield from _tried("model.py", "features", partial(with_features, project, sources, _few(rows)))
+        yield from _tried("model.py", "features", partial(_computed, project, sources, _few(rows)))
+
+
+def _computed(project: Project, sources: Sources, rows: pl.DataFrame) -> None:
+    require_invariant(project, with_features(project, sources, rows))
 
 
 def _compiled(lookup: Lookup, sources: Sources) -> None:

@@ -14,6 +14,7 @@ from outlast.features.compiled import compile_lookup
 from outlast.features.entities import require_comparable
 from outlast.features.facts import instants, spelled
 from outlast.features.functions import apply
+from outlast.features.invariance import prove
 from outlast.features.offline import look_up
 from outlast.journal.sources import Sources
 from outlast.project.declare import Source
@@ -120,6 +121,14 @@ def with_features(project: Project, sources: Sources, asked: pl.DataFrame) -> pl
     for function in model.functions:
         rows = rows.hstack(apply(function, known))
     return rows.hstack(asked.select(name for name in asked.columns if name.startswith("__")))
+
+
+def require_invariant(project: Project, rows: pl.DataFrame) -> int:
+    """Refuse functions whose values hang on more than their row, by a sample of rows; how many were tried."""
+    model = project.model
+    given = [*model.asks.names, *(name for lookup in model.lookups for name in lookup.names)]
+    done = rows.select(name for name in rows.columns if not name.startswith("__"))
+    return prove(model.functions, done.select(given), done)
 
 
 def _as_asked(name: str, dtype: pl.DataType) -> pl.Expr:

@@ -25,7 +25,7 @@ from outlast.project.workspace import project_folders
 from outlast.registry.declarations import claims, declare
 from outlast.registry.versions import Version, register
 from outlast.training.compiling.compiling import Fitted, Outcome, compiling
-from outlast.training.dataset import AT, Dataset, build_dataset, cutoff_of, split_rows
+from outlast.training.dataset import AT, Dataset, build_dataset, cutoff_of, require_invariant, split_rows
 from outlast.training.fitting import fit, pickled
 from outlast.training.lineage import environment, lineage_of
 from outlast.training.metrics import measure
@@ -62,6 +62,8 @@ def train(
         violations = sources.violations(schemas_before(project))
     with steps.step("features as known"):
         dataset = build_dataset(project, sources, cutoff_of(project, now))
+    with steps.step("prove functions"):
+        require_invariant(project, dataset.rows)
     train_rows, test_rows = split_rows(project, dataset, seed)
     with steps.step("fit"):
         x = dataset.x
