@@ -13,6 +13,7 @@ from outlast.errors import OutlastError, nearest
 from outlast.features.compiled import compile_lookup
 from outlast.features.facts import known_at
 from outlast.gates.checks import contract_complete
+from outlast.gates.leakage import leaks
 from outlast.journal.sources import Sources, schemas_before
 from outlast.project.declare import Lookup
 from outlast.project.loader import Project
@@ -41,6 +42,7 @@ def findings(project: Project) -> list[Finding]:
         found += _data(project, sources)
         found += _ahead(project, sources, now())
         found += _features(project, sources)
+        found += leaks(project, sources, found)
     return sorted(found, key=lambda one: not one["blocks"])
 
 

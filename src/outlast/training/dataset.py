@@ -44,8 +44,8 @@ class Dataset:
         return self.rows.select(self.features)
 
 
-def build_dataset(project: Project, sources: Sources, cutoff: datetime) -> Dataset:
-    """The dataset of a project as it was known at the cutoff."""
+def build_dataset(project: Project, sources: Sources, cutoff: datetime, *, most: int | None = None) -> Dataset:
+    """The dataset of a project as it was known at the cutoff; of more rows than `most`, some spread over the whole."""
     asked = questions(project, sources)
     labelled, counts = with_labels(project, sources, asked, cutoff)
     if labelled.is_empty():
@@ -55,6 +55,8 @@ def build_dataset(project: Project, sources: Sources, cutoff: datetime) -> Datas
             "check [training] since and until, and that label and questions share their key"
         )
     require_classes(project, labelled[LABEL])
+    if most is not None and labelled.height > most:
+        labelled = labelled.gather_every(-(-labelled.height // most))
     task, codes, classes = _encode(project, labelled[LABEL])
     rows = with_features(project, sources, labelled)
     names = tuple(name for name in rows.columns if not name.startswith("__"))

@@ -27,6 +27,7 @@ from outlast.registry.versions import Version, register
 from outlast.training.compiling.compiling import Fitted, Outcome, compiling
 from outlast.training.dataset import AT, Dataset, build_dataset, cutoff_of, require_invariant, split_rows
 from outlast.training.fitting import fit, pickled
+from outlast.training.leakage.guards import joined, suspicions
 from outlast.training.lineage import environment, lineage_of
 from outlast.training.metrics import measure
 from outlast.training.steps import Steps, Watcher
@@ -65,6 +66,8 @@ def train(
     with steps.step("prove functions"):
         require_invariant(project, dataset.rows)
     train_rows, test_rows = split_rows(project, dataset, seed)
+    with steps.step("look for leaks"):
+        violations = joined(violations, suspicions(project, sources, dataset, (train_rows, test_rows)))
     with steps.step("fit"):
         x = dataset.x
         estimator = fit(project.model, x.filter(pl.Series(train_rows)), dataset.y[train_rows],
