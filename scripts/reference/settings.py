@@ -8,6 +8,7 @@ _MEANINGS = {
     "OUTLAST_LEDGER": "The ledger's address: `sqlite:///FILE` or `postgresql://…`. Wins over `workspace.toml`.",
     "OUTLAST_TABLES": "The tables' folder or URL. Wins over `workspace.toml`.",
     "OUTLAST_ARTIFACTS": "The artifacts' folder or URL. Wins over `workspace.toml`.",
+    "OUTLAST_FRESH": "The file of fresh values, or a Redis: `redis://…`, `rediss://…`. Wins over `workspace.toml`.",
     "MLFLOW_TRACKING_URI": "The MLflow that mirrors the ledger; `off` for none. Without it: `.outlast/mlflow.db`.",
     "OUTLAST_ACTOR": "Who acts, as the history notes it. Without it: the account that runs. Not verified.",
 }
@@ -18,6 +19,7 @@ _WORKSPACE = {
     "storage.ledger": "The ledger's address, for every environment.",
     "storage.tables": "The tables' folder or URL.",
     "storage.artifacts": "The artifacts' folder or URL.",
+    "storage.fresh": "The file of fresh values, or a Redis: `redis://…`, `rediss://…`, `unix://…`.",
     "storage.options": "Options for the object store that holds the tables, such as `aws_region`.",
     "environments.NAME.sources": "As `sources`, in this environment only; wins over it.",
     "environments.NAME.storage": "As `storage`, in this environment only; wins over it.",

@@ -13,6 +13,7 @@ class Settings:
     ledger: str | None = None
     tables: str | None = None
     artifacts: str | None = None
+    fresh: str | None = None
     mlflow: str | None = None
     actor: str | None = None
 
@@ -37,6 +38,7 @@ VARIABLES = {
     "ledger": "OUTLAST_LEDGER",
     "tables": "OUTLAST_TABLES",
     "artifacts": "OUTLAST_ARTIFACTS",
+    "fresh": "OUTLAST_FRESH",
     "mlflow": "MLFLOW_TRACKING_URI",
     "actor": "OUTLAST_ACTOR",
 }

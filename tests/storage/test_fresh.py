@@ -1,4 +1,4 @@
-"""Fresh values on SQLite: the contract suite, random histories, damage, locks and killed writers."""
+"""Fresh values on SQLite: the contract suite, random histories, damage, locks, formats and killed writers."""
 
 import signal
 import sqlite3
@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from outlast.errors import StorageError
 from outlast.storage.checks.fresh import CHECKS, Make, Remembered, fact
-from outlast.storage.fresh import DamagedFresh, Fact, FreshValues
+from outlast.storage.fresh import DamagedFresh, Fact, FreshValues, Since, Version
 
 facts = st.builds(
     Fact,
@@ -117,10 +117,39 @@ def test_damage_in_the_middle_is_told(tmp_path: Path) -> None:
 def test_a_newer_format_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "fresh.db"
     connection = sqlite3.connect(path)
-    connection.execute("PRAGMA user_version = 2")
+    connection.execute("PRAGMA user_version = 3")
     connection.close()
-    with pytest.raises(StorageError, match="have format 2, this Outlast reads up to 1"):
+    with pytest.raises(StorageError, match="have format 3, this Outlast reads up to 2"):
         FreshValues(path).digests()
+
+
+FORMAT_1 = """
+CREATE TABLE lookups (number INTEGER PRIMARY KEY, digest TEXT NOT NULL UNIQUE, newest INTEGER);
+CREATE TABLE facts (
+    lookup INTEGER NOT NULL, entity TEXT NOT NULL, known INTEGER NOT NULL, key TEXT NOT NULL,
+    superseded INTEGER, payload BLOB NOT NULL,
+    PRIMARY KEY (lookup, entity, known, key)
+) WITHOUT ROWID;
+CREATE UNIQUE INDEX versions_of_a_key ON facts (lookup, key, known);
+INSERT INTO lookups VALUES (1, 'd', 20);
+INSERT INTO facts VALUES (1, 'JFK', 10, 'a', 20, x'01'), (1, 'JFK', 20, 'a', NULL, x'02');
+PRAGMA user_version = 1;
+"""
+
+
+def test_a_file_of_format_1_is_read_and_goes_on(tmp_path: Path) -> None:
+    path = tmp_path / "fresh.db"
+    connection = sqlite3.connect(path)
+    connection.executescript(FORMAT_1)
+    connection.close()
+    store = FreshValues(path)
+    assert store.window("d", "JFK", 0, 20) == [(10, "a", b"\x01")]
+    (before,) = store.read_many([Since("d", "JFK", 0)])
+    assert before.facts == [Version(10, "a", b"\x01", 20), Version(20, "a", b"\x02", None)]
+    store.ingest("d", [fact("JFK", "b", 15)])
+    (after,) = store.read_many([Since("d", "JFK", 0)])
+    assert after.mark != before.mark
+    store.close()
 
 
 def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
@@ -130,7 +159,7 @@ def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
 
 
 def test_a_lock_held_too_long_is_told(tmp_path: Path, store: FreshValues, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("outlast.storage.fresh._BUSY_SECONDS", 0.05)
+    monkeypatch.setattr("outlast.storage.fresh.sqlite._BUSY_SECONDS", 0.05)
     impatient = FreshValues(store.path)
     with store._transaction(), pytest.raises(StorageError, match="database is locked"):
         impatient.ingest("d", [fact("JFK", "a", 1)])

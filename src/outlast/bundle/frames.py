@@ -20,7 +20,7 @@ from outlast.features.entities import speller
 from outlast.features.functions import apply
 from outlast.features.online import Reader, frame_of, reader
 from outlast.project.loader import install, load_model
-from outlast.storage.fresh import FreshValues
+from outlast.storage.fresh import FreshStore
 
 _MARGIN = MARGIN // timedelta(microseconds=1)
 _MINUTE = 60_000_000
@@ -37,7 +37,7 @@ class Unread(StorageError):
 class Frames:
     """From decoded rows to the frame the model sees, by the code of the bundle."""
 
-    def __init__(self, bundle: Bundle, asks: list[Field], profile: Profile, store: FreshValues) -> None:
+    def __init__(self, bundle: Bundle, asks: list[Field], profile: Profile, store: FreshStore) -> None:
         manifest = bundle.manifest
         known = {name: schemas.from_json(kept["schema"]) for name, kept in manifest["sources"].items()}
         self.lookups = [read_back(kept, known) for kept in manifest["lookups"]]

@@ -12,7 +12,7 @@ from outlast.errors import DataError, RequestError, nearest
 from outlast.features.compiled import CompiledLookup
 from outlast.features.facts import ENTITY, KNOWN, RETRACTED, UNTIL, facts_of, instants, superseded
 from outlast.features.online import kept, to_store
-from outlast.storage.fresh import FreshValues
+from outlast.storage.fresh import FreshStore
 from outlast.types import micros, span, utc
 
 MARGIN = timedelta(days=2)
@@ -150,14 +150,14 @@ def _lose_nothing(name: str, wanted: Mapping[str, pl.DataType], frame: pl.DataFr
                 )
 
 
-def update(store: FreshValues, lookups: Iterable[CompiledLookup], frame: pl.DataFrame) -> list[str]:
+def update(store: FreshStore, lookups: Iterable[CompiledLookup], frame: pl.DataFrame) -> list[str]:
     """Write new facts for every lookup that reads their source, in one transaction; the digests that took them."""
     distinct = {lookup.digest: lookup for lookup in lookups}
     store.ingest_many((digest, to_store(lookup, frame)) for digest, lookup in distinct.items())
     return list(distinct)
 
 
-def fill(store: FreshValues, lookup: CompiledLookup, history: pl.LazyFrame, *, now: datetime) -> int:
+def fill(store: FreshStore, lookup: CompiledLookup, history: pl.LazyFrame, *, now: datetime) -> int:
     """Bring a lookup's fresh values up to its source's history: what a question asked from now on can still need.
 
     Time is counted from the newest fact that is known by now, so that a source that stands still loses nothing, and

@@ -23,7 +23,7 @@ from outlast.errors import OutlastError, RequestError, StorageError, Unavailable
 from outlast.features.compiled import CompiledLookup
 from outlast.features.steady import steady
 from outlast.project.workspace import Workspace
-from outlast.storage.fresh import FreshValues
+from outlast.storage.fresh import FreshStore
 from outlast.types import Task, micros, moment
 
 _log = logging.getLogger("outlast.predictor")
@@ -32,7 +32,7 @@ _log = logging.getLogger("outlast.predictor")
 class Predictor:
     """One version, loaded: its schema, its features, its model and its decisions."""
 
-    def __init__(self, bundle: Bundle, version: int, store: FreshValues) -> None:
+    def __init__(self, bundle: Bundle, version: int, store: FreshStore) -> None:
         manifest = bundle.manifest
         self.model: str = manifest["model"]
         self.version = version

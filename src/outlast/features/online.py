@@ -11,7 +11,7 @@ import polars as pl
 from outlast.features.compiled import CompiledLookup, Output, general_frame
 from outlast.features.facts import ENTITY, KEY, KNOWN, facts_of, measure_names, spelled
 from outlast.features.offline import aggregation, general_value
-from outlast.storage.fresh import Fact, FreshValues
+from outlast.storage.fresh import Fact, FreshStore
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder().decode
@@ -45,7 +45,7 @@ def entities_of(compiled: CompiledLookup, asks: pl.DataFrame) -> list[str | None
     return asks.select(spelled(compiled.lookup.entity, types=compiled.fact_types).alias(ENTITY))[ENTITY].to_list()
 
 
-def reader(compiled: CompiledLookup, store: FreshValues) -> Reader:
+def reader(compiled: CompiledLookup, store: FreshStore) -> Reader:
     """A function from (entity, moment) to the lookup's values in their stored form, made once per version."""
     if compiled.lookup.kind == "latest":
         return _latest_reader(compiled, store)
@@ -57,7 +57,7 @@ def frame_of(schema: Mapping[str, pl.DataType], rows: Iterable[Iterable[Any]]) -
     return pl.from_dicts([dict(zip(schema, row, strict=True)) for row in rows], schema=schema)
 
 
-def _latest_reader(compiled: CompiledLookup, store: FreshValues) -> Reader:
+def _latest_reader(compiled: CompiledLookup, store: FreshStore) -> Reader:
     nothing = [None] * len(compiled.outputs)
     order = [output.measure for output in compiled.outputs]
     age = None if compiled.reach is None else compiled.reach // _MICROSECOND
@@ -75,7 +75,7 @@ def _latest_reader(compiled: CompiledLookup, store: FreshValues) -> Reader:
     return read
 
 
-def _window_reader(compiled: CompiledLookup, store: FreshValues) -> Reader:
+def _window_reader(compiled: CompiledLookup, store: FreshStore) -> Reader:
     assert compiled.reach is not None
     reach, digest = compiled.reach // _MICROSECOND, compiled.digest
     plans = [_plan(compiled, output) for output in compiled.outputs]

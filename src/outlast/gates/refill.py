@@ -9,7 +9,7 @@ from outlast.project.workspace import Workspace
 from outlast.registry import rollout
 from outlast.registry.versions import find
 from outlast.serving.alive import living
-from outlast.storage.fresh import DamagedFresh
+from outlast.storage.fresh import DamagedFresh, FreshValues
 from outlast.types import ModelRef
 
 
@@ -33,6 +33,8 @@ def _put_aside(workspace: Workspace, now: datetime) -> Path | None:
     try:
         fresh.verify()
     except DamagedFresh as error:
+        if not isinstance(fresh, FreshValues):
+            raise
         servers = living(workspace)
         if servers:  # whoever has the old file open would remove what belongs to the new one
             raise Refused(

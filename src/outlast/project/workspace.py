@@ -17,7 +17,7 @@ from outlast.project.declare import Location, Source
 from outlast.settings import Settings
 from outlast.storage.appendlog import AppendLog
 from outlast.storage.artifacts import Artifacts
-from outlast.storage.fresh import FreshValues
+from outlast.storage.fresh import FreshStore, open_fresh
 from outlast.storage.ledger import Ledger, open_ledger
 from outlast.storage.tables import Tables
 
@@ -35,6 +35,7 @@ class Storage(_Part):
     ledger: str | None = None
     tables: str | None = None
     artifacts: str | None = None
+    fresh: str | None = None
     options: dict[str, str] = Field(default_factory=dict)
 
 
@@ -126,9 +127,10 @@ class Workspace:
         return Artifacts(self._address("artifacts") or str(self.home / "artifacts"))
 
     @cached_property
-    def fresh(self) -> FreshValues:
+    def fresh(self) -> FreshStore:
+        """Fresh values; in a Redis, workspaces and environments that share it stay apart by their names."""
         self.home.mkdir(parents=True, exist_ok=True)
-        return FreshValues(self.home / "fresh.db")
+        return open_fresh(self._address("fresh") or self.home / "fresh.db", f"{self.name}:{self.settings.environment}")
 
     @property
     def log_root(self) -> Path:

@@ -9,10 +9,9 @@ import threading
 from collections.abc import Callable, Sequence
 
 from outlast.errors import OutlastError
-from outlast.storage.fresh import Fact, FreshValues
+from outlast.storage.fresh import Fact, Found, FreshStore, Grown, Latest, Request, Since, Version
 
-Make = Callable[[], FreshValues]
-Found = tuple[int, str, bytes]
+Make = Callable[[], FreshStore]
 
 
 class Remembered:
@@ -156,6 +155,72 @@ def check_it_counts_what_it_has(make: Make) -> None:
     assert store.latest("d", "JFK", 11) == (10, "a", b"JFK/a/10")
 
 
+def check_many_requests_are_answered_in_order(make: Make) -> None:
+    store = make()
+    store.ingest(
+        "d", [fact(f"e{n}", f"k{n}", n) for n in range(100)] + [fact("N1", "moved", 5), fact("N2", "moved", 7)]
+    )
+    asked = [Latest("d", f"e{n}", 1000) for n in range(100)]
+    assert store.read_many(asked) == [(n, f"k{n}", f"e{n}/k{n}/{n}".encode()) for n in range(100)]
+    mixed: list[Request] = [
+        Latest("d", "N1", 8),
+        Since("d", "N1", 0),
+        Latest("other", "N1", 8),
+        Latest("d", "N1", 7, 6),
+    ]
+    nothing, grown, *absent = store.read_many(mixed)
+    assert (nothing, grown.facts, absent) == (None, [Version(5, "moved", b"N1/moved/5", 7)], [None, None])
+    assert store.read_many([]) == []
+
+
+def check_what_only_grew_has_the_same_mark(make: Make) -> None:
+    store = make()
+    store.ingest("d", [fact("JFK", "a", 10), fact("JFK", "a\x00", 20), fact("LGA", "z", 5)])
+    whole = _grown(store, Since("d", "JFK", -50))
+    assert [one[:2] for one in whole.facts] == [(10, "a"), (20, "a\x00")]
+    assert [one.key for one in _grown(store, Since("d", "JFK", 20)).facts] == ["a\x00"]
+    after = Since("d", "JFK", 20, "a\x00")
+    assert _grown(store, after) == Grown(whole.mark, [])
+    store.ingest("d", [fact("JFK", "b", 20), fact("JFK", "c", 30), fact("LGA", "y", 3)])
+    store.ingest("d", [fact("JFK", "a", 10)])
+    rows = [Version(20, "b", b"JFK/b/20", None), Version(30, "c", b"JFK/c/30", None)]
+    assert _grown(make(), after) == Grown(whole.mark, rows)
+
+
+def check_what_changed_otherwise_has_another_mark(make: Make) -> None:
+    store = make()
+    store.ingest("d", [fact("JFK", "a", 10), fact("JFK", "b", 20), fact("LGA", "z", 5), fact("LGA", "gone", 8)])
+    changes: list[tuple[str, Callable[[], object]]] = [
+        ("one comes late", lambda: store.ingest("d", [fact("JFK", "late", 15)])),
+        ("another value", lambda: store.ingest("d", [fact("JFK", "b", 20, b"other")])),
+        ("a correction", lambda: store.ingest("d", [fact("JFK", "a", 40, b"right")])),
+        ("it moves away", lambda: store.ingest("d", [fact("EWR", "a", 50)])),
+        ("a version moves", lambda: store.ingest("d", [fact("HPN", "b", 20)])),
+        ("it is dropped", lambda: store.drop("d")),
+    ]
+    seen = [_grown(store, Since("d", "JFK", 0)).mark]
+    for what, change in changes:
+        change()
+        mark = _grown(store, Since("d", "JFK", 0)).mark
+        assert mark not in seen, what
+        seen.append(mark)
+
+
+def check_forgetting_the_last_fact_changes_the_mark(make: Make) -> None:
+    store = make()
+    store.ingest("d", [fact("JFK", "a", 1), fact("JFK", "b", 20), fact("LGA", "b", 30)])
+    before = _grown(store, Since("d", "JFK", 0))
+    assert store.prune("d", 40) == 1, "b of JFK, which LGA has"
+    store.ingest("d", [fact("JFK", "c", 10)])
+    assert _grown(store, Since("d", "JFK", 20, "b")) != Grown(before.mark, [])
+
+
+def _grown(store: FreshStore, asked: Since) -> Grown:
+    (found,) = store.read_many([asked])
+    assert isinstance(found, Grown)
+    return found
+
+
 def check_strange_words_are_kept(make: Make) -> None:
     store = make()
     words = ["", "a\x00b", "a\x00c", "Zürich", "\U0001f6eb", "'; DROP TABLE facts; --", "x" * 5000]
@@ -211,6 +276,10 @@ CHECKS: list[Callable[[Make], None]] = [
     check_many_lookups_are_written_all_or_none,
     check_pruning_keeps_what_later_lookups_find,
     check_it_counts_what_it_has,
+    check_many_requests_are_answered_in_order,
+    check_what_only_grew_has_the_same_mark,
+    check_what_changed_otherwise_has_another_mark,
+    check_forgetting_the_last_fact_changes_the_mark,
     check_strange_words_are_kept,
     check_random_histories_agree_with_a_dict,
     check_threads_share_it,

@@ -1,4 +1,4 @@
-"""Fresh values: the facts that online lookups read, by lookup and entity, in SQLite."""
+"""Fresh values in one SQLite file."""
 
 import sqlite3
 import threading
@@ -6,28 +6,47 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
-
-import msgspec
+from typing import Any, TypeVar
 
 from outlast.errors import StorageError
+from outlast.storage.fresh.store import DamagedFresh, Fact, Found, Grown, Latest, Request, Since, Version
 
 T = TypeVar("T")
-FORMAT = 1
+FORMAT = 2
 _BUSY_SECONDS = 10.0
 _CACHE_KIB = 32_000  # for each thread, when it needs it: half the time of a lookup is spent fetching pages
 _EARLIEST = -(2**63)
 _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
-_TABLES = """
-CREATE TABLE IF NOT EXISTS lookups (number INTEGER PRIMARY KEY, digest TEXT NOT NULL UNIQUE, newest INTEGER);
-CREATE TABLE IF NOT EXISTS facts (
-    lookup INTEGER NOT NULL, entity TEXT NOT NULL, known INTEGER NOT NULL, key TEXT NOT NULL,
-    superseded INTEGER, payload BLOB NOT NULL,
-    PRIMARY KEY (lookup, entity, known, key)
-) WITHOUT ROWID;
-CREATE UNIQUE INDEX IF NOT EXISTS versions_of_a_key ON facts (lookup, key, known);
-"""
+_CHANGED = "INSERT INTO changes VALUES ({0}.lookup, {0}.entity, 1) ON CONFLICT DO UPDATE SET epoch = epoch + 1;"
+_TABLES = (
+    "CREATE TABLE IF NOT EXISTS lookups (number INTEGER PRIMARY KEY, digest TEXT NOT NULL UNIQUE, newest INTEGER)",
+    """
+    CREATE TABLE IF NOT EXISTS facts (
+        lookup INTEGER NOT NULL, entity TEXT NOT NULL, known INTEGER NOT NULL, key TEXT NOT NULL,
+        superseded INTEGER, payload BLOB NOT NULL,
+        PRIMARY KEY (lookup, entity, known, key)
+    ) WITHOUT ROWID
+    """,
+    "CREATE UNIQUE INDEX IF NOT EXISTS versions_of_a_key ON facts (lookup, key, known)",
+    # since format 2: how often facts of an entity changed in another way than by one that comes after all others
+    """
+    CREATE TABLE changes (
+        lookup INTEGER NOT NULL, entity TEXT NOT NULL, epoch INTEGER NOT NULL, PRIMARY KEY (lookup, entity)
+    ) WITHOUT ROWID
+    """,
+    f"CREATE TRIGGER fact_changed AFTER UPDATE ON facts BEGIN {_CHANGED.format('OLD')} {_CHANGED.format('NEW')} END",
+    f"""
+    CREATE TRIGGER fact_between AFTER INSERT ON facts WHEN EXISTS (
+        SELECT 1 FROM facts AS other WHERE other.lookup = NEW.lookup AND other.entity = NEW.entity
+        AND (other.known, other.key) > (NEW.known, NEW.key)
+    ) BEGIN {_CHANGED.format("NEW")} END
+    """,
+    f"""
+    CREATE TRIGGER fact_forgotten AFTER DELETE ON facts WHEN OLD.superseded IS NOT NULL
+    BEGIN {_CHANGED.format("OLD")} END
+    """,  # it may have been the last one, and what comes next lie before it
+)
 _LATEST = """
 SELECT known, key, payload FROM facts
 WHERE lookup = ?1 AND entity = ?2 AND known < ?3 AND known >= ?4 AND (superseded IS NULL OR superseded >= ?3)
@@ -38,13 +57,25 @@ SELECT known, key, payload FROM facts
 WHERE lookup = ?1 AND entity = ?2 AND known >= ?4 AND known < ?3 AND (superseded IS NULL OR superseded >= ?3)
 ORDER BY known, key
 """
-_FORGET = "DELETE FROM facts WHERE lookup = ?1 AND key = ?2 AND known = ?3"
+_SINCE = """
+SELECT coalesce(changes.epoch, 0), facts.known, facts.key, facts.payload, facts.superseded
+FROM (SELECT ?1 AS lookup, ?2 AS entity) AS asked
+LEFT JOIN changes ON changes.lookup = asked.lookup AND changes.entity = asked.entity
+LEFT JOIN facts ON facts.lookup = ?1 AND facts.entity = ?2 AND (facts.known, facts.key) {} (?3, ?4)
+ORDER BY facts.known, facts.key
+"""
+_FROM, _AFTER = _SINCE.format(">="), _SINCE.format(">")
 _INSERT = """
 INSERT INTO facts (lookup, key, known, entity, payload, superseded) VALUES (?1, ?2, ?3, ?4, ?5,
     (SELECT min(later.known) FROM facts AS later WHERE later.lookup = ?1 AND later.key = ?2 AND later.known > ?3))
+ON CONFLICT DO NOTHING
+"""
+_REPLACE = """
+UPDATE facts SET entity = ?4, payload = ?5
+WHERE lookup = ?1 AND key = ?2 AND known = ?3 AND (entity <> ?4 OR payload <> ?5)
 """
 _SUPERSEDE = """
-UPDATE facts SET superseded = ?3 WHERE lookup = ?1 AND key = ?2 AND known =
+UPDATE facts SET superseded = ?3 WHERE lookup = ?1 AND key = ?2 AND superseded IS NOT ?3 AND known =
     (SELECT max(earlier.known) FROM facts AS earlier
      WHERE earlier.lookup = ?1 AND earlier.key = ?2 AND earlier.known < ?3)
 """
@@ -54,15 +85,10 @@ DELETE FROM facts WHERE lookup = ?1 AND known < ?2 AND (superseded < ?2 OR EXIST
     WHERE newer.lookup = ?1 AND newer.entity = facts.entity AND newer.known < ?2 AND newer.superseded IS NULL
       AND (newer.known, newer.key) > (facts.known, facts.key)))
 """
-
-
-class Fact(msgspec.Struct, frozen=True):
-    """One version of one fact: whose it is, which fact, since when it is known (its lag added), what it says."""
-
-    entity: str
-    key: str
-    known: int
-    values: bytes
+_DROP = """
+INSERT INTO changes SELECT DISTINCT lookup, entity, 1 FROM facts WHERE lookup = ?
+ON CONFLICT DO UPDATE SET epoch = epoch + 1
+"""
 
 
 class FreshValues:
@@ -71,8 +97,12 @@ class FreshValues:
     A later version of a key replaces the earlier ones from the moment it is known, whichever entity it names. What
     was ingested survives a killed process; a power cut may take the last transactions, never the file.
 
+    A file of format 1 becomes one of format 2 when it is opened; nothing in it is lost.
+
     The file is opened when it is first needed, so a damaged one stands in the way of those who read it only.
     """
+
+    at_once = 20_000
 
     def __init__(self, path: Path) -> None:
         self.path = Path(path)
@@ -80,6 +110,10 @@ class FreshValues:
         self._connections: list[sqlite3.Connection] = []
         self._guard = threading.Lock()
         self._numbers: dict[str, int] = {}
+
+    @property
+    def address(self) -> str:
+        return str(self.path)
 
     def ingest(self, digest: str, facts: Sequence[Fact]) -> int:
         """Take facts in, in one transaction and any order; returns how many were not there before.
@@ -93,23 +127,37 @@ class FreshValues:
         with self._sentences("write to"), self._transaction() as connection:
             return sum([self._ingest(connection, digest, facts) for digest, facts in items])
 
-    def latest(self, digest: str, entity: str, before: int, since: int | None = None) -> tuple[int, str, bytes] | None:
+    def latest(self, digest: str, entity: str, before: int, since: int | None = None) -> Found | None:
         """The newest fact of an entity known before a moment, as (known, key, values); the greatest key wins a tie."""
         try:
             number = self._numbers.get(digest) or self._number(digest)
             values = (number, entity, before, _EARLIEST if since is None else since)
-            found: tuple[int, str, bytes] | None = self._connection().execute(_LATEST, values).fetchone()
+            found: Found | None = self._connection().execute(_LATEST, values).fetchone()
             return found
         except sqlite3.Error as error:
             raise self._failed("read", error) from error
 
-    def window(self, digest: str, entity: str, since: int, before: int) -> list[tuple[int, str, bytes]]:
+    def window(self, digest: str, entity: str, since: int, before: int) -> list[Found]:
         """The facts of an entity known from `since` until before a moment, by (known, key)."""
         try:
             number = self._numbers.get(digest) or self._number(digest)
             return self._connection().execute(_WINDOW, (number, entity, before, since)).fetchall()
         except sqlite3.Error as error:
             raise self._failed("read", error) from error
+
+    def read_many(self, requests: Sequence[Request]) -> list[Any]:
+        """What each request asks for; nothing here is saved by asking at once."""
+        return [self.latest(*one) if isinstance(one, Latest) else self._grown(one) for one in requests]
+
+    def _grown(self, asked: Since) -> Grown:
+        try:
+            number = self._numbers.get(asked.digest) or self._number(asked.digest)
+            sql = _FROM if asked.key is None else _AFTER
+            values = (number, asked.entity, asked.known, asked.key or "")
+            rows = self._connection().execute(sql, values).fetchall()
+        except sqlite3.Error as error:
+            raise self._failed("read", error) from error
+        return Grown(str(rows[0][0]), [Version(*row[1:]) for row in rows if row[1] is not None])
 
     def prune(self, digest: str, older_than: int) -> int:
         """Forget what no lookup of the newest fact at `older_than` or later can find; returns how many facts went.
@@ -123,7 +171,9 @@ class FreshValues:
     def drop(self, digest: str) -> None:
         """Forget all facts of a lookup."""
         with self._sentences("drop from"), self._transaction() as connection:
-            connection.execute("DELETE FROM facts WHERE lookup = ?", (self._number(digest),))
+            number = self._number(digest)
+            connection.execute(_DROP, (number,))
+            connection.execute("DELETE FROM facts WHERE lookup = ?", (number,))
             # the number itself stays: other processes remember it
             connection.execute("UPDATE lookups SET newest = NULL WHERE digest = ?", (digest,))
 
@@ -172,14 +222,16 @@ class FreshValues:
         number = _number(connection, digest)
         versions = {(f.key, f.known): f for f in facts}
         marks = [(number, key, known) for key, known in versions]
-        again = connection.executemany(_FORGET, marks).rowcount
-        connection.executemany(_INSERT, [(number, f.key, f.known, f.entity, f.values) for f in versions.values()])
+        rows = [(number, f.key, f.known, f.entity, f.values) for f in versions.values()]
+        new = connection.executemany(_INSERT, rows).rowcount
+        if new < len(rows):
+            connection.executemany(_REPLACE, rows)
         connection.executemany(_SUPERSEDE, marks)
         newest = max(known for _, known in versions)
         connection.execute(
             "UPDATE lookups SET newest = max(coalesce(newest, ?1), ?1) WHERE number = ?2", (newest, number)
         )
-        return len(marks) - again
+        return new
 
     def _number(self, digest: str) -> int:
         """The short name of a lookup in this file; 0, which none has, when it is not there yet."""
@@ -224,7 +276,9 @@ class FreshValues:
             return
         _patiently(lambda: connection.execute("PRAGMA journal_mode = WAL"))
         with _writing(connection):
-            for statement in _TABLES.split(";"):
+            if int(connection.execute("PRAGMA user_version").fetchone()[0]) == FORMAT:
+                return  # another process was quicker
+            for statement in _TABLES:
                 connection.execute(statement)
             connection.execute(f"PRAGMA user_version = {FORMAT}")
 
@@ -248,15 +302,11 @@ class FreshValues:
             return self._damaged(says)
         return StorageError(f"{says}; see to the disk and its permissions, and to what else uses the file")
 
-    def _damaged(self, says: str) -> "DamagedFresh":
+    def _damaged(self, says: str) -> DamagedFresh:
         return DamagedFresh(
             f"{says}; the file is damaged: stop what serves from it, and `outlast doctor --refill` fills another "
             "from the sources"
         )
-
-
-class DamagedFresh(StorageError):
-    """The file of fresh values is no longer what was written."""
 
 
 @contextmanager
