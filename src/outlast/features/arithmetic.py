@@ -136,4 +136,7 @@ def _beyond(values: list[float]) -> float:
 def _extreme(values: Values, pick: Callable[..., Any]) -> Any:
     present = [v for v in values if v is not None]
     real = [v for v in present if not (isinstance(v, float) and math.isnan(v))]
-    return pick(real) if real else (present[0] if present else None)
+    if not real:
+        return present[0] if present else None
+    found = pick(real)
+    return found + 0.0 if isinstance(found, float) else found  # one zero, whichever came first

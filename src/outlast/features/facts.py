@@ -36,7 +36,7 @@ def facts_of(compiled: CompiledLookup, frame: pl.LazyFrame) -> pl.DataFrame:
             names, compiled.measures, compiled.logical, compiled.physical, strict=True
         )
     ]
-    columns = [*_columns(compiled), *([RETRACTED] if withdrawn else [])]
+    columns = [*read_columns(compiled), *([RETRACTED] if withdrawn else [])]
     raw = steady(frame.select(columns).collect(engine="streaming"))
     entity = spelled(lookup.fact_entity)
     return (
@@ -51,7 +51,7 @@ def facts_of(compiled: CompiledLookup, frame: pl.LazyFrame) -> pl.DataFrame:
     )
 
 
-def _columns(compiled: CompiledLookup) -> list[str]:
+def read_columns(compiled: CompiledLookup) -> list[str]:
     """The columns of a source that a lookup reads."""
     source = compiled.lookup.source
     roots = [root for expr in compiled.measures for root in expr.meta.root_names()]

@@ -8,9 +8,9 @@ from typing import Any
 import msgspec
 import polars as pl
 
+from outlast.features.aggregate import aggregation, general_value
 from outlast.features.compiled import CompiledLookup, Output, general_frame
 from outlast.features.facts import ENTITY, KEY, KNOWN, facts_of, measure_names, spelled
-from outlast.features.offline import aggregation, general_value
 from outlast.storage.fresh import Fact, FreshStore
 
 _encode = msgspec.msgpack.Encoder().encode

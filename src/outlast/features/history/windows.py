@@ -1,0 +1,237 @@
+"""Aggregations over the window of every question, by the arithmetic written in `features.arithmetic`.
+
+Counts, sums and means come from running totals, everything else and whatever was corrected from the windows' facts
+themselves, gathered a few million at a time.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from functools import cached_property
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from outlast.features.aggregate import aggregation, general_value, typed
+from outlast.features.compiled import CompiledLookup, Output, general_frame
+from outlast.features.history.column import Column
+from outlast.features.history.layout import Layout, Questions
+from outlast.features.history.prefix import Totals, counts, totals
+from outlast.features.history.segments import (
+    Segments,
+    chunks,
+    distinct,
+    extremes,
+    gathered,
+    sums,
+    variances,
+)
+
+Ints = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
+Answer = tuple[npt.NDArray[Any] | pl.Series, Bools | None]
+"""Values of some windows and which of them are there; None when all are."""
+AT_ONCE = 4_000_000
+"""How many facts of windows are gathered at a time, and with them how much memory they take."""
+_MICROSECOND = timedelta(microseconds=1)
+_BY_TOTALS = ("sum", "mean", "count", "len")
+
+
+def windows(compiled: CompiledLookup, layout: Layout, questions: Questions) -> list[pl.Series]:
+    """One column per output, in the order of the sorted questions."""
+    view = _View(compiled, layout, questions)
+    found: dict[str, pl.Series] = {}
+    rest: dict[Any, list[Output]] = {}
+    for output in compiled.outputs:
+        quick = None if layout.until is not None or output.operation not in _BY_TOTALS else _by_totals(view, output)
+        if quick is None:
+            rest.setdefault(output.width, []).append(output)
+        else:
+            found[output.name] = view.finished(output, quick)
+    for outputs in rest.values():
+        found.update(_gathering(view, outputs))
+    return [found[output.name] for output in compiled.outputs]
+
+
+@dataclass(frozen=True, eq=False)
+class _View:
+    """The windows of a lookup's questions, found once for each width, and the totals of each measure."""
+
+    compiled: CompiledLookup
+    layout: Layout
+    questions: Questions
+    _spans: dict[Any, tuple[Ints, Ints]] = field(default_factory=dict)
+    _totals: dict[int, Totals | None] = field(default_factory=dict)
+
+    def span(self, output: Output) -> tuple[Ints, Ints]:
+        """Where each question's window begins and ends; nothing for a question that names nobody."""
+        if output.width not in self._spans:
+            assert output.width is not None
+            low = self.layout.position(self.questions, output.width // _MICROSECOND)
+            self._spans[output.width] = np.where(self.questions.present, low, self._high), self._high
+        return self._spans[output.width]
+
+    @cached_property
+    def _high(self) -> Ints:
+        return self.layout.position(self.questions)
+
+    @cached_property
+    def most(self) -> int:
+        """The most facts that any window holds."""
+        spans = [self.span(output) for output in self.compiled.outputs]
+        return max(int((high - low).max(initial=0)) for low, high in spans)
+
+    def totals(self, measure: int) -> Totals | None:
+        if measure not in self._totals:
+            self._totals[measure] = totals(self.layout.column(measure), self.most)
+        return self._totals[measure]
+
+    def finished(self, output: Output, answer: Answer) -> pl.Series:
+        """Computed values as a column of the output's type, null for questions that name nobody."""
+        values, there = answer
+        series = values if isinstance(values, pl.Series) else pl.Series(values)
+        present = self.questions.present
+        there = present if there is None else there & present
+        if not there.all():
+            series = series.set(pl.Series(~there), None)
+        return series.cast(output.dtype).alias(output.name)
+
+
+def _by_totals(view: _View, output: Output) -> Answer | None:
+    low, high = view.span(output)
+    if output.operation == "len":
+        return high - low, None
+    column = view.layout.column(output.measure)
+    if output.operation == "count":
+        before = counts(column)
+        return (high - low if before is None else before[high] - before[low]), None
+    found = view.totals(output.measure)
+    if found is None:
+        return None
+    values = found.sums(low, high)
+    return (values, None) if output.operation == "sum" else _over(values, found.counted(low, high))
+
+
+def _over(values: npt.NDArray[Any], counted: Ints) -> Answer:
+    return values.astype(np.float64) / np.maximum(counted, 1), counted > 0
+
+
+def _gathering(view: _View, outputs: list[Output]) -> dict[str, pl.Series]:
+    """The outputs of one width, computed over its windows' facts."""
+    low, high = view.span(outputs[0])
+    found: dict[str, list[pl.Series]] = {output.name: [pl.Series([], dtype=output.dtype)] for output in outputs}
+    for part in chunks(low, high, AT_ONCE):
+        facts = gathered(low[part], high[part])
+        if view.layout.until is not None:
+            asked = view.questions.at[part][facts.owner]
+            facts = facts.where(view.layout.until[facts.index] >= asked)
+        shared = _Gathered(view, facts)
+        for output in outputs:
+            found[output.name].append(shared.computed(output))
+    columns = {output.name: pl.concat(found[output.name], rechunk=True) for output in outputs}
+    return {output.name: view.finished(output, (columns[output.name], None)) for output in outputs}
+
+
+@dataclass(frozen=True, eq=False)
+class _Gathered:
+    """The facts of some windows, and those among them that have a value, found once for each measure."""
+
+    view: _View
+    facts: Segments
+    _present: dict[int, Segments] = field(default_factory=dict)
+
+    def computed(self, output: Output) -> pl.Series:
+        if output.general is not None:
+            return _general(self.view, output, self.facts)
+        answer = self._answer(output, self.view.layout.column(output.measure))
+        if answer is None:
+            return _one_by_one(self.view, output, self.facts)
+        values, there = answer
+        series = values if isinstance(values, pl.Series) else pl.Series(values)
+        return (series if there is None or there.all() else series.set(pl.Series(~there), None)).cast(output.dtype)
+
+    def present(self, measure: int) -> Segments:
+        if measure not in self._present:
+            valid = self.view.layout.column(measure).valid
+            self._present[measure] = self.facts if valid is None else self.facts.where(valid[self.facts.index])
+        return self._present[measure]
+
+    def _answer(self, output: Output, column: Column) -> Answer | None:
+        """The values of an output over every window, or None where they are computed one by one."""
+        operation, facts = output.operation, self.facts
+        if operation == "len":
+            return facts.lengths, None
+        if operation in ("first", "last"):
+            ends = facts.offsets[:-1] if operation == "first" else facts.offsets[1:] - 1
+            there = facts.lengths > 0
+            places = np.where(there, ends, 0)
+            return column.at(facts.index[places] if len(facts.index) else places, there), None
+        if operation == "n_unique":
+            return distinct(facts, column.ranks[facts.index]), None
+        present = self.present(output.measure)
+        if operation == "count":
+            return present.lengths, None
+        return _NUMERIC[operation](output, column, present) if _is_number(column) else None
+
+
+def _is_number(column: Column) -> bool:
+    return column.dtype in (pl.Int64, pl.Float64, pl.Boolean)
+
+
+def _sum(output: Output, column: Column, present: Segments) -> Answer | None:
+    values = column.numbers[present.index]
+    if values.dtype == np.float64:
+        return sums(present, values.astype(np.float64, copy=False)), None
+    size = max(abs(int(values.min(initial=0))), abs(int(values.max(initial=0))))
+    if size * int(present.lengths.max(initial=0)) >= 2**63:
+        return None
+    return present.reduce(np.add, values), None
+
+
+def _mean(output: Output, column: Column, present: Segments) -> Answer | None:
+    summed = _sum(output, column, present)
+    return None if summed is None else _over(np.asarray(summed[0]), present.lengths)
+
+
+def _var(output: Output, column: Column, present: Segments) -> Answer:
+    return variances(present, column.numbers[present.index].astype(np.float64), output.ddof)
+
+
+def _std(output: Output, column: Column, present: Segments) -> Answer:
+    found, there = _var(output, column, present)
+    with np.errstate(invalid="ignore"):
+        return np.sqrt(np.asarray(found)), there
+
+
+def _min(output: Output, column: Column, present: Segments) -> Answer:
+    return extremes(present, column.numbers[present.index], least=True), present.lengths > 0
+
+
+def _max(output: Output, column: Column, present: Segments) -> Answer:
+    return extremes(present, column.numbers[present.index], least=False), present.lengths > 0
+
+
+_NUMERIC: dict[str, Callable[[Output, Column, Segments], Answer | None]] = {
+    "sum": _sum, "mean": _mean, "var": _var, "std": _std, "min": _min, "max": _max,
+}  # fmt: skip
+
+
+def _one_by_one(view: _View, output: Output, facts: Segments) -> pl.Series:
+    operation = aggregation(output)
+    values = view.layout.column(output.measure).series.gather(pl.Series(facts.index)).to_list()
+    ends = facts.offsets.tolist()
+    return typed(output, [operation(values[low:high]) for low, high in pairwise(ends)])
+
+
+def _general(view: _View, output: Output, facts: Segments) -> pl.Series:
+    """A general aggregation, over one window after the other."""
+    where = pl.Series(facts.index)
+    layout, compiled = view.layout, view.compiled
+    columns = [layout.column(measure).series.gather(where) for measure in range(len(compiled.measures))]
+    frame = general_frame(compiled, columns)
+    ends = facts.offsets.tolist()
+    parts = [general_value(output, frame[low:high]) for low, high in pairwise(ends)]
+    return pl.concat([pl.Series([], dtype=output.dtype), *parts])
