@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from outlast.errors import OutlastError
     from outlast.project.declare import Features, Model, Source, latest, window
     from outlast.serving.handle import open_model as open
+    from outlast.training.frame import dataset
 
 _HOMES = {
     "Source": "outlast.project.declare",
@@ -20,10 +21,11 @@ _HOMES = {
     "latest": "outlast.project.declare",
     "window": "outlast.project.declare",
     "OutlastError": "outlast.errors",
+    "dataset": "outlast.training.frame",
     "open": "outlast.serving.handle:open_model",
 }
 
-__all__ = ["Features", "Model", "OutlastError", "Source", "latest", "open", "window"]
+__all__ = ["Features", "Model", "OutlastError", "Source", "dataset", "latest", "open", "window"]
 
 
 def __getattr__(name: str) -> Any:

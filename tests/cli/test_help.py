@@ -9,8 +9,10 @@ import pytest
 from outlast.cli.app import app
 
 HEAVY = {"polars", "mlflow", "sklearn", "pandas", "sqlalchemy", "numpy", "pyarrow", "deltalake", "pydantic"}
-LIFE = ["init", "check", "apply", "train", "versions", "show", "why", "promote", "rollback", "history"]
+LIFE = ["init", "check", "apply", "train", "dataset", "versions", "show", "why", "promote", "rollback", "history"]
 LIFE += ["serve", "predict", "score", "label", "push", "monitor", "tick", "up", "doctor"]
+
+GROUPS = ["features"]
 
 
 def test_help_loads_none_of_the_heavy_libraries() -> None:
@@ -31,7 +33,8 @@ print(*{name.partition(".")[0] for name in sys.modules})
 
 def test_commands_stand_in_the_order_of_a_model_s_life(run) -> None:
     shown = re.findall(r"^  ([a-z]+)  +\S", run("--help").out.partition("Commands:")[2], flags=re.MULTILINE)
-    assert shown == LIFE == [command.callback.__name__ for command in app.registered_commands]
+    assert shown == [*LIFE, *GROUPS]
+    assert [command.callback.__name__ for command in app.registered_commands] == LIFE
 
 
 def test_every_sentence_of_the_help_fits_a_terminal(run) -> None:

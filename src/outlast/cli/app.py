@@ -2,7 +2,7 @@
 
 import typer
 
-from outlast.cli import life, looking, project, running
+from outlast.cli import features, life, looking, project, running
 
 app = typer.Typer(
     name="outlast",
@@ -19,6 +19,7 @@ for command in (
     project.check,
     project.apply,
     project.train,
+    project.dataset,
     looking.versions,
     looking.show,
     looking.why,
@@ -36,6 +37,8 @@ for command in (
     looking.doctor,
 ):
     app.command()(command)
+
+app.add_typer(features.app, name="features")
 
 
 @app.callback(invoke_without_command=True)

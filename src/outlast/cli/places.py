@@ -18,6 +18,8 @@ QUIET = typer.Option(False, "--quiet", "-q", help="No progress.")
 REASON = typer.Option("", "--reason", "-m", help="Why, in a sentence; kept in the history.")
 MODEL = typer.Argument(None, help="The model, as NAME or NAME@VERSION; if left out, this folder's or the only one.")
 
+AS_OF = typer.Option(None, "--as-of", help="The moment whose knowledge counts, such as 2013-07-01T12:00; UTC.")
+
 
 def workspace() -> "Workspace":
     """The workspace around the current folder; a folder that belongs to none is refused, so that none is made there."""
@@ -53,6 +55,15 @@ def _declared_in(folder: Path, place: "Workspace") -> str:
     from outlast.project.loader import load_project
 
     return load_project(folder, place).model.name
+
+
+def model_wanted(text: str | None, place: "Workspace") -> "ModelRef":
+    """The model a command means, which may never have been trained: the folder's own goes before the ledger's."""
+    from outlast.project.workspace import project_folder
+    from outlast.types import ModelRef
+
+    folder = project_folder(Path.cwd())
+    return ModelRef(_declared_in(folder, place)) if not text and folder is not None else model_ref(text, place)
 
 
 def model_ref(text: str | None, place: "Workspace") -> "ModelRef":

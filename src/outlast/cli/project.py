@@ -88,6 +88,26 @@ def train(
         telling.report(trained.version)
 
 
+def dataset(
+    model: str = places.MODEL,
+    as_of: str = places.AS_OF,
+    out: Path = typer.Option(None, "--out", "-o", help="A .parquet or .csv file to write; if left out, a summary."),
+    json: bool = places.JSON,
+) -> None:
+    """Write the training set: asks, features, labels as known then."""
+    from outlast.cli.telling import training_set
+    from outlast.training.frame import frame_of, meant, write
+
+    place = places.workspace()
+    found = frame_of(meant(place, places.model_wanted(model, place), Path.cwd()), as_of=as_of or places.at())
+    if out is not None:
+        write(found.rows, out)
+    if json:
+        screen.as_json({**found.summary(), "out": None if out is None else str(out)})
+    else:
+        training_set(found, out)
+
+
 def _short(value: Any) -> str:
     text = "nothing" if value is None else str(value)
     return text if len(text) <= 60 else text[:59] + "…"

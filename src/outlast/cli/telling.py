@@ -1,13 +1,17 @@
 """What `train`, `promote`, `show` and `why` say about a version."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from outlast.cli import screen
 from outlast.gates.verdict import Verdict
 from outlast.registry.rollout import Transition
 from outlast.registry.versions import Version
 from outlast.types import counted
+
+if TYPE_CHECKING:
+    from outlast.training.frame import Framed
 
 
 def report(version: Version) -> None:
@@ -88,6 +92,21 @@ def figures(version: Version) -> None:
     compiled = version.summary.get("compiled")  # versions of the first releases do not say
     if compiled:
         screen.line("compiled", ("yes, " if compiled["compiled"] else "no, ") + compiled["says"])
+
+
+def training_set(found: "Framed", out: Path | None) -> None:
+    """How large a training set is, and where it was written."""
+    says = found.summary()
+    counts = says["counts"]
+    print(
+        f"{says['model']} as of {says['as_of'][:19].replace('T', ' ')} UTC: {counted(says['rows'], 'row')} with a label"
+    )
+    screen.line("left out", f"{counts['not_yet']:,} not labelled yet, {counts['never']:,} never labelled")
+    screen.line("columns", ", ".join(says["columns"]))
+    if out is None:
+        print("Next: outlast dataset --out FILE.parquet, or outlast.dataset() in a notebook")
+    else:
+        print(f"Written to {out}")
 
 
 def absent(names: Sequence[str]) -> None:

@@ -139,10 +139,15 @@ def _from(folder: Path, location: str) -> str:
         return location
 
 
+def project_of(workspace: Workspace, bundle: Bundle) -> Project:
+    """The project that a version was made from. This executes the bundle's code."""
+    folder = folder_of(workspace, bundle.manifest["model"]) or workspace.root
+    return Project(folder, workspace, bundle.contract, bundle.code, load_model(bundle.code))
+
+
 def sources_of(workspace: Workspace, bundle: Bundle) -> Sources:
     """The sources of a version, where they are now. This executes the bundle's code, which says where that is."""
-    folder = folder_of(workspace, bundle.manifest["model"]) or workspace.root
-    return Sources(Project(folder, workspace, bundle.contract, bundle.code, load_model(bundle.code)))
+    return Sources(project_of(workspace, bundle))
 
 
 def over_history(sources: Sources, lookups: Sequence[CompiledLookup]) -> LookUp:

@@ -1,0 +1,36 @@
+"""outlast features … and outlast dataset, as people and programs see them."""
+
+from pathlib import Path
+
+import polars as pl
+
+
+def test_explain_shows_a_question_and_the_facts_behind_it(run, folder: Path) -> None:
+    told = run("features", "explain", "--key", "O-1900", "--json").json
+    assert told["model"] == "late-orders"
+    assert [one["source"] for one in told["lookups"]] == ["backlog", "deliveries"]
+    counting = [fact for fact in told["lookups"][0]["facts"] if fact["state"] == "counts"]
+    assert [fact["values"] for fact in counting] == [told["lookups"][0]["features"]]
+    shown = run("features", "explain", "late-orders", "--key", "O-1900").out
+    assert "late-orders: key O-1900, asked " in shown
+    assert "too late" in shown
+    assert "functions  weekday=" in shown
+
+
+def test_explain_of_an_unknown_key_is_a_sentence(run, folder: Path) -> None:
+    done = run("features", "explain", "--key", "O-19O0")
+    assert done.code != 0
+    assert "has the key O-19O0 (order_id): did you mean 'O-" in done.err
+
+
+def test_dataset_writes_what_a_training_learns_from(run, bare: Path) -> None:
+    done = run("dataset", "--out", "set.parquet")
+    assert done.code == 0, done.err
+    rows = pl.read_parquet("set.parquet")
+    assert f"{rows.height:,} rows with a label" in done.out
+    assert {"key", "asked_at", "open_orders", "weekday", "label", "label_known_at"} <= set(rows.columns)
+    then = rows["asked_at"][500]
+    told = run("dataset", "--as-of", then.isoformat(), "--json").json
+    assert told["rows"] < rows.height
+    assert told["out"] is None
+    assert run("dataset", "--as-of", "yesterday").code != 0

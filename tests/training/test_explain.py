@@ -1,0 +1,74 @@
+"""Where a feature came from: the facts that counted, and why the others did not."""
+
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from outlast.errors import NotFound
+from outlast.project.loader import load_project
+from outlast.training.explain import Explained, explain
+from outlast.types import utc
+
+
+def of(folder: Path, key: str = "700", as_of: datetime | None = None) -> Explained:
+    return explain(load_project(folder), key, as_of)
+
+
+def deliveries(folder: Path) -> pl.DataFrame:
+    return pl.read_csv(folder / "data" / "deliveries.csv", try_parse_dates=True)
+
+
+def test_a_window_is_the_mean_of_the_facts_that_count(orders: Path) -> None:
+    found = of(orders)
+    window, latest = found.lookups
+    inside = [f for f in window.facts if f.state.startswith("counts")]
+    day = [f.values["late"] for f in inside if f.state == "counts"]
+    assert inside
+    assert window.features["late_3d"] == pytest.approx(sum(f.values["late"] for f in inside) / len(inside))
+    assert window.features["late_1d"] == pytest.approx(sum(day) / len(day))
+    (newest,) = [f for f in latest.facts if f.state == "counts"]
+    assert latest.features == {"last_late": newest.values["late"]}
+    assert found.functions == {"hour": found.asked_at.hour}
+    assert (window.source, window.entity) == ("deliveries", found.asks["shop"])
+
+
+def test_every_other_fact_says_why_it_does_not_count(orders: Path) -> None:
+    found = of(orders)
+    at = found.as_of
+    for fact in found.lookups[0].facts:
+        known = fact.known
+        told = "too late" if known >= at else "too old" if known < at - timedelta(days=3) else "counts"
+        assert fact.state.startswith(told)
+    states = {f.state for f in found.lookups[1].facts}
+    assert {"counts", "older than the newest", "too late", "too old"} <= states
+    assert sum(f.state == "too late" for f in found.lookups[1].facts) == 5
+    assert found.lookups[1].later > 100
+
+
+def test_a_moment_of_ones_own_sees_more(orders: Path) -> None:
+    then = of(orders)
+    later = of(orders, as_of=then.asked_at + timedelta(hours=6))
+    assert later.asked_at == then.asked_at
+    late = [f.key for f in then.lookups[0].facts if f.state == "too late"]
+    counting = [f.key for f in later.lookups[0].facts if f.state == "counts"]
+    assert set(late) & set(counting)
+
+
+def test_a_corrected_fact_says_when_it_was_replaced(orders: Path) -> None:
+    newest = next(f for f in of(orders).lookups[1].facts if f.state == "counts")
+    told = deliveries(orders)
+    again = told.filter(pl.col("order_id") == int(newest.key)).with_columns(
+        pl.col("delivered_at").dt.offset_by("10m"), late=~pl.col("late")
+    )
+    pl.concat([told, again]).write_csv(orders / "data" / "deliveries.csv")
+    seen = of(orders, as_of=utc(newest.known) + timedelta(minutes=11)).lookups[1]
+    first, second = [f for f in seen.facts if f.key == newest.key][::-1]
+    assert first.state == f"replaced or withdrawn at {newest.known + timedelta(minutes=10):%Y-%m-%d %H:%M:%S}"
+    assert (second.state, second.values["late"]) == ("counts", not newest.values["late"])
+
+
+def test_an_unknown_key_gets_the_nearest(orders: Path) -> None:
+    with pytest.raises(NotFound, match=r"No question of 'orders' has the key 15000 \(order_id\): did you mean '1"):
+        of(orders, "15000")
