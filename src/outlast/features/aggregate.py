@@ -23,7 +23,9 @@ def aggregation(output: Output) -> Callable[[Sequence[Any]], Any]:
     """The arithmetic of an output, over the measures of one window."""
     operation = OPERATIONS[output.operation]
     if output.operation in ("std", "var"):
-        return lambda values: operation(values, output.ddof)
+        return lambda values: operation(values, output.how.ddof)
+    if output.operation == "quantile":
+        return lambda values: operation(values, output.how.share, output.how.between)
     return operation
 
 

@@ -63,6 +63,41 @@ def largest(values: Values) -> Any:
     return _extreme(values, max)
 
 
+def quantile(values: Values, share: float, between: str) -> float | None:
+    """The value below which that share of the values lies, NaN above all of them; of none, null.
+
+    The place is (count - 1) * share. `between` says what a place between two values gives: the nearer one (the upper
+    at a tie), the lower, the higher, their midpoint, or a point on the line between them. These are the bits of Polars
+    for a column without nulls; with nulls, its own last bit differs.
+
+    >>> quantile([4, 1, None, 2], 0.25, "linear")
+    1.5
+    """
+    ordered = sorted((float(v) + 0.0 for v in values if v is not None), key=lambda v: (math.isnan(v), v))
+    if not ordered:
+        return None
+    low, high, part = around(len(ordered), share, between)
+    below, above = ordered[low], ordered[high]
+    if low == high or below == above:
+        return below
+    return (below + above) / 2 if between == "midpoint" else below + part * (above - below)
+
+
+def around(size: int, share: float, between: str) -> tuple[int, int, float]:
+    """Which of so many ordered values a quantile lies between, and how far from the lower one."""
+    place = (size - 1) * share
+    low, high = math.floor(place), math.ceil(place)
+    if between == "equiprobable":
+        low = high = max(0, math.ceil(size * share) - 1)
+    elif between == "nearest":
+        low = high = math.floor(place + 0.5)
+    elif between == "lower":
+        high = low
+    elif between == "higher":
+        low = high
+    return low, high, place - low
+
+
 def count(values: Values) -> int:
     """How many values are there, nulls left out."""
     return sum(v is not None for v in values)
@@ -100,6 +135,7 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
     "first": first,
     "last": last,
     "n_unique": distinct,
+    "quantile": quantile,
 }
 
 

@@ -17,6 +17,7 @@ from outlast.project.declare import Lookup, spelling
 from outlast.types import duration
 
 Schema = Mapping[str, pl.DataType]
+_Planned = tuple[str, str, int, pl.Expr | None, "How"]
 
 _ROWWISE = {"Column", "Literal", "BinaryExpr", "Cast", "Ternary", "Function", "Alias"}
 _ROWWISE_FUNCTIONS = {
@@ -29,6 +30,16 @@ _AGGREGATES = {
     "Last": "last", "NUnique": "n_unique",
 }  # fmt: skip
 _NUMERIC = {"sum", "mean", "std", "var"}
+_BETWEEN = {"Nearest", "Linear", "Lower", "Higher", "Midpoint", "Equiprobable"}
+
+
+@dataclass(frozen=True)
+class How:
+    """What an operation needs to know: what a variance takes off its count, which quantile, and what lies between."""
+
+    ddof: int = 1
+    share: float = 0.5
+    between: str = "linear"
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,7 +51,7 @@ class Output:
     measure: int
     width: timedelta | None
     dtype: pl.DataType
-    ddof: int = 1
+    how: How = How()
     general: pl.Expr | None = None
 
 
@@ -77,13 +88,13 @@ def compile_lookup(lookup: Lookup, schema: Schema) -> CompiledLookup:
     """Bind a lookup to the types of its source's columns."""
     _known(lookup, schema)
     measures: list[pl.Expr] = []
-    planned: list[tuple[str, str, int, pl.Expr | None, int]] = []
+    planned: list[_Planned] = []
     for name, expr in lookup.outputs:
-        operation, inner, ddof = ("last", expr, 1) if lookup.kind == "latest" else _recognise(expr, schema)
+        operation, inner, how = ("last", expr, How()) if lookup.kind == "latest" else _recognise(expr, schema)
         if inner is None:
-            planned.append((name, "general", -1, expr, ddof))
+            planned.append((name, "general", -1, expr, how))
             continue
-        planned.append((name, operation, _place(measures, inner), None, ddof))
+        planned.append((name, operation, _place(measures, inner), None, how))
     roots = _general_roots(planned)
     for root in roots:
         _place(measures, pl.col(root))
@@ -107,40 +118,73 @@ def general_frame(compiled: CompiledLookup, columns: list[pl.Series]) -> pl.Data
     return pl.DataFrame(named)
 
 
-def _outputs(
-    lookup: Lookup, planned: list[tuple[str, str, int, pl.Expr | None, int]], types: list[pl.DataType], schema: Schema
-) -> list[Output]:
+def _outputs(lookup: Lookup, planned: list[_Planned], types: list[pl.DataType], schema: Schema) -> list[Output]:
     found = []
-    for name, operation, measure, general, ddof in planned:
+    for name, operation, measure, general, how in planned:
         dtype = _general_type(lookup, general, schema) if general is not None else _result(operation, types[measure])
         for width in lookup.widths or (None,):
             label = name if width is None else f"{name}_{width}"
             length = None if width is None else duration(width)
-            found.append(Output(label, operation, measure, length, dtype, ddof, general))
+            found.append(Output(label, operation, measure, length, dtype, how, general))
     return found
 
 
-def _recognise(expr: pl.Expr, schema: Schema) -> tuple[str, pl.Expr | None, int]:
+def _recognise(expr: pl.Expr, schema: Schema) -> tuple[str, pl.Expr | None, How]:
     """The operation an aggregation is, and the row-wise expression it aggregates; None where it is not a simple one."""
     plain = expr.meta.undo_aliases()
     tree = json.loads(spelling(plain))
     if tree == "Len":
-        return "len", pl.lit(True), 1
-    if not isinstance(tree, dict) or "Agg" not in tree:
-        return "general", None, 1
+        return "len", pl.lit(True), How()
+    operation, how = _operation(tree)
+    if operation == "general":
+        return "general", None, how
+    inner = plain.meta.pop()[-1]
+    if not _rowwise(json.loads(spelling(inner))) or not inner.meta.root_names():
+        return "general", None, how
+    if operation in _NUMERIC and not _number(inner, schema):
+        return "general", None, how
+    if operation == "quantile" and not _ordered(inner, schema):
+        return "general", None, how
+    return operation, inner, how
+
+
+def _operation(tree: Any) -> tuple[str, How]:
+    """The operation an expression ends with, as its spelling shows."""
+    if not isinstance(tree, dict):
+        return "general", How()
+    if "Function" in tree:
+        return _quantile(tree["Function"])
+    if "Agg" not in tree:
+        return "general", How()
     ((kind, body),) = tree["Agg"].items()
     if kind == "Count":
-        operation = "len" if body["include_nulls"] else "count"
-    elif kind in _AGGREGATES and not (isinstance(body, dict) and body.get("propagate_nans")):
+        return "len" if body["include_nulls"] else "count", How()
+    if kind == "Median":
+        return "quantile", How()
+    if kind in _AGGREGATES and not (isinstance(body, dict) and body.get("propagate_nans")):
         operation = _AGGREGATES[kind]
-    else:
-        return "general", None, 1
-    inner = plain.meta.pop()[0]
-    if not _rowwise(json.loads(spelling(inner))) or not inner.meta.root_names():
-        return "general", None, 1
-    if operation in _NUMERIC and not _number(inner, schema):
-        return "general", None, 1
-    return operation, inner, int(body[1]) if operation in ("std", "var") else 1
+        return operation, How(ddof=int(body[1])) if operation in ("std", "var") else How()
+    return "general", How()
+
+
+def _quantile(body: Any) -> tuple[str, How]:
+    """A quantile whose share is a number, with the way of Polars to choose between two values."""
+    kind = body["function"]
+    between = kind["Quantile"].get("method") if isinstance(kind, dict) and "Quantile" in kind else None
+    share = body["input"][-1]
+    while isinstance(share, dict) and len(share) == 1:
+        share = next(iter(share.values()))
+    if between not in _BETWEEN or isinstance(share, bool) or not isinstance(share, int | float) or not 0 <= share <= 1:
+        return "general", How()
+    return "quantile", How(share=float(share), between=between.lower())
+
+
+def _ordered(expr: pl.Expr, schema: Schema) -> bool:
+    """Whether a quantile of an expression is a 64-bit float, which one arithmetic gives."""
+    if not _number(expr, schema):
+        return False
+    dtype = pl.DataFrame(schema={name: schema[name] for name in expr.meta.root_names()}).select(m=expr).schema["m"]
+    return dtype == pl.Float64 or (dtype.is_integer() and dtype not in (pl.UInt64, pl.Int128, pl.UInt128))
 
 
 def _number(expr: pl.Expr, schema: Schema) -> bool:
@@ -189,7 +233,7 @@ def _place(measures: list[pl.Expr], expr: pl.Expr) -> int:
     return len(measures) - 1
 
 
-def _general_roots(planned: list[tuple[str, str, int, pl.Expr | None, int]]) -> list[str]:
+def _general_roots(planned: list[_Planned]) -> list[str]:
     return sorted({root for *_, general, _ in planned if general is not None for root in general.meta.root_names()})
 
 
@@ -218,7 +262,7 @@ def _general_type(lookup: Lookup, expr: pl.Expr, schema: Schema) -> pl.DataType:
 def _result(operation: str, measure: pl.DataType) -> pl.DataType:
     if operation in ("count", "len", "n_unique"):
         return pl.Int64()
-    if operation in ("mean", "std", "var"):
+    if operation in ("mean", "std", "var", "quantile"):
         return pl.Float64()
     if operation == "sum":
         return pl.Int64() if measure.is_integer() or measure == pl.Boolean else pl.Float64()

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from outlast.features.arithmetic import total
+from outlast.features.arithmetic import around, total
+from outlast.features.compiled import How
 from outlast.features.history.exact import HUGE, MOST_LIMBS, Scale, rounded, split_from
 
 Ints = npt.NDArray[np.int64]
@@ -128,7 +129,17 @@ def distinct(segments: Segments, ranks: Ints) -> Ints:
     return segments.where(new).lengths
 
 
-def in_order(segments: Segments, ranks: Ints) -> Segments:
-    """The same slices, each with its facts in order of their ranks."""
-    order = np.lexsort((ranks, segments.owner))
-    return Segments(segments.index[order], segments.offsets)
+def quantiles(segments: Segments, values: Floats, how: How) -> tuple[Floats, Bools]:
+    """A quantile of each slice, and for which there is one."""
+    filled, sizes = segments.filled, segments.lengths[segments.filled]
+    ordered = values[np.lexsort((values, segments.owner))] + 0.0
+    each = {int(size): around(int(size), how.share, how.between) for size in np.unique(sizes)}
+    places = np.array([each[int(size)] for size in sizes], np.float64).reshape(-1, 3)
+    starts = segments.offsets[filled]
+    below = ordered[starts + places[:, 0].astype(np.int64)]
+    above = ordered[starts + places[:, 1].astype(np.int64)]
+    with np.errstate(invalid="ignore", over="ignore"):
+        between = (below + above) / 2 if how.between == "midpoint" else below + places[:, 2] * (above - below)
+    found = np.zeros(len(segments.lengths))
+    found[filled] = np.where((places[:, 0] == places[:, 1]) | (below == above), below, between)
+    return found, segments.lengths > 0

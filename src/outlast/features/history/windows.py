@@ -26,6 +26,7 @@ from outlast.features.history.segments import (
     distinct,
     extremes,
     gathered,
+    quantiles,
     sums,
     variances,
 )
@@ -197,7 +198,7 @@ def _mean(output: Output, column: Column, present: Segments) -> Answer | None:
 
 
 def _var(output: Output, column: Column, present: Segments) -> Answer:
-    return variances(present, column.numbers[present.index].astype(np.float64), output.ddof)
+    return variances(present, column.numbers[present.index].astype(np.float64), output.how.ddof)
 
 
 def _std(output: Output, column: Column, present: Segments) -> Answer:
@@ -214,8 +215,12 @@ def _max(output: Output, column: Column, present: Segments) -> Answer:
     return extremes(present, column.numbers[present.index], least=False), present.lengths > 0
 
 
+def _quantile(output: Output, column: Column, present: Segments) -> Answer:
+    return quantiles(present, column.numbers[present.index].astype(np.float64), output.how)
+
+
 _NUMERIC: dict[str, Callable[[Output, Column, Segments], Answer | None]] = {
-    "sum": _sum, "mean": _mean, "var": _var, "std": _std, "min": _min, "max": _max,
+    "sum": _sum, "mean": _mean, "var": _var, "std": _std, "min": _min, "max": _max, "quantile": _quantile,
 }  # fmt: skip
 
 
