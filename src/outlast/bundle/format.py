@@ -7,7 +7,7 @@
     model/compiled.json  the same as steps and weights, where that answers equally
     model/trees.onnx     its trees
     profile.json         the reference's frozen bins and counts
-    golden.json          example requests with their features and answers
+    golden.json          example requests with the facts they read, their features and answers
     environment.txt      every installed distribution
     lineage.json         commit, sources, seed, threads, hardware
     summary.json         the evaluation

@@ -1,6 +1,7 @@
 """From decoded rows to the frame the model sees: what was asked, what was looked up, what functions add."""
 
 from collections.abc import Callable, Sequence
+from copy import copy
 from datetime import timedelta
 from typing import Any
 
@@ -47,9 +48,8 @@ class Frames:
         self._base = pl.Schema(base)
         self._schema = pl.Schema({**base, **{name: t for one in self.lookups for name, t in one.schema.items()}})
         places = {ask.name: index for index, ask in enumerate(asks)}
-        self._readers: list[tuple[Callable[[list[Any]], str | None], Reader]] = [
-            (speller(lookup, base, places), reader(lookup, store)) for lookup in self.lookups
-        ]
+        self._spellers = [speller(lookup, base, places) for lookup in self.lookups]
+        self._readers = self._over(store)
         install(bundle.code)
         declared = load_model(bundle.code)
         self._functions = declared.functions
@@ -57,6 +57,16 @@ class Frames:
         self._alone = way_alone(self._schema, self._functions, self._order)
         self._profile = profile
         self._row_cells = row_cells(profile, self._order)
+
+    def over(self, store: FreshStore) -> "Frames":
+        """The same, looking up in another store."""
+        other = copy(self)
+        other._store, other._floor, other._floor_until = store, 0, -1
+        other._readers = other._over(store)
+        return other
+
+    def _over(self, store: FreshStore) -> list[tuple[Callable[[list[Any]], str | None], Reader]]:
+        return [(spell, reader(one, store)) for spell, one in zip(self._spellers, self.lookups, strict=True)]
 
     def build(self, asked: list[Asked], look_up: LookUp | None = None) -> pl.DataFrame:
         """The frame of some rows; of a single one, twice that row, as `steady` has it."""

@@ -4,6 +4,7 @@ import logging
 import secrets
 import traceback
 from collections.abc import Mapping, Sequence
+from copy import copy
 from datetime import datetime
 from typing import Any
 
@@ -47,6 +48,7 @@ class Predictor:
         self.profile = profiles.from_json(bundle.files["profile.json"])
         self.golden: list[dict[str, Any]] = bundle.json("golden.json")
         self.classes: list[str] = manifest["classes"]
+        self.manifest = manifest
         self._frames = Frames(bundle, self.asks, self.profile, store)
         self._decoder = Decoder(self.asks, self.key_fields, self.time, self._policy(manifest.get("question", "")))
         self._decide = decider(self.contract, self.task, self.classes)
@@ -96,6 +98,12 @@ class Predictor:
         if self.task == "regression":
             return scored[0]
         return self._decide(dict(zip(self._outcomes, scored, strict=True)), row)
+
+    def over(self, store: FreshStore) -> "Predictor":
+        """The same version, its model shared, that looks up in another store."""
+        other = copy(self)
+        other._frames = self._frames.over(store)
+        return other
 
     def close(self) -> None:
         """Let go of the model; its module names stay, for what was pickled with them."""

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 
 import uvicorn
 
-from outlast.bundle.predictor import open_predictor
+from outlast.bundle.replay import open_proven
 from outlast.errors import OutlastError, Refused, StorageError
 from outlast.journal.ingest import Ingest
 from outlast.journal.journal import Journal
@@ -39,7 +39,7 @@ def serve(
     *,
     models: Collection[str] | None = None,
     ready: Callable[[str], None] | None = None,
-    opener: Opener = open_predictor,
+    opener: Opener = open_proven,
 ) -> None:
     """Serve the live versions of a workspace until told to stop; `ready` gets the address once it answers.
 

@@ -3,10 +3,10 @@
 import os
 import platform
 import subprocess
-from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
 
+from outlast.bundle.machine import processor
 from outlast.data.sources import shown
 from outlast.errors import OutlastError
 from outlast.project.declare import Source
@@ -25,7 +25,7 @@ def lineage_of(project: Project, *, seed: int, threads: int) -> dict[str, Any]:
         "python": platform.python_version(),
         "machine": {
             "system": platform.platform(),
-            "processor": _processor(),
+            "processor": processor(),
             "cores": os.cpu_count(),
         },
     }
@@ -54,12 +54,6 @@ def _place(project: Project, source: Source) -> str:
     return Path(place).relative_to(project.folder).as_posix() if within else place
 
 
-def environment() -> str:
-    """Every installed distribution, one requirement a line."""
-    found = {d.metadata["Name"].lower().replace("_", "-"): d.version for d in distributions() if d.metadata["Name"]}
-    return "".join(f"{name}=={version}\n" for name, version in sorted(found.items()))
-
-
 def _git(folder: Path) -> dict[str, Any]:
     """The commit, and whether something is not committed; nothing where there is no repository."""
     commit = _run(folder, "rev-parse", "HEAD")
@@ -75,11 +69,3 @@ def _run(folder: Path, *words: str) -> str | None:
     except (OSError, subprocess.TimeoutExpired):
         return None
     return done.stdout.rstrip() if done.returncode == 0 else None
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return platform.processor()
-    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "")

@@ -15,6 +15,7 @@ from outlast.bundle.decisions import threshold
 from outlast.bundle.estimator import Floats, given_as, scores
 from outlast.bundle.format import NATIVE, encode, in_order, pack, unpack
 from outlast.bundle.lookups import written
+from outlast.bundle.machine import environment, here
 from outlast.data import profile as profiles
 from outlast.data.schema import Field, infer, to_json
 from outlast.data.validation import Violation
@@ -27,17 +28,17 @@ from outlast.registry.versions import Version, register
 from outlast.training.compiling.compiling import Fitted, Outcome, compiling
 from outlast.training.dataset import AT, Dataset, build_dataset, cutoff_of, require_invariant, split_rows
 from outlast.training.fitting import fit, pickled
+from outlast.training.golden import golden_rows
 from outlast.training.leakage.guards import joined, suspicions
-from outlast.training.lineage import environment, lineage_of
+from outlast.training.lineage import lineage_of
 from outlast.training.metrics import measure
+from outlast.training.proving import proven
 from outlast.training.steps import Steps, Watcher
 from outlast.training.value import Scored, decide_all, value_of
 from outlast.types import digest_of, moment
 
-ABSENT = ("simpler model", "golden replay", "slices", "approvals", "tokens")
+ABSENT = ("simpler model", "slices", "approvals", "tokens")
 """What a version of this release does not have; named wherever a verdict or a card is shown."""
-
-GOLDEN_ROWS = 16
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,11 +82,15 @@ def train(
     with steps.step("bundle"):
         lineage = lineage_of(project, seed=seed, threads=contract.threads)
         lineage["snapshot"] = summary["snapshot"] = _snapshot(project, dataset, test_rows)
-        golden = _golden(project, dataset, tested, test_rows)
-        files = _files(project, dataset, (summary, lineage, golden))
-        files |= {NATIVE: pickled(project.model, estimator), **compiled.files}
+        files = {NATIVE: pickled(project.model, estimator), **compiled.files}
         files["profile.json"] = profiles.to_json(_profile(project, dataset, tested, train_rows))
-        data = pack(_manifest(project, sources, dataset), files)
+        files["golden.json"] = encode(golden_rows(project, sources, dataset, tested))
+        manifest = _manifest(project, sources, dataset)
+    with steps.step("prove"):
+        files["golden.json"], summary["golden"] = proven(
+            manifest, {**files, **_files(project, summary, lineage)}, project.workspace.fresh
+        )
+        data = pack(manifest, {**files, **_files(project, summary, lineage)})
     with steps.step("register"):
         unpack(data)
         digest = project.workspace.artifacts.put(data)
@@ -175,26 +180,6 @@ def _snapshot(project: Project, dataset: Dataset, test_rows: npt.NDArray[np.bool
     return name
 
 
-def _golden(
-    project: Project, dataset: Dataset, tested: Scored, test_rows: npt.NDArray[np.bool_]
-) -> list[dict[str, Any]]:
-    """Example requests spread over the test rows, with the features and scores they gave."""
-    places = np.unique(np.linspace(0, tested.rows.height - 1, GOLDEN_ROWS).astype(int)).tolist()
-    complete = tested.rows.select(pl.all_horizontal(pl.col(dataset.asks).is_not_null()).alias("all"))["all"]
-    if complete.any() and not complete[places[0]]:
-        places = [int(complete.arg_max() or 0), *places]
-    question = project.model.question
-    found = []
-    for place in dict.fromkeys(places):
-        row = tested.rows.row(place, named=True)
-        request = {name: row[name] for name in dataset.asks}
-        if question.time is not None:
-            request.setdefault(question.time, moment(row[AT]).isoformat())
-        features = {name: row[name] for name in dataset.features}
-        found.append({"request": request, "features": features, "scores": tested.table[place].tolist()})
-    return found
-
-
 def _profile(project: Project, dataset: Dataset, tested: Scored, train_rows: npt.NDArray[np.bool_]) -> profiles.Profile:
     column = {"binary": 1, "regression": 0}.get(dataset.task)
     scored = tested.table.max(axis=1) if column is None else tested.table[:, column]
@@ -202,12 +187,10 @@ def _profile(project: Project, dataset: Dataset, tested: Scored, train_rows: npt
     return profiles.build(dataset.x.filter(pl.Series(train_rows)), scored, threshold=edge)
 
 
-def _files(project: Project, dataset: Dataset, parts: tuple[Any, Any, Any]) -> dict[str, bytes]:
-    summary, lineage, golden = parts
+def _files(project: Project, summary: dict[str, Any], lineage: dict[str, Any]) -> dict[str, bytes]:
     return {
         "contract.json": in_order(project.contract.model_dump(mode="json")),
         **{f"code/{name}": content for name, content in project.code.files.items()},
-        "golden.json": encode(golden),
         "environment.txt": environment().encode(),
         "lineage.json": encode(lineage),
         "summary.json": encode(summary),
@@ -237,6 +220,7 @@ def _manifest(project: Project, sources: Sources, dataset: Dataset) -> Mapping[s
         },
         "code_digest": project.code.digest,
         "outlast": installed("outlast"),
+        "made": dict(here()),
     }
 
 

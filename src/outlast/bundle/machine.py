@@ -1,0 +1,37 @@
+"""Where a version was made, and whether this is such a place: only there are equal bits promised."""
+
+import platform
+from collections.abc import Mapping
+from functools import lru_cache
+from importlib.metadata import distributions
+from pathlib import Path
+from typing import Any
+
+from outlast.types import digest_of
+
+
+def environment() -> str:
+    """Every installed distribution, one requirement a line."""
+    found = {d.metadata["Name"].lower().replace("_", "-"): d.version for d in distributions() if d.metadata["Name"]}
+    return "".join(f"{name}=={version}\n" for name, version in sorted(found.items()))
+
+
+def processor() -> str:
+    """The kind of CPU, by its name."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor()
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "")
+
+
+@lru_cache(maxsize=1)
+def here() -> Mapping[str, str]:
+    """This environment by its digest, and this kind of CPU."""
+    whole = f"{platform.python_version()}\n{environment()}"
+    return {"environment": digest_of(whole.encode()), "processor": processor() or platform.machine()}
+
+
+def made_here(manifest: Mapping[str, Any]) -> bool:
+    """Whether a version was made in this environment on this kind of CPU; an older one does not say."""
+    return bool(manifest.get("made") == here())
