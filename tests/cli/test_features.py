@@ -34,3 +34,34 @@ def test_dataset_writes_what_a_training_learns_from(run, bare: Path) -> None:
     assert told["rows"] < rows.height
     assert told["out"] is None
     assert run("dataset", "--as-of", "yesterday").code != 0
+
+
+def test_an_empty_catalog_says_so_and_a_misspelt_set_is_a_sentence(run, folder: Path) -> None:
+    assert "No set of features is used in" in run("features", "list").out
+    assert run("features", "list", "--json").json == []
+    done = run("features", "show", "history")
+    assert done.code == 4
+    assert "No set of features is named 'history' in this workspace: there are none yet" in done.err
+
+
+def test_a_set_is_listed_and_shown(run, bare: Path) -> None:
+    model = (bare / "model.py").read_text()
+    model = model.replace("import Model,", "import Features, Model,")
+    named = 'Features("carriers", [window(deliveries, by="carrier", over=["1d", "4d"], '
+    named += (
+        'carrier_days_late=pl.col("days_late").mean()), calendar], owner="shipping", meaning="How late carriers are"),'
+    )
+    before, _, after = model.partition("        window(deliveries")
+    (bare / "model.py").write_text(f"{before}        {named}\n    ]{after.partition('    ]')[2]}")
+    assert run("train", "--quiet").code == 0
+    assert run("promote", "--quiet").code == 0
+    told = run("features", "list").out
+    assert "carriers@1" in told
+    assert "late-orders@1 (live)" in told
+    shown = run("features", "show", "carriers").out
+    assert shown.startswith("carriers@1: How late carriers are\n")
+    assert "carrier_days_late_4d  number" in shown
+    entry = run("features", "show", "carriers@1", "--json").json
+    assert entry["set"]["functions"] == ["calendar"]
+    assert entry["set"]["newest_fact"].startswith("2025-")
+    assert [v["number"] for v in entry["versions"]] == [1]

@@ -1,4 +1,4 @@
-"""Commands about features: where one came from."""
+"""Commands about features: which sets are shared, and where a feature came from."""
 
 from pathlib import Path
 
@@ -6,7 +6,39 @@ import typer
 
 from outlast.cli import places, screen
 
-app = typer.Typer(help="Features: where they come from.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(
+    help="Features: shared sets, and where a feature came from.", no_args_is_help=True, rich_markup_mode=None
+)
+
+
+@app.command("list")
+def listed(json: bool = places.JSON) -> None:
+    """List shared sets of features: owner, freshness, users."""
+    from outlast.cli.telling_features import sets
+    from outlast.registry.sets import catalog
+
+    place = places.workspace()
+    found = catalog(place, now=places.at())
+    if json:
+        screen.as_json(found)
+    else:
+        sets(found, f"No set of features is used in {place.root}: a model names one with features=[Features(…)]")
+
+
+@app.command()
+def show(
+    name: str = typer.Argument(..., help="The set, as NAME or NAME@VERSION."),
+    json: bool = places.JSON,
+) -> None:
+    """Show a set: meaning, columns, users, versions."""
+    from outlast.cli.telling_features import one_set
+    from outlast.registry.sets import find_set
+
+    found, versions = find_set(places.workspace(), name, now=places.at())
+    if json:
+        screen.as_json({"set": found, "versions": versions})
+    else:
+        one_set(name, found, versions)
 
 
 @app.command()

@@ -1,11 +1,46 @@
 """What the commands about features say."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from outlast.cli import screen
 
 if TYPE_CHECKING:
+    from outlast.registry.sets import Entry, SetVersion
     from outlast.training.explain import Explained
+
+
+def sets(found: "Sequence[Entry]", empty: str) -> None:
+    """The catalog, a line for each version of a set that somebody uses."""
+    rows = [
+        (one.version, one.owner or "nobody", len(one.columns) + len(one.functions), _fresh(one),
+         ", ".join(map(str, one.users)), one.meaning)
+        for one in found
+    ]  # fmt: skip
+    screen.table(("set", "owner", "parts", "newest fact (UTC)", "used by", "meaning"), rows, empty=empty)
+
+
+def one_set(name: str, found: "Entry | None", versions: "Sequence[SetVersion]") -> None:
+    """A version of a set, and all of them."""
+    if found is None:
+        print(f"{name}: no version of a model that is live, before it or trained last uses it")
+    else:
+        print(f"{found.version}: {found.meaning or 'no meaning stated'}")
+        screen.line("owner", found.owner or "nobody")
+        screen.line("reads", ", ".join(found.sources) or "nothing but asks")
+        screen.line("newest", _fresh(found))
+        screen.line("used by", ", ".join(map(str, found.users)))
+        if found.functions:
+            screen.line("functions", ", ".join(found.functions))
+        rows = [(c.name, c.kind, "" if c.missing is None else f"{c.missing:.1%}") for c in found.columns]
+        screen.table(("column", "kind", "missing"), rows, empty="It looks nothing up")
+    print()
+    screen.table(("version", "declared (UTC)", "by", "digest"),
+                 [(v, screen.moment(v.at), v.by, v.digest[:12]) for v in versions], empty="")  # fmt: skip
+
+
+def _fresh(one: "Entry") -> str:
+    return screen.moment(one.newest_fact) or "no fresh values yet"
 
 
 def explained(found: "Explained") -> None:

@@ -13,6 +13,7 @@ from outlast.project.loader import Project
 from outlast.project.workspace import Workspace, project_folders
 from outlast.registry import audit
 from outlast.registry.contracts import Change, changes
+from outlast.registry.sets import package_of
 from outlast.storage.ledger import Ledger, lock
 from outlast.storage.ledger.schema import declarations as table
 from outlast.storage.ledger.schema import models
@@ -33,7 +34,8 @@ def declare(  # noqa: PLR0913 (each is a part of the record, given by name)
     """Claim a name for what a model's project declares under it; returns what that changed.
 
     The same declaration again, by any model, changes nothing. Another one is an update when the model that claimed the
-    name makes it, and a Conflict otherwise. A model's name is claimed by its folder: another folder is a Conflict as
+    name makes it, and a Conflict otherwise; a set of a shared package may be brought up to date by any model that uses
+    it, which makes the set's next version. A model's name is claimed by its folder: another folder is a Conflict as
     long as the first is one of `folders`, the project folders that exist now; otherwise it was renamed.
     """
     plain: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(declared))
@@ -48,7 +50,7 @@ def declare(  # noqa: PLR0913 (each is a part of the record, given by name)
             values = {"kind": kind, "name": name, "digest": digest, "model": model, "declared": plain}
             connection.execute(sa.insert(table).values(values))
         else:
-            _refuse_another(row, model, found, folders)
+            _refuse_another(row, model, found, folders, plain)
             connection.execute(sa.update(table).where(_named(kind, name)).values(digest=digest, declared=plain))
         told = [{"key": change.key, "before": change.before, "after": change.after} for change in found]
         detail = {"model": model, "changes": told, "digest": digest}
@@ -62,7 +64,7 @@ def claims(project: Project) -> list[tuple[str, str, dict[str, Any]]]:
     return [
         ("model", model.name, {"folder": project.folder.name}),
         *(("source", source.name, source.declared()) for source in model.sources),
-        *(("set", shared.name, {"digest": shared.digest}) for shared in model.sets),
+        *(("set", one.name, {"digest": one.digest, "package": package_of(project, one)}) for one in model.sets),
     ]
 
 
@@ -74,7 +76,7 @@ def require_free(
     with ledger.read() as connection:
         row = connection.execute(sa.select(table).where(_named(kind, name))).one_or_none()
     if row is not None and row.digest != digest_of(plain):
-        _refuse_another(row, model, changes(row.declared, plain), folders)
+        _refuse_another(row, model, changes(row.declared, plain), folders, plain)
 
 
 def declared(ledger: Ledger, kind: str, name: str) -> dict[str, Any]:
@@ -113,7 +115,15 @@ def _named(kind: str, name: str) -> sa.ColumnElement[bool]:
     return (table.c.kind == kind) & (table.c.name == name)
 
 
-def _refuse_another(row: Any, model: str, found: list[Change], folders: Collection[str]) -> None:
+def _same_set(row: Any, plain: dict[str, Any]) -> bool:
+    """Whether a set is the one declared before: equal, or another version of the same shared package's."""
+    package = plain.get("package")
+    # Ledgers of the first release do not say where a set comes from.
+    shared = package is not None and row.declared.get("package", package) == package
+    return bool(row.kind == "set" and (shared or row.declared.get("digest") == plain.get("digest")))
+
+
+def _refuse_another(row: Any, model: str, found: list[Change], folders: Collection[str], plain: dict[str, Any]) -> None:
     if row.kind == "model":
         folder = next((change for change in found if change.key == "folder"), None)
         if folder is not None and folder.before in folders:
@@ -121,7 +131,7 @@ def _refuse_another(row: Any, model: str, found: list[Change], folders: Collecti
                 f"Model '{row.name}' is declared in two folders of this workspace, '{folder.before}' and "
                 f"'{folder.after}': give one of the two models another name"
             )
-    elif row.model != model:
+    elif row.model != model and not _same_set(row, plain):
         change = found[0]
         raise Conflict(
             f"{row.kind.capitalize()} '{row.name}' of model '{model}' differs from the one of model '{row.model}': "

@@ -24,6 +24,7 @@ from outlast.journal.sources import Sources, schemas_before
 from outlast.project.loader import Project
 from outlast.project.workspace import project_folders
 from outlast.registry.declarations import claims, declare
+from outlast.registry.sets import described
 from outlast.registry.versions import Version, register
 from outlast.training.compiling.compiling import Fitted, Outcome, compiling
 from outlast.training.dataset import AT, Dataset, build_dataset, cutoff_of, require_invariant, split_rows
@@ -213,6 +214,7 @@ def _manifest(project: Project, sources: Sources, dataset: Dataset) -> Mapping[s
         "classes": dataset.classes,
         "pandas": wants_pandas(model.fit),
         "lookups": [written(lookup) for lookup in model.lookups],
+        "sets": [described(shared) for shared in model.sets],
         "label": {"source": model.label.source.name, "columns": list(model.label.names)},
         "sources": {
             source.name: {**source.declared(), "schema": to_json(sources.schema(source)).decode()}
