@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-CHECKS = ["contract", "data", "floors", "value", "champion"]
+CHECKS = ["contract", "data", "floors", "value", "champion", "skew"]
 
 
 def second(run) -> None:

@@ -13,6 +13,7 @@ import pytest
 
 from outlast.bundle.ingest import update
 from outlast.bundle.predictor import Predictor, open_bundle, open_predictor
+from outlast.bundle.replay import open_proven
 from outlast.gates.promote import judge
 from outlast.journal import reading
 from outlast.journal.journal import seal
@@ -156,4 +157,11 @@ def test_the_project_of_then_is_a_project_now(folder: Path, workspace: Workspace
 
 
 def test_the_gate_still_judges_a_version_of_then(workspace: Workspace) -> None:
-    assert judge(workspace, find(workspace.ledger, ModelRef(NAME, 1)), now=NOW).passed
+    """Its golden rows carry no facts, so what it would answer over HTTP cannot be tried: that alone is not passed."""
+    verdict = judge(workspace, find(workspace.ledger, ModelRef(NAME, 1)), now=NOW)
+    assert [(check.name, check.passed) for check in verdict.failed] == [("skew", None)]
+    assert "got the answers of training from the values once looked up" in verdict.failed[0].says
+
+
+def test_a_server_still_takes_a_version_of_then(workspace: Workspace) -> None:
+    assert open_proven(workspace, find(workspace.ledger, ModelRef(NAME, 1)).digest, 1).version == 1

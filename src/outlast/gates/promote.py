@@ -10,6 +10,7 @@ from outlast.data.sources import reading
 from outlast.errors import Refused
 from outlast.gates.champion import Comparison, no_worse
 from outlast.gates.checks import contract_complete, data_sound, floors_held, worth_having
+from outlast.gates.skew import answers_alike
 from outlast.gates.verdict import Verdict, conclude, keep
 from outlast.journal.sources import sources_of
 from outlast.project.workspace import Workspace
@@ -31,6 +32,7 @@ def judge(workspace: Workspace, version: Version, *, now: datetime) -> Verdict:
         floors_held(contract, version.summary),
         worth_having(version.summary),
         no_worse(Comparison(workspace, folder, contract, version), champion_of(workspace, version.model)),
+        answers_alike(workspace, version, now=now),
     ]
     verdict = conclude(version, checks, now)
     keep(workspace.ledger, verdict)

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 
 import uvicorn
 
+from outlast.bundle.predictor import open_predictor
 from outlast.bundle.replay import open_proven
 from outlast.errors import OutlastError, Refused, StorageError
 from outlast.journal.ingest import Ingest
@@ -54,15 +55,27 @@ def serve(
             gc.collect()
             gc.freeze()  # what is loaded now stays: later collections need not look at it
             sys.setswitchinterval(0.001)  # a large request in a thread may hold up the small ones no longer than that
-            config = uvicorn.Config(
-                create_app(parts),
-                log_config=None,
-                access_log=False,
-                lifespan="off",
-                server_header=False,
-                timeout_graceful_shutdown=_DRAIN,
-            )
-            _Announcing(config, lambda: ready(address) if ready else None).run(sockets=[socket_])
+            _Announcing(_config(parts), lambda: ready(address) if ready else None).run(sockets=[socket_])
+
+
+@contextmanager
+def local(workspace: Workspace, *, opener: Opener = open_predictor) -> Iterator[str]:
+    """A server of a workspace in a thread of this process, on a free port of this machine; gives its address."""
+    from threadpoolctl import threadpool_limits
+
+    started = threading.Event()
+    with threadpool_limits(1), listening("127.0.0.1", 0) as socket_, _parts(workspace, None, opener) as parts:
+        server = _Announcing(_config(parts), started.set)
+        thread = threading.Thread(target=server.run, args=([socket_],), name="outlast-local", daemon=True)
+        thread.start()
+        try:
+            while not started.wait(0.05):
+                if not thread.is_alive():
+                    raise StorageError("A server on 127.0.0.1 ended before it answered: the log above says why")
+            yield f"http://127.0.0.1:{socket_.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            thread.join()
 
 
 class _Stopped(BaseException):
@@ -173,6 +186,17 @@ class _Keeper:
             work()
         except OutlastError as error:
             _log.warning("%s", error)
+
+
+def _config(parts: Parts) -> uvicorn.Config:
+    return uvicorn.Config(
+        create_app(parts),
+        log_config=None,
+        access_log=False,
+        lifespan="off",
+        server_header=False,
+        timeout_graceful_shutdown=_DRAIN,
+    )
 
 
 class _Announcing(uvicorn.Server):
