@@ -41,20 +41,20 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join("| " + " | ".join(cells) + " |" for cells in (head, rule, *rows))
 
 
-def conclude(name: str, *, found: str, bar: str, held: bool, machine: str) -> int:
-    """Print what was found, put it into README.md between the benchmark's marks, and give the exit status."""
+def conclude(name: str, *, found: str, bar: str, held: bool, machine: str, page: Path = README) -> int:
+    """Print what was found, put it into a page between the benchmark's marks, and give the exit status."""
     says = f"**{'Held' if held else 'Missed'}:** {bar}"
     text = f"{found}\n\n{says}\n\n{machine}"
     print(text)
-    page = README.read_text("utf-8")
+    written = page.read_text("utf-8")
     begin, end = f"<!-- {name} -->", f"<!-- /{name} -->"
-    before, _, rest = page.partition(begin)
+    before, _, rest = written.partition(begin)
     _, closed, after = rest.partition(end)
     if not closed:
-        raise SystemExit(f"{README} has no place for '{name}': add the lines {begin} and {end}")
-    aside = README.with_suffix(".new")
+        raise SystemExit(f"{page} has no place for '{name}': add the lines {begin} and {end}")
+    aside = page.with_suffix(".new")
     aside.write_text(f"{before}{begin}\n{text}\n{end}{after}", "utf-8")
-    aside.replace(README)
+    aside.replace(page)
     return 0 if held else 1
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from copy import copy
 from datetime import timedelta
+from itertools import chain, islice
 from typing import Any
 
 import msgspec
@@ -19,12 +20,14 @@ from outlast.data.schema import Field, dtype_of
 from outlast.errors import StorageError
 from outlast.features.entities import speller
 from outlast.features.functions import apply
-from outlast.features.online import Reader, frame_of, reader
+from outlast.features.online import Reader, frame_of, read_all, reader
 from outlast.project.loader import install, load_model
 from outlast.storage.fresh import FreshStore
 
 _MARGIN = MARGIN // timedelta(microseconds=1)
 _MINUTE = 60_000_000
+_TRIP = 100
+"""Rows that are looked up in one trip to the store; more would be held in memory at once."""
 FEW = 64
 """Up to this many rows are quicker one by one than in a frame."""
 LookUp = Callable[[pl.DataFrame, pl.Series], Sequence[pl.DataFrame]]
@@ -97,13 +100,16 @@ class Frames:
 
     def _read(self, asked: list[Asked]) -> list[list[Any]]:
         """Each row's asks, and after them what was looked up."""
+        each = len(self._readers)
+        if not each:
+            return [list(one.values) for one in asked]
         rows = []
-        with _reading():
-            for one in asked:
-                row = list(one.values)
-                for spell, read in self._readers:
-                    row += read(spell(one.values), one.decide_at)
-                rows.append(row)
+        for begin in range(0, len(asked), _TRIP):
+            some = asked[begin : begin + _TRIP]
+            asks = [(read, spell(one.values), one.decide_at) for one in some for spell, read in self._readers]
+            with _reading():
+                found = iter(read_all(self._store, asks))
+            rows += [[*one.values, *chain.from_iterable(islice(found, each))] for one in some]
         return rows
 
     def _looked_up(self, asked: list[Asked], look_up: LookUp) -> pl.DataFrame:

@@ -1,9 +1,10 @@
 """Lookups for a few questions now, from the store of fresh values, by the same arithmetic as the history's."""
 
-from bisect import bisect_left
-from collections.abc import Callable, Iterable, Mapping
+import threading
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 import polars as pl
@@ -11,14 +12,14 @@ import polars as pl
 from outlast.features.aggregate import aggregation, general_value
 from outlast.features.compiled import CompiledLookup, Output, general_frame
 from outlast.features.facts import ENTITY, KEY, KNOWN, facts_of, measure_names, spelled
-from outlast.storage.fresh import Fact, FreshStore
+from outlast.features.held import FEW, Held, Plan
+from outlast.storage.fresh import Fact, FreshStore, Grown, Latest, Request, Since
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder().decode
 _MICROSECOND = timedelta(microseconds=1)
-Reader = Callable[[str | None, int], list[Any]]
-_Plan = tuple[int, int | None, Callable[[list[Any]], Any]]
-"""A width, which measure of a window's rows an operation wants (None: whole rows), and the operation."""
+_MOST = 500_000
+"""Facts of one lookup kept in memory, of the entities that were asked for last: some 100 MB."""
 NOBODY = "\x00"
 """Whose a fact without an entity is in the store: no question asks for it."""
 
@@ -45,11 +46,19 @@ def entities_of(compiled: CompiledLookup, asks: pl.DataFrame) -> list[str | None
     return asks.select(spelled(compiled.lookup.entity, types=compiled.fact_types).alias(ENTITY))[ENTITY].to_list()
 
 
-def reader(compiled: CompiledLookup, store: FreshStore) -> Reader:
-    """A function from (entity, moment) to the lookup's values in their stored form, made once per version."""
-    if compiled.lookup.kind == "latest":
-        return _latest_reader(compiled, store)
-    return _window_reader(compiled, store)
+def reader(compiled: CompiledLookup, store: FreshStore) -> "Reader":
+    """From (entity, moment) to the lookup's values in their stored form, made once per version."""
+    return _LatestReader(compiled, store) if compiled.lookup.kind == "latest" else _WindowReader(compiled, store)
+
+
+def read_all(store: FreshStore, asked: Sequence[tuple["Reader", str | None, int]]) -> list[list[Any]]:
+    """What each reader finds for its entity and moment, all in one trip to the store."""
+    requests = [one.ask(entity, at) for one, entity, at in asked]
+    found = iter(store.read_many([request for request in requests if request is not None]))
+    return [
+        one.nothing if request is None else one.take(request, at, next(found))
+        for request, (one, _, at) in zip(requests, asked, strict=True)
+    ]
 
 
 def frame_of(schema: Mapping[str, pl.DataType], rows: Iterable[Iterable[Any]]) -> pl.DataFrame:
@@ -57,66 +66,127 @@ def frame_of(schema: Mapping[str, pl.DataType], rows: Iterable[Iterable[Any]]) -
     return pl.from_dicts([dict(zip(schema, row, strict=True)) for row in rows], schema=schema)
 
 
-def _latest_reader(compiled: CompiledLookup, store: FreshStore) -> Reader:
-    nothing = [None] * len(compiled.outputs)
-    order = [output.measure for output in compiled.outputs]
-    age = None if compiled.reach is None else compiled.reach // _MICROSECOND
-    digest = compiled.digest
+class Reader(Protocol):
+    """Asks the store what a lookup needs, and makes values of what is found."""
 
-    def read(entity: str | None, at: int) -> list[Any]:
+    nothing: list[Any]
+    """The values where no entity is named."""
+
+    def __call__(self, entity: str | None, at: int) -> list[Any]:
+        """The values of an entity at a moment."""
+
+    def ask(self, entity: str | None, at: int) -> Request | None:
+        """What to ask the store; nothing without an entity."""
+
+    def take(self, asked: Request, at: int, found: Any) -> list[Any]:
+        """The values, of what the store found."""
+
+
+class _LatestReader:
+    def __init__(self, compiled: CompiledLookup, store: FreshStore) -> None:
+        self.nothing: list[Any] = [None] * len(compiled.outputs)
+        self._order = [output.measure for output in compiled.outputs]
+        self._age = None if compiled.reach is None else compiled.reach // _MICROSECOND
+        self._digest, self._store = compiled.digest, store
+
+    def __call__(self, entity: str | None, at: int) -> list[Any]:
+        asked = self.ask(entity, at)
+        return self.nothing if asked is None else self.take(asked, at, self._store.latest(*asked))
+
+    def ask(self, entity: str | None, at: int) -> Latest | None:
         if entity is None or entity == NOBODY:
-            return nothing
-        found = store.latest(digest, entity, at, None if age is None else at - age)
+            return None
+        return Latest(self._digest, entity, at, None if self._age is None else at - self._age)
+
+    def take(self, asked: Request, at: int, found: Any) -> list[Any]:
         if found is None:
-            return nothing
+            return self.nothing
         values = _decode(found[2])
-        return [values[index] for index in order]
-
-    return read
+        return [values[index] for index in self._order]
 
 
-def _window_reader(compiled: CompiledLookup, store: FreshStore) -> Reader:
-    assert compiled.reach is not None
-    reach, digest = compiled.reach // _MICROSECOND, compiled.digest
-    plans = [_plan(compiled, output) for output in compiled.outputs]
-    nothing = [None] * len(plans)
+class _WindowReader:
+    """Keeps the facts of entities with many of them in memory, and asks the store for what came since.
 
-    def read(entity: str | None, at: int) -> list[Any]:
+    The store's mark says whether facts only came after those kept. Where anything else changed, all are read again.
+    """
+
+    def __init__(self, compiled: CompiledLookup, store: FreshStore) -> None:
+        assert compiled.reach is not None
+        self._reach, self._digest, self._store = compiled.reach // _MICROSECOND, compiled.digest, store
+        self._plans = [_plan(compiled, output) for output in compiled.outputs]
+        self.nothing: list[Any] = [None] * len(self._plans)
+        self._held: OrderedDict[str, Held] = OrderedDict()
+        self._facts = 0
+        self._lock = threading.Lock()
+
+    def __call__(self, entity: str | None, at: int) -> list[Any]:
+        asked = self.ask(entity, at)
+        return self.nothing if asked is None else self.take(asked, at, self._store.read_many([asked])[0])
+
+    def ask(self, entity: str | None, at: int) -> Since | None:
         if entity is None or entity == NOBODY:
-            return nothing
-        facts = store.window(digest, entity, at - reach, at)
-        known = [fact[0] for fact in facts]
-        rows = [_decode(fact[2]) for fact in facts]
-        return _computed(plans, known, rows, at)
+            return None
+        with self._lock:
+            held = self._held.get(entity)
+            if held is not None and self._covers(held, at) and at - self._reach < held.since + self._reach:
+                self._held.move_to_end(entity)
+                return Since(self._digest, entity, *held.last)
+        return self._whole(entity, at)
 
-    return read
+    def take(self, asked: Request, at: int, found: Grown) -> list[Any]:
+        assert isinstance(asked, Since)
+        if asked.key is None:
+            return self._begun(asked, at, found)
+        with self._lock:
+            held = self._held.get(asked.entity)
+            if held is not None and held.mark == found.mark:
+                before = len(held.known)
+                held.grow(found.facts)
+                self._facts += len(held.known) - before
+                if self._covers(held, at):
+                    return held.values(self._plans, at)
+        whole = self._whole(asked.entity, at)
+        return self._begun(whole, at, self._store.read_many([whole])[0])
+
+    def _begun(self, asked: Since, at: int, found: Grown) -> list[Any]:
+        """The values of all facts as they were read, which are kept when there are many."""
+        held = Held(asked.known, found.mark).grow(found.facts)
+        if not self._covers(held, at):
+            alive = [one._replace(superseded=None) for one in found.facts if (one.superseded or at) >= at]
+            return Held(asked.known, found.mark).grow(alive).values(self._plans, at)
+        if FEW < len(held.known) < _MOST:
+            self._keep(asked.entity, held)
+        with self._lock:
+            return held.values(self._plans, at)
+
+    def _keep(self, entity: str, held: Held) -> None:
+        with self._lock:
+            other = self._held.pop(entity, None)
+            self._facts += len(held.known) - (0 if other is None else len(other.known))
+            self._held[entity] = held
+            while self._facts > _MOST:
+                _, oldest = self._held.popitem(last=False)
+                self._facts -= len(oldest.known)
+
+    def _covers(self, held: Held, at: int) -> bool:
+        """Whether the facts are those of every window before a moment."""
+        return held.settled < at and held.since <= at - self._reach
+
+    def _whole(self, entity: str, at: int) -> Since:
+        return Since(self._digest, entity, at - self._reach - self._reach // 8)
 
 
-def _plan(compiled: CompiledLookup, output: Output) -> _Plan:
+def _plan(compiled: CompiledLookup, output: Output) -> Plan:
     assert output.width is not None
     width = output.width // _MICROSECOND
     if output.general is not None:
-        return width, None, lambda rows: _general(compiled, output, rows)
-    return width, output.measure, aggregation(output)
+        return Plan(width, "general", None, lambda columns: _general(compiled, output, columns))
+    return Plan(width, output.operation, output.measure, aggregation(output))
 
 
-def _computed(plans: list[_Plan], known: list[int], rows: list[list[Any]], at: int) -> list[Any]:
-    """Each plan over its window of the rows, which come by their moments; a column read by several is taken once."""
-    columns: dict[tuple[int, int | None], list[Any]] = {}
-    found = []
-    for width, measure, operation in plans:
-        column = columns.get((width, measure))
-        if column is None:
-            inside = rows[bisect_left(known, at - width) :]
-            column = inside if measure is None else [row[measure] for row in inside]
-            columns[width, measure] = column
-        found.append(operation(column))
-    return found
-
-
-def _general(compiled: CompiledLookup, output: Output, rows: list[list[Any]]) -> Any:
-    columns = [
-        pl.Series([row[index] for row in rows], dtype=physical) for index, physical in enumerate(compiled.physical)
-    ]
-    value = general_value(output, general_frame(compiled, columns))
+def _general(compiled: CompiledLookup, output: Output, columns: list[list[Any]]) -> Any:
+    given = columns or [[] for _ in compiled.physical]
+    series = [pl.Series(one, dtype=physical) for one, physical in zip(given, compiled.physical, strict=True)]
+    value = general_value(output, general_frame(compiled, series))
     return (value.to_physical() if output.dtype.is_temporal() else value).item()
