@@ -87,17 +87,18 @@ class CompiledLookup:
 def compile_lookup(lookup: Lookup, schema: Schema) -> CompiledLookup:
     """Bind a lookup to the types of its source's columns."""
     _known(lookup, schema)
-    measures: list[pl.Expr] = []
+    placed: dict[str, tuple[int, pl.Expr]] = {}
     planned: list[_Planned] = []
     for name, expr in lookup.outputs:
         operation, inner, how = ("last", expr, How()) if lookup.kind == "latest" else _recognise(expr, schema)
         if inner is None:
             planned.append((name, "general", -1, expr, how))
             continue
-        planned.append((name, operation, _place(measures, inner), None, how))
+        planned.append((name, operation, _place(placed, inner), None, how))
     roots = _general_roots(planned)
     for root in roots:
-        _place(measures, pl.col(root))
+        _place(placed, pl.col(root))
+    measures = [expr for _, expr in placed.values()]
     types = _types(lookup, measures, schema)
     return CompiledLookup(
         lookup=lookup,
@@ -224,13 +225,9 @@ def _rowwise_function(function: Any) -> bool:
     return kind in _ROWWISE_FUNCTIONS
 
 
-def _place(measures: list[pl.Expr], expr: pl.Expr) -> int:
-    spelled = spelling(expr)
-    for index, known in enumerate(measures):
-        if spelling(known) == spelled:
-            return index
-    measures.append(expr)
-    return len(measures) - 1
+def _place(measures: dict[str, tuple[int, pl.Expr]], expr: pl.Expr) -> int:
+    """The number of a measure, those spelt alike being one."""
+    return measures.setdefault(spelling(expr), (len(measures), expr))[0]
 
 
 def _general_roots(planned: list[_Planned]) -> list[str]:

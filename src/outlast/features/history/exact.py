@@ -6,7 +6,7 @@ own sum fits. The limbs of a window are then put together and rounded once, to t
 even one, which is what `math.fsum` gives.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -78,19 +78,29 @@ def _lowest_bit(values: Floats, bound: int) -> int:
 
 def split(values: Floats, scale: Scale) -> list[Ints]:
     """The limbs of finite values, the least first."""
-    return split_from(values, scale.base, scale)
+    return _split(values, scale, lambda part, limb, sign=1: _shifted(part, sign * (scale.base + limb)))
 
 
-def split_from(values: Floats, base: int | Ints, scale: Scale) -> list[Ints]:
-    """The limbs of finite values, the least first, each value's least one counting from a power of its own."""
+def split_by(values: Floats, base: Ints, owner: Ints, scale: Scale) -> list[Ints]:
+    """The limbs of finite values, the least first, each owner's least one counting from a power of its own."""
+
+    def shifted(part: Floats, limb: int, sign: int = 1) -> Floats:
+        power = base + limb if sign > 0 else -(base + limb)
+        if len(power) and int(power.min()) > -1000 and int(power.max()) < 1000:
+            return part * np.ldexp(1.0, power)[owner]
+        return np.ldexp(part, power[owner])
+
+    return _split(values, scale, shifted)
+
+
+def _split(values: Floats, scale: Scale, shifted: Callable[..., Floats]) -> list[Ints]:
     parts: list[Ints] = []
     rest = values
-    for limb in range(scale.limbs - 1, 0, -1):
-        power = base + limb * scale.width
-        whole = np.trunc(_shifted(rest, -power))
-        rest = rest - _shifted(whole, power)
+    for limb in range((scale.limbs - 1) * scale.width, 0, -scale.width):
+        whole = np.trunc(shifted(rest, limb, -1))
+        rest = rest - shifted(whole, limb)
         parts.append(whole.astype(np.int64))
-    parts.append(_shifted(rest, -base).astype(np.int64))
+    parts.append(shifted(rest, 0, -1).astype(np.int64))
     return parts[::-1]
 
 
@@ -151,7 +161,7 @@ def _size(values: Ints) -> Ints:
     return np.frexp(values.astype(np.float64))[1].astype(np.int64)
 
 
-def _shifted(values: Floats, power: int | Ints) -> Floats:
-    if isinstance(power, int) and -1000 < power < 1000:
+def _shifted(values: Floats, power: int) -> Floats:
+    if -1000 < power < 1000:
         return values * 2.0**power
     return np.ldexp(values, power)

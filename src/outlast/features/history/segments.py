@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from outlast.features.arithmetic import around, total
 from outlast.features.compiled import How
-from outlast.features.history.exact import HUGE, MOST_LIMBS, Scale, rounded, split_from
+from outlast.features.history.exact import HUGE, MOST_LIMBS, Scale, rounded, split_by
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -93,15 +93,15 @@ def _finite_sums(segments: Segments, values: Floats) -> tuple[Floats, Bools]:
     alone = (high > HUGE) | (high - base > width * MOST_LIMBS)
     limbs = -(-int((high - base)[~alone].max(initial=1)) // width)
     values = np.where(alone[segments.owner], 0.0, values) if alone.any() else values
-    parts = split_from(values, base[segments.owner], Scale(0, width, max(limbs, 1)))
+    parts = split_by(values, base, segments.owner, Scale(0, width, max(limbs, 1)))
     return rounded([segments.reduce(np.add, part) for part in parts], base, width), alone
 
 
-def variances(segments: Segments, values: Floats, ddof: int) -> tuple[Floats, Bools]:
-    """The variance of each slice, and for which there is one."""
+def variances(segments: Segments, values: Floats, ddof: int, summed: Floats | None = None) -> tuple[Floats, Bools]:
+    """The variance of each slice, and for which there is one; `summed` is each slice's sum where it is known."""
     count = segments.lengths
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
-        middle = sums(segments, values) / count
+        middle = (sums(segments, values) if summed is None else summed) / count
         distance = values - middle[segments.owner]
         finite = np.isfinite(middle)
         squares = np.where(finite[segments.owner], distance * distance, 0.0)

@@ -129,7 +129,7 @@ def _gathering(view: _View, outputs: list[Output]) -> dict[str, pl.Series]:
         if view.layout.until is not None:
             asked = view.questions.at[part][facts.owner]
             facts = facts.where(view.layout.until[facts.index] >= asked)
-        shared = _Gathered(view, facts)
+        shared = _Gathered(view, facts, (low[part], high[part]))
         for output in outputs:
             found[output.name].append(shared.computed(output))
     columns = {output.name: pl.concat(found[output.name], rechunk=True) for output in outputs}
@@ -142,6 +142,7 @@ class _Gathered:
 
     view: _View
     facts: Segments
+    span: tuple[Ints, Ints]
     _present: dict[int, Segments] = field(default_factory=dict)
 
     def computed(self, output: Output) -> pl.Series:
@@ -175,7 +176,18 @@ class _Gathered:
         present = self.present(output.measure)
         if operation == "count":
             return present.lengths, None
+        if operation in ("std", "var") and _is_number(column):
+            return self._spread(output, column, present)
         return _NUMERIC[operation](output, column, present) if _is_number(column) else None
+
+    def _spread(self, output: Output, column: Column, present: Segments) -> Answer:
+        """A variance or its root, about a mean from running totals where there are some."""
+        known = column.dtype == pl.Float64 and self.view.layout.until is None
+        found = self.view.totals(output.measure) if known else None
+        summed = None if found is None else found.sums(*self.span).astype(np.float64, copy=False)
+        values, there = variances(present, column.numbers[present.index].astype(np.float64), output.how.ddof, summed)
+        with np.errstate(invalid="ignore"):
+            return (np.sqrt(values) if output.operation == "std" else values), there
 
 
 def _is_number(column: Column) -> bool:
@@ -197,16 +209,6 @@ def _mean(output: Output, column: Column, present: Segments) -> Answer | None:
     return None if summed is None else _over(np.asarray(summed[0]), present.lengths)
 
 
-def _var(output: Output, column: Column, present: Segments) -> Answer:
-    return variances(present, column.numbers[present.index].astype(np.float64), output.how.ddof)
-
-
-def _std(output: Output, column: Column, present: Segments) -> Answer:
-    found, there = _var(output, column, present)
-    with np.errstate(invalid="ignore"):
-        return np.sqrt(np.asarray(found)), there
-
-
 def _min(output: Output, column: Column, present: Segments) -> Answer:
     return extremes(present, column.numbers[present.index], least=True), present.lengths > 0
 
@@ -220,7 +222,7 @@ def _quantile(output: Output, column: Column, present: Segments) -> Answer:
 
 
 _NUMERIC: dict[str, Callable[[Output, Column, Segments], Answer | None]] = {
-    "sum": _sum, "mean": _mean, "var": _var, "std": _std, "min": _min, "max": _max, "quantile": _quantile,
+    "sum": _sum, "mean": _mean, "min": _min, "max": _max, "quantile": _quantile,
 }  # fmt: skip
 
 
