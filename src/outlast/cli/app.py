@@ -32,6 +32,7 @@ for command in (
     running.label,
     running.push,
     looking.monitor,
+    looking.skew,
     running.tick,
     running.up,
     looking.doctor,

@@ -112,6 +112,37 @@ def monitor(
         watched(found, last)
 
 
+def skew(
+    model: str = places.MODEL,
+    since: str = typer.Option(None, "--since", help="From this moment of decision on, such as 2013-07-01."),
+    until: str = typer.Option(None, "--until", help="Before this moment of decision."),
+    sample: int = typer.Option(500, "--sample", min=1, help="How many answers to look at."),
+    json: bool = places.JSON,
+) -> None:
+    """Compute served features again, from facts as known then."""
+    from outlast.monitoring.skew import audit
+
+    place = places.workspace()
+    name = places.model_ref(model, place).name
+    found = audit(place, name, since=places.moment_of(since), until=places.moment_of(until), sample=sample)
+    if json:
+        screen.as_json(found)
+        return
+    print(f"{name}: {found.looked_at:,} of {found.served:,} answers computed again, {found.differ:,} values differ")
+    screen.table(
+        ("feature", "looked at", "differ", "late facts", "other code", "for example"),
+        [
+            (one.column, f"{one.rows:,}", f"{one.rate:.2%}", one.late, one.other_code, _example(one.example))
+            for one in found.columns if one.differ
+        ],
+        empty="Nothing was served that facts known at the time do not give again",
+    )  # fmt: skip
+
+
+def _example(found: Any) -> str:
+    return "" if found is None else f"served {found['served']}, computed {found['computed']}"
+
+
 def doctor(
     migrate: bool = typer.Option(False, "--migrate", help="Bring an older ledger up to this release."),
     refill: bool = typer.Option(False, "--refill", help="Fill fresh values again, from the sources' history."),

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from outlast.errors import NotFound
+from outlast.errors import NotFound, RequestError
 from outlast.settings import Settings
 
 if TYPE_CHECKING:
@@ -41,6 +41,16 @@ def at() -> datetime:
     from outlast.types import now
 
     return now()
+
+
+def moment_of(text: str | None) -> datetime | None:
+    """A moment as people write it; one without a zone is in UTC."""
+    if text is None:
+        return None
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        raise RequestError(f"'{text}' is no moment: write one such as 2013-07-01 or 2013-07-01T12:00Z") from None
 
 
 def in_project() -> bool:

@@ -1,6 +1,7 @@
 """A project's sources during one run: where the workspace binds them and what was pushed since, each schema once."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from outlast.data.sources import reading, scan
 from outlast.data.validation import Violation, check
 from outlast.errors import FeatureError, NotFound, nearest
 from outlast.features.compiled import CompiledLookup
-from outlast.features.facts import KNOWN, RETRACTED, instants
+from outlast.features.facts import KNOWN, RETRACTED, instants, known_at
 from outlast.features.offline import look_up
 from outlast.journal.history import pushed
 from outlast.project.declare import Source
@@ -22,7 +23,7 @@ from outlast.project.loader import Project, load_model
 from outlast.project.workspace import Workspace
 from outlast.registry.declarations import folder_of
 from outlast.registry.versions import find
-from outlast.types import ModelRef
+from outlast.types import ModelRef, micros
 
 _NONE = pl.DataFrame()
 
@@ -30,8 +31,10 @@ _NONE = pl.DataFrame()
 class Sources:
     """Frames and schemas by source, each read from one place for the whole run."""
 
-    def __init__(self, project: Project) -> None:
-        self._project = project
+    def __init__(self, project: Project, *, arrived: datetime | None = None, held: datetime | None = None) -> None:
+        """With `arrived`, of the pushed facts only those that had come by then; with `held`, of the rows that lie at a
+        location only those known by then."""
+        self._project, self._arrived, self._held = project, arrived, held
         self._scanned: dict[str, pl.LazyFrame] = {}
         self._frames: dict[str, pl.LazyFrame] = {}
         self._pushed: dict[str, int] = {}
@@ -43,15 +46,22 @@ class Sources:
         Where some of them withdraw others, the column RETRACTED marks them, and they have little else.
         """
         if source.name not in self._frames:
-            came = pushed(self._project.workspace, source, self.schema(source)) if self._takes_facts(source) else _NONE
+            came = self._came(source)
             self._pushed[source.name] = came.height
             here = self._scan(source)
+            if self._held is not None and source.time is not None:
+                here = here.filter(known_at(source) <= micros(self._held))
             columns = [pl.col(field.name).cast(dtype_of(field.dtype)) for field in self.schema(source).fields]
             if RETRACTED in came.columns:
                 columns.append(pl.lit(False).alias(RETRACTED))
             whole = pl.concat([here.select(columns), came.lazy()]) if came.height else here
             self._frames[source.name] = whole
         return self._frames[source.name]
+
+    def _came(self, source: Source) -> pl.DataFrame:
+        if not self._takes_facts(source):
+            return _NONE
+        return pushed(self._project.workspace, source, self.schema(source), self._arrived)
 
     def schema(self, source: Source) -> Schema:
         """The columns a project reads of a source, as they are now."""
@@ -145,9 +155,11 @@ def project_of(workspace: Workspace, bundle: Bundle) -> Project:
     return Project(folder, workspace, bundle.contract, bundle.code, load_model(bundle.code))
 
 
-def sources_of(workspace: Workspace, bundle: Bundle) -> Sources:
+def sources_of(
+    workspace: Workspace, bundle: Bundle, *, arrived: datetime | None = None, held: datetime | None = None
+) -> Sources:
     """The sources of a version, where they are now. This executes the bundle's code, which says where that is."""
-    return Sources(project_of(workspace, bundle))
+    return Sources(project_of(workspace, bundle), arrived=arrived, held=held)
 
 
 def over_history(sources: Sources, lookups: Sequence[CompiledLookup]) -> LookUp:

@@ -1,0 +1,23 @@
+"""`outlast skew`: what was served, computed again."""
+
+from pathlib import Path
+
+
+def test_skew_computes_scored_answers_again(run, folder: Path) -> None:
+    run("promote")
+    assert run("skew", "--json").json["served"] == 0
+    rows = (folder / "data" / "orders.csv").read_text().splitlines()[-6:]
+    header = (folder / "data" / "orders.csv").read_text().splitlines()[0]
+    (folder / "asked.csv").write_text("\n".join([header, *rows]) + "\n")
+    assert run("score", "late-orders", "asked.csv", "answers.csv", "--record").code == 0
+    done = run("skew", "--since", "2020-01-01", "--json")
+    assert (done.json["served"], done.json["looked_at"]) == (6, 6)
+    assert {one["differ"] for one in done.json["columns"]} == {0}
+    assert "6 of 6 answers computed again, 0 values differ" in run("skew").out
+    assert run("skew", "--until", "2020-01-01", "--json").json["served"] == 0
+
+
+def test_a_moment_that_is_none_is_told(run, folder: Path) -> None:
+    wrong = run("skew", "--since", "yesterday")
+    assert wrong.code != 0
+    assert "'yesterday' is no moment: write one such as 2013-07-01" in wrong.err
