@@ -278,3 +278,13 @@ def test_a_file_with_nothing_to_read_is_named(
     done = run(*words, name, *(["answers.csv"] if words[0] == "score" else []))
     assert (done.code, said in done.err) == (code, True), done.err
     assert "'rows'" not in done.err
+
+
+def test_backfill_says_what_history_holds(run, folder: Path) -> None:
+    done = run("backfill", "late-orders")
+    assert (done.code, done.err) == (0, "")
+    assert done.out.startswith("Fresh values of late-orders hold what history says: ")
+    assert "facts of backlog" in done.out
+    found = run("backfill", "late-orders", "--json").json
+    assert found["model"] == "late-orders"
+    assert found["facts"]["backlog"] > 0

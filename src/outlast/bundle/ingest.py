@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Protocol
 
 import polars as pl
 
@@ -21,8 +21,6 @@ MARK = "retracted"
 """What a caller writes in a row that withdraws the fact with its key."""
 AHEAD = timedelta(days=1)
 """How far ahead of our clock a fact may be dated, since clocks and time zones differ."""
-_AT_ONCE = 20_000
-"""Facts in one transaction of a fill, so that facts that arrive meanwhile wait for a moment only."""
 
 
 def decode_facts(
@@ -157,7 +155,22 @@ def update(store: FreshStore, lookups: Iterable[CompiledLookup], frame: pl.DataF
     return list(distinct)
 
 
-def fill(store: FreshStore, lookup: CompiledLookup, history: pl.LazyFrame, *, now: datetime) -> int:
+class Watcher(Protocol):
+    """Somebody who is told how far a fill is, in facts."""
+
+    def total(self, rows: int) -> None: ...
+
+    def advance(self, rows: int) -> None: ...
+
+
+def fill(
+    store: FreshStore,
+    lookup: CompiledLookup,
+    history: pl.LazyFrame,
+    *,
+    now: datetime,
+    watcher: Watcher | None = None,
+) -> int:
     """Bring a lookup's fresh values up to its source's history: what a question asked from now on can still need.
 
     Time is counted from the newest fact that is known by now, so that a source that stands still loses nothing, and
@@ -171,8 +184,12 @@ def fill(store: FreshStore, lookup: CompiledLookup, history: pl.LazyFrame, *, no
         needed = _not_yet_replaced(facts, newest - _us(MARGIN))
     else:
         needed = facts.filter(pl.col(KNOWN) >= newest - _us(lookup.reach + MARGIN))
-    for part in needed.iter_slices(_AT_ONCE):
+    if watcher is not None:
+        watcher.total(needed.height)
+    for part in needed.iter_slices(store.at_once):
         store.ingest(lookup.digest, kept(lookup, part))
+        if watcher is not None:
+            watcher.advance(part.height)
     return needed.height
 
 

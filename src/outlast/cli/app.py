@@ -31,6 +31,7 @@ for command in (
     running.score,
     running.label,
     running.push,
+    running.backfill,
     looking.monitor,
     looking.skew,
     running.tick,

@@ -127,6 +127,24 @@ def push(
         print(f"{counted(done.rows, 'fact')} of {source} taken{withdrawn}; {lookups} them")
 
 
+def backfill(model: str = places.MODEL, json: bool = places.JSON) -> None:
+    """Fill fresh values from the sources' history."""
+    from outlast.gates.refill import backfill as fill
+    from outlast.types import counted
+
+    place = places.workspace()
+    name = places.model_ref(model, place).name
+    with screen.Bar(json) as watcher:
+        filled = fill(place, name, now=places.at(), watcher=watcher)
+    if json:
+        screen.as_json({"model": name, "facts": filled})
+    elif filled:
+        facts = ", ".join(f"{counted(count, 'fact')} of {source}" for source, count in filled.items())
+        print(f"Fresh values of {name} hold what history says: {facts}")
+    else:
+        print(f"No version of {name} that is live, or was before, looks anything up: there is nothing to fill")
+
+
 def tick(json: bool = places.JSON) -> None:
     """Do what is due: seal, count, judge, tell, mirror."""
     from outlast.retraining.tick import tick as run

@@ -100,6 +100,9 @@ class Bar:
     def total(self, rows: int) -> None:
         if self._quiet:
             return
+        if self._progress is not None:  # one part after the other
+            self._progress.reset(self._task, total=rows)
+            return
         from rich.console import Console
         from rich.progress import Progress as Rich
 

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from outlast.bundle.ingest import fill
+from outlast.bundle import ingest
 from outlast.bundle.lookups import read_back
 from outlast.bundle.predictor import open_bundle
 from outlast.data.schema import from_json
@@ -78,7 +78,9 @@ def promote(
     return rollout, verdict
 
 
-def fill_fresh(workspace: Workspace, version: Version, *, now: datetime) -> dict[str, int]:
+def fill_fresh(
+    workspace: Workspace, version: Version, *, now: datetime, watcher: ingest.Watcher | None = None
+) -> dict[str, int]:
     """Bring the store of fresh values up to the sources' history for what a version reads; facts by source."""
     bundle = open_bundle(workspace, version.digest)
     if not bundle.manifest["lookups"]:
@@ -90,7 +92,7 @@ def fill_fresh(workspace: Workspace, version: Version, *, now: datetime) -> dict
         lookup = read_back(one, schemas)
         source = sources.named(lookup.lookup.source.name)
         with reading(source):
-            count = fill(workspace.fresh, lookup, sources.frame(source), now=now)
+            count = ingest.fill(workspace.fresh, lookup, sources.frame(source), now=now, watcher=watcher)
         filled[source.name] = filled.get(source.name, 0) + count
     return filled
 

@@ -1,8 +1,9 @@
-"""Filling fresh values anew, as every promotion fills them, when their file was damaged or lost."""
+"""Filling fresh values from history, as every promotion fills them: for one model, or anew for all of a workspace."""
 
 from datetime import datetime
 from pathlib import Path
 
+from outlast.bundle.ingest import Watcher
 from outlast.errors import Refused, StorageError
 from outlast.gates.promote import fill_fresh
 from outlast.project.workspace import Workspace
@@ -21,11 +22,23 @@ def refill(workspace: Workspace, *, now: datetime) -> tuple[dict[str, int], Path
     aside = _put_aside(workspace, now)
     filled: dict[str, int] = {}
     for state in rollout.live(workspace.ledger):
-        for number in (state.live, state.previous):
-            if number is not None:
-                version = find(workspace.ledger, ModelRef(state.model, number))
-                filled |= fill_fresh(workspace, version, now=now)
+        filled |= backfill(workspace, state.model, now=now)
     return filled, aside
+
+
+def backfill(workspace: Workspace, model: str, *, now: datetime, watcher: Watcher | None = None) -> dict[str, int]:
+    """Bring fresh values up to history for the versions of a model that answer, or that a rollback brings back.
+
+    Facts go in by thousands, each such part all or none, and one that is there already changes nothing: a fill that is
+    stopped half-way has lost and doubled nothing, and the next one completes it. Gives how many facts each source has.
+    """
+    state = rollout.current(workspace.ledger, model)
+    filled: dict[str, int] = {}
+    for number in (state.live, state.previous):
+        if number is not None:
+            version = find(workspace.ledger, ModelRef(model, number))
+            filled |= fill_fresh(workspace, version, now=now, watcher=watcher)
+    return filled
 
 
 def _put_aside(workspace: Workspace, now: datetime) -> Path | None:
