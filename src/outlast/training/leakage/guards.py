@@ -31,10 +31,12 @@ SAMPLE = 50_000
 """Rows, spread over the whole, on which one column is held against the label."""
 NEARLY, SURELY = 0.99, 0.9995
 """How well a column alone may tell the label before it is named, and before it blocks."""
-SOME, MANY = 0.001, 0.05
+SOME, MANY = 0.001, 0.01
 """Shares of labels known before their own question: too many for chance, and too many for a model."""
 DISTINCT = 0.9
 """Share of different questions among all, from which two equal ones are worth a look."""
+MIXED = 0.2
+"""Share of facts known before the question about the same row, up to which they are the odd ones out."""
 FEW = 100
 """Pairs of a fact and a label, below which a gap between them says nothing."""
 
@@ -125,7 +127,7 @@ def _pairs(sources: Sources, source: Source, keys: tuple[str, ...], dataset: Dat
 def _some_early(source: Source, keys: tuple[str, ...], pairs: pl.DataFrame) -> Iterator[Suspicion]:
     early = pairs.filter(pl.col("known") < pl.col(AT))
     share = early.height / pairs.height
-    if not SOME <= share <= 4 * MANY:
+    if not SOME <= share <= MIXED:
         return
     said = (
         f"Column '{source.time}' says of {early.height:,} of {pairs.height:,} facts ({share:.1%}) that they were "
