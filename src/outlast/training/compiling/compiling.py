@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import polars as pl
+from threadpoolctl import threadpool_limits
 
 from outlast.bundle.compiled import PLAN, TREES, Column, Compiled, Forest, Plan, written
 from outlast.bundle.estimator import places_of
@@ -45,7 +46,8 @@ def compiling(fitted: Fitted, rows: pl.DataFrame, *, decide: Decide, tolerance: 
     try:
         plan, trees = planned(fitted, rows.columns)
         compiled = Compiled(plan, trees, rows.columns)
-        proof = prove(compiled, fitted.native, rows, decide=decide, tolerance=tolerance, seed=seed)
+        with threadpool_limits(1):  # rows are asked one by one: waiting for threads takes longer than they save
+            proof = prove(compiled, fitted.native, rows, decide=decide, tolerance=tolerance, seed=seed)
     except NotCompiled as reason:
         return Outcome({}, None, f"the fitted model serves: {reason}")
     except (AttributeError, KeyError, IndexError, TypeError, ValueError) as error:
