@@ -150,7 +150,24 @@ def test_what_nothing_changed_about_is_not_read_again(store: FreshStore, monkeyp
     update(store, [compiled], frame([(900, "a", now, 1.5, 1)]))
     found = kept("a", micros(now + timedelta(seconds=1)))
     assert found[0] == 1.5 * 61
-    assert [len(grown.facts) for (grown,) in asked] == [500, 1]
+    assert [len(grown.facts) for (grown,) in asked] == [499, 2], "what is known by the moment, then what came since"
+
+
+def test_a_question_about_the_past_neither_reads_nor_forgets_what_came_after(
+    store: FreshStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compiled, now = lookup(), START + timedelta(days=30)
+    update(store, [compiled], frame([(n, "a", now - timedelta(hours=n), 1.5, n) for n in range(1, 700)]))
+    kept, asked = reader(compiled, store), []
+    several = store.read_many
+    monkeypatch.setattr(store, "read_many", lambda requests: asked.append(several(requests)) or asked[-1])
+    kept("a", micros(now))
+    then = micros(now - timedelta(days=21))
+    assert list(map(bits, kept("a", then))) == list(map(bits, plainly(compiled, store, "a", then)))
+    kept("a", micros(now))
+    first, past, again = (len(grown.facts) for (grown,) in [asked[0], asked[1], asked[-1]])
+    assert past <= first, "facts of one window and a little more"
+    assert again == 0, "those about now were kept"
 
 
 def test_all_lookups_of_a_row_are_one_trip(store: FreshStore, monkeypatch: pytest.MonkeyPatch) -> None:

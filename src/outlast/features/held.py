@@ -87,8 +87,8 @@ class Held:
                 del self._totals[measure]
         return self
 
-    def values(self, plans: Sequence[Plan], at: int) -> list[Any]:
-        """Each plan over its window before a moment."""
+    def values(self, plans: Sequence[Plan], at: int, *, once: bool = False) -> list[Any]:
+        """Each plan over its window before a moment; asked only once, totals would cost more than they save."""
         high = bisect_left(self.known, at)
         lows: dict[int, int] = {}
         found = []
@@ -96,20 +96,22 @@ class Held:
             low = lows.get(plan.width)
             if low is None:
                 low = lows[plan.width] = bisect_left(self.known, at - plan.width, 0, high)
-            found.append(self._value(plan, low, high))
+            found.append(self._plain(plan, low, high) if once else self._value(plan, low, high))
         return found
 
     def _value(self, plan: Plan, low: int, high: int) -> Any:
-        if plan.measure is None:
-            return plan.compute([column[low:high] for column in self.columns])
-        if not self.columns:
-            return plan.compute([])
-        if high - low > FEW:
+        if plan.measure is not None and high - low > FEW:
             if plan.operation in ("sum", "mean", "count"):
                 return self._added(plan, low, high)
             if plan.operation in ("min", "max"):
                 return plan.compute(self._reduced(plan, low, high))
-        return plan.compute(self.columns[plan.measure][low:high])
+        return self._plain(plan, low, high)
+
+    def _plain(self, plan: Plan, low: int, high: int) -> Any:
+        """By the written arithmetic, value by value."""
+        if plan.measure is None:
+            return plan.compute([column[low:high] for column in self.columns])
+        return plan.compute(self.columns[plan.measure][low:high] if self.columns else [])
 
     def _added(self, plan: Plan, low: int, high: int) -> Any:
         assert plan.measure is not None

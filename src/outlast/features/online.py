@@ -131,7 +131,7 @@ class _WindowReader:
             held = self._held.get(entity)
             if held is not None and self._covers(held, at) and at - self._reach < held.since + self._reach:
                 self._held.move_to_end(entity)
-                return Since(self._digest, entity, *held.last)
+                return Since(self._digest, entity, *held.last, at)
         return self._whole(entity, at)
 
     def take(self, asked: Request, at: int, found: Grown) -> list[Any]:
@@ -154,15 +154,18 @@ class _WindowReader:
         held = Held(asked.known, found.mark).grow(found.facts)
         if not self._covers(held, at):
             alive = [one._replace(superseded=None) for one in found.facts if (one.superseded or at) >= at]
-            return Held(asked.known, found.mark).grow(alive).values(self._plans, at)
+            return Held(asked.known, found.mark).grow(alive).values(self._plans, at, once=True)
+        values = held.values(self._plans, at, once=True)
         if FEW < len(held.known) < _MOST:
             self._keep(asked.entity, held)
-        with self._lock:
-            return held.values(self._plans, at)
+        return values
 
     def _keep(self, entity: str, held: Held) -> None:
         with self._lock:
-            other = self._held.pop(entity, None)
+            other = self._held.get(entity)
+            if other is not None and other.mark == held.mark and other.since > held.since:
+                return  # a question about the past: those about now come again
+            self._held.pop(entity, None)
             self._facts += len(held.known) - (0 if other is None else len(other.known))
             self._held[entity] = held
             while self._facts > _MOST:
@@ -174,7 +177,7 @@ class _WindowReader:
         return held.settled < at and held.since <= at - self._reach
 
     def _whole(self, entity: str, at: int) -> Since:
-        return Since(self._digest, entity, at - self._reach - self._reach // 8)
+        return Since(self._digest, entity, at - self._reach - self._reach // 8, before=at)
 
 
 def _plan(compiled: CompiledLookup, output: Output) -> Plan:

@@ -179,6 +179,9 @@ def check_what_only_grew_has_the_same_mark(make: Make) -> None:
     whole = _grown(store, Since("d", "JFK", -50))
     assert [one[:2] for one in whole.facts] == [(10, "a"), (20, "a\x00")]
     assert [one.key for one in _grown(store, Since("d", "JFK", 20)).facts] == ["a\x00"]
+    assert [one.known for one in _grown(store, Since("d", "JFK", -50, before=20)).facts] == [
+        one.known for one in whole.facts if one.known < 20
+    ]
     after = Since("d", "JFK", 20, "a\x00")
     assert _grown(store, after) == Grown(whole.mark, [])
     store.ingest("d", [fact("JFK", "b", 20), fact("JFK", "c", 30), fact("LGA", "y", 3)])

@@ -200,9 +200,10 @@ class RedisFresh:
         if isinstance(asked, Latest):
             return [self._newest(asked)]
         low = from_moment(asked.known) if asked.key is None else after(asked.known, asked.key)
+        high = b"+" if asked.before is None else before_moment(asked.before)
         return [
             ("HMGET", self._name(asked.digest, b"changes"), asked.entity, END),
-            ("ZRANGEBYLEX", self._of(asked.digest, asked.entity), low, b"+"),
+            ("ZRANGEBYLEX", self._of(asked.digest, asked.entity), low, high),
         ]
 
     def _newest_by(self, digest: str, until: int) -> int | None:

@@ -15,7 +15,7 @@ T = TypeVar("T")
 FORMAT = 2
 _BUSY_SECONDS = 10.0
 _CACHE_KIB = 32_000  # for each thread, when it needs it: half the time of a lookup is spent fetching pages
-_EARLIEST = -(2**63)
+_EARLIEST, _LATEST_OF_ALL = -(2**63), 2**63 - 1
 _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 _CHANGED = "INSERT INTO changes VALUES ({0}.lookup, {0}.entity, 1) ON CONFLICT DO UPDATE SET epoch = epoch + 1;"
@@ -62,6 +62,7 @@ SELECT coalesce(changes.epoch, 0), facts.known, facts.key, facts.payload, facts.
 FROM (SELECT ?1 AS lookup, ?2 AS entity) AS asked
 LEFT JOIN changes ON changes.lookup = asked.lookup AND changes.entity = asked.entity
 LEFT JOIN facts ON facts.lookup = ?1 AND facts.entity = ?2 AND (facts.known, facts.key) {} (?3, ?4)
+    AND facts.known < ?5
 ORDER BY facts.known, facts.key
 """
 _FROM, _AFTER = _SINCE.format(">="), _SINCE.format(">")
@@ -153,7 +154,8 @@ class FreshValues:
         try:
             number = self._numbers.get(asked.digest) or self._number(asked.digest)
             sql = _FROM if asked.key is None else _AFTER
-            values = (number, asked.entity, asked.known, asked.key or "")
+            before = _LATEST_OF_ALL if asked.before is None else asked.before
+            values = (number, asked.entity, asked.known, asked.key or "", before)
             rows = self._connection().execute(sql, values).fetchall()
         except sqlite3.Error as error:
             raise self._failed("read", error) from error

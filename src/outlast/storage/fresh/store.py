@@ -30,12 +30,13 @@ class Latest(NamedTuple):
 
 
 class Since(NamedTuple):
-    """Asks for all facts of an entity from a moment on; with a key, only for those after that fact."""
+    """Asks for all facts of an entity from a moment on and before another; with a key, only those after that fact."""
 
     digest: str
     entity: str
     known: int
     key: str | None = None
+    before: int | None = None
 
 
 class Version(NamedTuple):
