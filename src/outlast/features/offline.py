@@ -26,13 +26,15 @@ def look_up(compiled: CompiledLookup, facts: pl.LazyFrame, asks: pl.DataFrame, a
 
 
 def _latest(compiled: CompiledLookup, layout: Layout, questions: Questions) -> list[pl.Series]:
-    begin = layout.begin(questions)
-    if compiled.reach is not None:
-        begin = layout.position(questions, compiled.reach // _MICROSECOND)
     index = layout.position(questions) - 1
-    if layout.until is not None:
-        _step_back(index, begin, layout.until, questions)
-    found = questions.present & (index >= begin)
+    if compiled.reach is None and layout.until is None:
+        found = questions.present & layout.owned(questions, index)
+    else:
+        reach = compiled.reach
+        begin = layout.begin(questions) if reach is None else layout.position(questions, reach // _MICROSECOND)
+        if layout.until is not None:
+            _step_back(index, begin, layout.until, questions)
+        found = questions.present & (index >= begin)
     columns = ((output, layout.column(output.measure)) for output in compiled.outputs)
     return [column.at(index, found).cast(output.dtype).alias(output.name) for output, column in columns]
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from outlast.features.arithmetic import total, variance
-from outlast.features.history.column import Column
+from outlast.features.history.column import Column, Rows
 from outlast.features.history.exact import rounded, running, scale_for
 from outlast.features.history.prefix import totals
 from outlast.features.history.segments import gathered, sums, variances
@@ -112,7 +112,7 @@ def test_totals_keep_nan_and_infinity_within_their_windows(
     values: list[float | None], pairs: list[tuple[int, int]]
 ) -> None:
 
-    column = Column(pl.Series(values, dtype=pl.Float64), np.arange(len(values)))
+    column = Column(pl.Series(values, dtype=pl.Float64), Rows(np.arange(len(values)), 40))
     found = totals(column, 40)
     if found is None:
         return

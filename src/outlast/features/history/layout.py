@@ -5,8 +5,10 @@ number: sorting those numbers sorts the facts, without moving anything else, and
 facts. Questions are sorted first, so that the searches walk through memory in order.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,13 +16,14 @@ import polars as pl
 
 from outlast.features.compiled import CompiledLookup
 from outlast.features.facts import KEY, KNOWN, RETRACTED, known_at, measure_names, read_columns, spelled, stored
-from outlast.features.history.column import Column
+from outlast.features.history.column import Column, Rows
 from outlast.features.history.names import Numbers, numbers, parts
 from outlast.features.steady import steady
 
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 _ENTITY, _KEY = "__part", "__name"
+_BLOCK = 1 << 16
 FOREVER = np.iinfo(np.int64).max
 
 
@@ -37,7 +40,7 @@ class Questions:
 
     @cached_property
     def by_time(self) -> Ints:
-        return np.argsort(self.at)
+        return _by_size(self.at)
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,7 +48,7 @@ class Layout:
     """Facts in order of entity, moment and key."""
 
     measures: pl.DataFrame
-    rows: Ints
+    rows: Rows
     """Which row of the measures each fact is."""
     place: Ints
     known: Ints
@@ -61,7 +64,7 @@ class Layout:
 
     def questions(self, entity: Ints, at: Ints, present: Bools) -> Questions:
         """Questions about numbered entities, in the order in which they are answered fastest."""
-        rank = self._rank(at, np.argsort(at))
+        rank = self._rank(at, _by_size(at))
         order = np.argsort((entity << self.bits) | rank)
         return Questions(entity[order], at[order], rank[order], present[order], order)
 
@@ -74,6 +77,13 @@ class Layout:
     def begin(self, questions: Questions) -> Ints:
         """For each question, its entity's first fact."""
         found: Ints = np.searchsorted(self.place, questions.entity << self.bits, side="left")
+        return found
+
+    def owned(self, questions: Questions, index: Ints) -> Bools:
+        """For each question, whether the fact at an index is there and is its entity's."""
+        if not len(self.place):
+            return np.zeros(len(index), np.bool_)
+        found: Bools = (index >= 0) & (self.place[index] >> self.bits == questions.entity)
         return found
 
     def _rank(self, at: Ints, by_time: Ints) -> Ints:
@@ -96,17 +106,15 @@ def lay_out(compiled: CompiledLookup, facts: pl.LazyFrame) -> Layout:
         frame = frame[versions["row"]]
     codes, entities = _entities(frame)
     known = frame[KNOWN].to_numpy()
-    order = None if (known[1:] >= known[:-1]).all() else pl.Series(known).arg_sort().to_numpy().astype(np.int64)
+    order = None if _rising(known) else pl.Series(known).arg_sort().to_numpy().astype(np.int64)
     if order is not None:
         codes, known = codes[order], known[order]
     order = _ties_by_key(frame, codes, known, order)
     bits = len(known).bit_length()
-    place = (codes << bits) | np.arange(len(known))
-    place = place[codes >= 0] if (codes < 0).any() else place
+    place = _placed(codes, bits)
     place.sort()
-    rows = place & ((1 << bits) - 1)
-    rows = rows if order is None else order[rows]
-    until = None if versions is None else _until(versions.drop("row"))[rows]
+    rows = Rows(place, bits, order)
+    until = None if versions is None else _until(versions.drop("row"))[rows.all]
     return Layout(frame.select(measure_names(compiled)), rows, place, known, until, entities)
 
 
@@ -149,11 +157,40 @@ def _versions(frame: pl.DataFrame) -> pl.DataFrame | None:
 def _all_different(keys: pl.DataFrame) -> bool:
     """Whether no two rows have the same key; keys that only ever grow are told at a glance."""
     first = keys.to_series(0)
-    if keys.width == 1 and first.dtype.is_integer() and not first.null_count():
-        values = first.to_numpy()
-        if (values[1:] > values[:-1]).all():
-            return True
+    plain = keys.width == 1 and first.dtype.is_integer() and not first.null_count()
+    if plain and _rising(first.to_numpy(), strictly=True):
+        return True
     return keys.n_unique() == keys.height
+
+
+def _placed(codes: Ints, bits: int) -> Ints:
+    """Each fact's entity above its number, for those that have an entity. The codes' own memory takes it, part by part:
+    fresh memory for ten million facts costs more than what is computed."""
+    if (codes < 0).any():
+        return (codes[codes >= 0] << bits) | np.flatnonzero(codes >= 0)
+    place = codes if codes.flags.writeable else codes.copy()
+    for start in range(0, len(place), _BLOCK):
+        part = place[start : start + _BLOCK]
+        part <<= bits
+        part |= np.arange(start, start + len(part))
+    return place
+
+
+def _overlapping(values: npt.NDArray[Any]) -> Iterator[tuple[int, npt.NDArray[Any]]]:
+    """Parts that fit the processor's cache, each with the first value of the next."""
+    for start in range(0, max(len(values), 1), _BLOCK):
+        yield start, values[start : start + _BLOCK + 1]
+
+
+def _rising(values: npt.NDArray[Any], *, strictly: bool = False) -> bool:
+    if strictly:
+        return all(bool((part[1:] > part[:-1]).all()) for _, part in _overlapping(values))
+    return all(bool((part[1:] >= part[:-1]).all()) for _, part in _overlapping(values))
+
+
+def _by_size(values: Ints) -> Ints:
+    """The order from least to greatest."""
+    return np.arange(len(values)) if _rising(values) else np.argsort(values)
 
 
 def _entities(frame: pl.DataFrame) -> tuple[Ints, Numbers]:
@@ -165,11 +202,11 @@ def _entities(frame: pl.DataFrame) -> tuple[Ints, Numbers]:
 
 def _ties_by_key(frame: pl.DataFrame, codes: Ints, known: Ints, order: Ints | None) -> Ints | None:
     """The order of time with an entity's facts of one moment in order of their keys' text, as the store has them."""
-    same = known[1:] == known[:-1]
-    if not same.any():
-        return order
-    near = np.flatnonzero(np.concatenate((same, [False])) | np.concatenate(([False], same)))
+    same = np.concatenate([np.flatnonzero(part[1:] == part[:-1]) + start for start, part in _overlapping(known)])
+    near = np.union1d(same, same + 1)
     near = near[codes[near] >= 0]
+    if not len(near):
+        return order
     close = pl.DataFrame({"code": codes[near], "known": known[near], "position": near})
     tied = close.filter(pl.struct("code", "known").is_duplicated())
     if tied.is_empty():
