@@ -35,6 +35,7 @@ FAULTS: list[tuple[Callable[[], Any], str]] = [
     (lambda: model(features=[latest(facts, "a", by="whoo")]).name, "did you mean 'who'"),
     (lambda: model(features=[latest(facts, "who", by="who")]).name, "two columns named 'who'"),
     (lambda: model(features=["calendar"]).parts, "A feature is a str"),
+    (lambda: Features("a", [], examples={"facts": {}}), "give a list, such as"),  # type: ignore[arg-type]
     (lambda: Source("flights", 3), "has a int as its location"),  # type: ignore[arg-type]
     (lambda: Source("späte flüge", "x.csv"), "cannot be a name"),
 ]
@@ -64,3 +65,17 @@ def test_shared_sets_are_opened_up_in_order() -> None:
     assert found.functions == (fit,)
     assert found.sets == (history,)
     assert [source.name for source in found.sources] == ["asked", "facts"]
+
+
+def test_sets_inside_a_set_are_sets_of_their_own_and_listed_once() -> None:
+    inner = Features("inner", [window(facts, by="who", over="1d", n=pl.len())])
+    outer = Features("outer", [inner, latest(facts, last="late", by="who"), fit])
+    assert [one.name for one in model(features=[outer]).sets] == ["outer", "inner"]
+    assert [lookup.names for lookup in outer.lookups] == [("n_1d",), ("last",)]
+    assert outer.functions == (fit,)
+
+
+def test_examples_and_words_about_a_set_are_not_what_it_computes() -> None:
+    count = window(facts, by="who", over="1d", n=pl.len())
+    example = {"facts": {}, "asks": {"who": "a"}, "at": "2024-01-01", "gives": {"n_1d": 0}}
+    assert Features("a", [count], examples=[example], meaning="m").digest == Features("a", [count]).digest

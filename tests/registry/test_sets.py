@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from outlast.errors import Conflict, NotFound, RequestError
+from outlast.gates.checking import findings
 from outlast.project.loader import Project, load_project
 from outlast.project.workspace import Workspace
 from outlast.registry.sets import catalog, find_set, versions_of
@@ -96,6 +97,34 @@ def test_a_set_of_ones_own_folder_is_not_anothers_to_change(team: tuple[Path, Pa
     file.write_text(file.read_text().replace('over=["1d", "3d"]', 'over=["1d", "3d", "7d"]'))
     with pytest.raises(Conflict, match="Set 'shop-history' of model 'second' differs"):
         trained(team[1])
+
+
+def test_a_set_inside_a_set_is_a_set_of_its_own(team: tuple[Path, Path]) -> None:
+    file = team[0].parent / "common" / "shops.py"
+    inside = 'window(deliveries, by="shop", over=["1d", "3d"], late=pl.col("late").mean())'
+    nested = f'Features("shop-lateness", [{inside}], owner="lates@example.com")'
+    assert inside in file.read_text()
+    file.write_text(file.read_text().replace(inside, nested))
+    place = both(team)
+    inner, outer = sorted(catalog(place, now=NOW), key=lambda one: one.owner or "")
+    assert [str(one.version) for one in (inner, outer)] == ["shop-lateness@1", "shop-history@1"]
+    assert [c.name for c in inner.columns] == [c.name for c in outer.columns] == ["late_1d", "late_3d"]
+    assert [str(user) for user in inner.users] == ["late-orders@1", "second@1"]
+    widen(team[0])
+    trained(team[1])  # another user of the package may bring the inner set's next version too
+    assert [str(v) for v in versions_of(place.ledger, "shop-lateness")] == ["shop-lateness@1", "shop-lateness@2"]
+
+
+def test_two_sets_of_one_name_in_a_model_are_refused(team: tuple[Path, Path]) -> None:
+    file = team[0] / "model.py"
+    one = 'Features("shop-history", [latest(deliveries, seen="late", by="shop")])'
+    file.write_text(file.read_text().replace("features=[history,", f"features=[history, {one},"))
+    text = file.read_text().replace("import Model,", "import Features, Model,")
+    file.write_text(text)
+    with pytest.raises(Conflict, match="two sets named 'shop-history'"):
+        trained(team[0])
+    said = [one["says"] for one in findings(load_project(team[0]))]
+    assert any("two sets named 'shop-history'" in says for says in said)
 
 
 def test_names_and_numbers_that_are_none_are_sentences(team: tuple[Path, Path]) -> None:

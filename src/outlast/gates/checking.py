@@ -70,7 +70,9 @@ def _contract(project: Project) -> Iterator[Finding]:
 def _names(project: Project) -> Iterator[Finding]:
     """Names that another project of the workspace has taken, which a training would find out."""
     folders = [folder.name for folder in project_folders(project.workspace) if folder != project.folder]
-    for kind, name, declared in claims(project):
+    found: list[tuple[str, str, dict[str, Any]]] = []
+    yield from _tried("model.py", "features", lambda: found.extend(claims(project)))
+    for kind, name, declared in found:
         free = partial(
             require_free, project.workspace.ledger, kind, name, project.model.name, declared, folders=folders
         )

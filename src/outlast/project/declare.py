@@ -206,21 +206,47 @@ def window(
 
 @dataclass(frozen=True, eq=False)
 class Features:
-    """A named set of lookups and functions that models share, with an owner and a meaning."""
+    """A named set of lookups and functions that models share, with an owner and a meaning.
+
+    `examples` are its tests, which `outlast features test` runs: facts by source, what is asked, at which moment, and
+    the values that this gives.
+    """
 
     name: str
     parts: Sequence["Lookup | Features | Function"]
     owner: str | None = None
     meaning: str | None = None
+    examples: Sequence[Mapping[str, Any]] = ()
 
     def __post_init__(self) -> None:
         _named("Features", self.name)
         object.__setattr__(self, "parts", tuple(self.parts))
+        if isinstance(self.examples, Mapping | str) or not isinstance(self.examples, Sequence):
+            raise FeatureError(
+                f"Features('{self.name}') has a {type(self.examples).__name__} as its examples: give a list, such as "
+                'examples=[dict(facts={…}, asks={…}, at="2013-07-01T12:00:00Z", gives={…})]'
+            )
+        object.__setattr__(self, "examples", tuple(self.examples))
 
     @property
     def digest(self) -> str:
-        """The version of this set: what it computes, not how it is written."""
+        """The version of this set: what it computes, not how it is written or tested."""
         return digest_of([_digest_of_part(part) for part in self.parts])
+
+    @property
+    def lookups(self) -> tuple[Lookup, ...]:
+        """Its lookups in order, also those of sets inside it."""
+        return tuple(part for part in _flat(self.parts) if isinstance(part, Lookup))
+
+    @property
+    def functions(self) -> tuple[Function, ...]:
+        """Its functions in order, also those of sets inside it."""
+        return tuple(part for part in _flat(self.parts) if not isinstance(part, Lookup))
+
+    @property
+    def sets(self) -> tuple["Features", ...]:
+        """The sets inside it, and those inside them."""
+        return tuple(_sets(self.parts))
 
 
 Part = Lookup | Features | Function
@@ -268,7 +294,8 @@ class Model:
 
     @property
     def sets(self) -> tuple[Features, ...]:
-        return tuple(part for part in self.features if isinstance(part, Features))
+        """Every set the model reads, also those inside another, each once."""
+        return tuple({(one.name, one.digest): one for one in _sets(self.features)}.values())
 
     @property
     def sources(self) -> tuple[Source, ...]:
@@ -297,6 +324,14 @@ def _flat(parts: Sequence[Part]) -> "list[Lookup | Function]":
             raise FeatureError(
                 f"A feature is a {type(part).__name__}: expected latest(…), window(…), Features(…) or a function"
             )
+    return found
+
+
+def _sets(parts: Sequence[Part]) -> "list[Features]":
+    found: list[Features] = []
+    for part in parts:
+        if isinstance(part, Features):
+            found += [part, *_sets(part.parts)]
     return found
 
 

@@ -9,6 +9,7 @@ import msgspec
 import sqlalchemy as sa
 
 from outlast.errors import Conflict, NotFound, nearest
+from outlast.project.declare import Model
 from outlast.project.loader import Project
 from outlast.project.workspace import Workspace, project_folders
 from outlast.registry import audit
@@ -61,11 +62,22 @@ def declare(  # noqa: PLR0913 (each is a part of the record, given by name)
 def claims(project: Project) -> list[tuple[str, str, dict[str, Any]]]:
     """What a project declares in its workspace when it is trained: kind, name, and what that means."""
     model = project.model
+    _one_meaning_each(model)
     return [
         ("model", model.name, {"folder": project.folder.name}),
         *(("source", source.name, source.declared()) for source in model.sources),
         *(("set", one.name, {"digest": one.digest, "package": package_of(project, one)}) for one in model.sets),
     ]
+
+
+def _one_meaning_each(model: Model) -> None:
+    seen: set[str] = set()
+    for one in model.sets:
+        if one.name in seen:
+            raise Conflict(
+                f"Model '{model.name}' has two sets named '{one.name}' that compute different features: rename one"
+            )
+        seen.add(one.name)
 
 
 def require_free(

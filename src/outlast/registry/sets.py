@@ -14,7 +14,7 @@ from typing import Any
 from outlast.bundle.format import Bundle, unpack
 from outlast.data.profile import MISSING, from_json
 from outlast.errors import NotFound, RequestError, nearest
-from outlast.project.declare import Features, Lookup
+from outlast.project.declare import Features
 from outlast.project.loader import Project
 from outlast.project.workspace import Workspace
 from outlast.registry import audit
@@ -75,15 +75,14 @@ class Entry:
 
 def described(shared: Features) -> dict[str, Any]:
     """A set as a bundle keeps it."""
-    parts = list(_opened(shared))
-    lookups = [part for part in parts if isinstance(part, Lookup)]
+    lookups = shared.lookups
     return {
         "name": shared.name,
         "digest": shared.digest,
         "owner": shared.owner,
         "meaning": shared.meaning,
         "columns": [name for lookup in lookups for name in lookup.names],
-        "functions": [getattr(part, "__name__", "function") for part in parts if not isinstance(part, Lookup)],
+        "functions": [getattr(function, "__name__", "function") for function in shared.functions],
         "sources": list(dict.fromkeys(lookup.source.name for lookup in lookups)),
         "lookups": [lookup.digest for lookup in lookups],
     }
@@ -95,9 +94,13 @@ def package_of(project: Project, shared: Features) -> str | None:
         inside = f"{project.code.package}.{package.name}"
         for name, module in list(sys.modules.items()):
             ours = name == inside or name.startswith(f"{inside}.")
-            if ours and any(value is shared for value in vars(module).values()):
+            if ours and any(_holds(value, shared) for value in vars(module).values()):
                 return package.name
     return None
+
+
+def _holds(value: Any, shared: Features) -> bool:
+    return value is shared or (isinstance(value, Features) and shared in value.sets)
 
 
 def versions_of(ledger: Ledger, name: str) -> list[SetVersion]:
@@ -174,11 +177,3 @@ def _entry(
     users = [User(version.model, version.number, state) for version, state, _, _ in those]
     return Entry(number, kept["owner"], kept["meaning"], columns, kept["functions"], kept["sources"],
                  moment(max(known)) if known else None, users)  # fmt: skip
-
-
-def _opened(shared: Features) -> Iterator[Any]:
-    for part in shared.parts:
-        if isinstance(part, Features):
-            yield from _opened(part)
-        else:
-            yield part
