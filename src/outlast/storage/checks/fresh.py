@@ -12,6 +12,7 @@ from outlast.errors import OutlastError
 from outlast.storage.fresh import Fact, Found, FreshStore, Grown, Latest, Request, Since, Version
 
 Make = Callable[[], FreshStore]
+EVER = -(2**63)
 
 
 class Remembered:
@@ -140,6 +141,24 @@ def check_pruning_keeps_what_later_lookups_find(make: Make) -> None:
     assert store.prune("d", 5) == 0
 
 
+def check_pruning_keeps_as_many_of_the_newest_as_told(make: Make) -> None:
+    store = make()
+    store.ingest("d", [fact("JFK", str(n), n) for n in range(10)])
+    store.ingest("d", [fact("JFK", "0", 7), fact("LGA", "old", 1), fact("EWR", "gone", 1), fact("HPN", "gone", 6)])
+
+    def seen() -> list[list[Found]]:
+        return [_alive(store, Since("d", "JFK", at, before=at, least=3), at)[-3:] for at in (6, 7, 8, 9, 10, 100)]
+
+    before = seen()
+    assert store.prune("d", 6, keep=3) == 3, "0 to 2 of JFK: three newer ones stand"
+    assert store.prune("d", 7, keep=3) == 2, "3 of JFK, and what EWR had before HPN took it"
+    assert store.prune("d", 7, keep=3) == 0
+    assert seen()[1:] == before[1:]
+    assert store.prune("d", 50, keep=3) == 4
+    assert [key for _, key, _ in store.window("d", "JFK", 0, 100)] == ["7", "8", "9"]
+    assert store.latest("d", "LGA", 100) == (1, "old", b"LGA/old/1")
+
+
 def check_it_counts_what_it_has(make: Make) -> None:
     store = make()
     assert (store.count("d"), store.newest("d"), store.digests()) == (0, None, [])
@@ -218,6 +237,57 @@ def check_forgetting_the_last_fact_changes_the_mark(make: Make) -> None:
     assert _grown(store, Since("d", "JFK", 20, "b")) != Grown(before.mark, [])
 
 
+def check_as_many_of_the_newest_as_told_are_read(make: Make) -> None:
+    store = make()
+    store.ingest("d", [fact("JFK", str(n), n) for n in range(9)] + [fact("JFK", "tie", 5), fact("LGA", "8", 20)])
+
+    def keys(asked: Since) -> list[str]:
+        return [one.key for one in _grown(store, asked).facts]
+
+    assert keys(Since("d", "JFK", 100, before=100, least=2)) == ["6", "7", "8"], "8 went to LGA and does not count"
+    assert keys(Since("d", "JFK", 20, before=20, least=2)) == ["7", "8"], "until 20, strictly, it was there"
+    assert keys(Since("d", "JFK", 100, before=6, least=1)) == ["5", "tie"], "all of the moment at which it begins"
+    assert keys(Since("d", "JFK", 7, before=9, least=1)) == ["7", "8"], "what is asked for by time comes in any case"
+    assert keys(Since("d", "JFK", 100, least=1)) == ["7", "8"]
+    assert len(keys(Since("d", "JFK", 100, before=100, least=50))) == 10
+    assert keys(Since("d", "EWR", 100, before=100, least=3)) == keys(Since("no", "JFK", 9, before=9, least=3)) == []
+    assert keys(Since("d", "JFK", 6, "6", before=9, least=50)) == ["7", "8"], "after a fact, nothing counts"
+    whole, last = _grown(store, Since("d", "JFK", 0)), Since("d", "JFK", 100, before=100, least=1)
+    both = store.read_many([last, Latest("d", "JFK", 100), last])
+    assert [one.mark for one in both[::2]] == [whole.mark] * 2
+    assert both[1] == (7, "7", b"JFK/7/7")
+
+
+def check_the_newest_of_random_histories_agree_with_a_dict(make: Make) -> None:
+    chance = random.Random(1903)
+    store, expected = make(), Remembered()
+    for _ in range(40):
+        facts = [
+            Fact(chance.choice("AB"), chance.choice("vwxyz"), chance.randrange(12), bytes([chance.randrange(256)]))
+            for _ in range(chance.randrange(6))
+        ]
+        assert store.ingest("d", facts) == expected.ingest("d", facts)
+    for entity in "ABC":
+        for before in range(14):
+            for count in range(1, 6):
+                alive = expected.window("d", entity, EVER, before)
+                start = alive[-count][0] if len(alive) >= count else EVER
+                for since in (before, 5, EVER):
+                    asked = Since("d", entity, since, before=before, least=count)
+                    assert _alive(store, asked, before) == [one for one in alive if one[0] >= min(start, since)]
+    for limit in (4, 8):
+        store.prune("d", limit, keep=2)
+        for entity in "AB":
+            for before in range(limit, 14):
+                found = _alive(store, Since("d", entity, before, before=before, least=2), before)
+                assert found[-2:] == expected.window("d", entity, EVER, before)[-2:]
+
+
+def _alive(store: FreshStore, asked: Since, before: int) -> list[Found]:
+    """What was asked for, without what a later version replaced before a moment."""
+    return [one[:3] for one in _grown(store, asked).facts if one.superseded is None or one.superseded >= before]
+
+
 def _grown(store: FreshStore, asked: Since) -> Grown:
     (found,) = store.read_many([asked])
     assert isinstance(found, Grown)
@@ -278,11 +348,14 @@ CHECKS: list[Callable[[Make], None]] = [
     check_the_last_write_of_one_version_wins,
     check_many_lookups_are_written_all_or_none,
     check_pruning_keeps_what_later_lookups_find,
+    check_pruning_keeps_as_many_of_the_newest_as_told,
     check_it_counts_what_it_has,
     check_many_requests_are_answered_in_order,
     check_what_only_grew_has_the_same_mark,
     check_what_changed_otherwise_has_another_mark,
     check_forgetting_the_last_fact_changes_the_mark,
+    check_as_many_of_the_newest_as_told_are_read,
+    check_the_newest_of_random_histories_agree_with_a_dict,
     check_strange_words_are_kept,
     check_random_histories_agree_with_a_dict,
     check_threads_share_it,

@@ -10,6 +10,7 @@ from uuid import uuid4
 from outlast.errors import StorageError
 from outlast.storage.fresh.members import (
     END,
+    ENDLESS,
     EVER,
     after,
     before_moment,
@@ -19,7 +20,7 @@ from outlast.storage.fresh.members import (
     spelt,
     version_of,
 )
-from outlast.storage.fresh.scripts import DROP, INGEST, PRUNE
+from outlast.storage.fresh.scripts import COUNTED, DROP, INGEST, PRUNE
 from outlast.storage.fresh.store import Fact, Found, Grown, Latest, Request, Since
 
 T = TypeVar("T")
@@ -86,17 +87,20 @@ class RedisFresh:
         found: list[Any] = []
         for asked, some in zip(requests, commands, strict=True):
             answers, said = said[: len(some)], said[len(some) :]
-            found.append(self._chosen(asked, answers[0]) if isinstance(asked, Latest) else _grown(*answers))
+            if isinstance(asked, Latest):
+                found.append(self._chosen(asked, answers[0]))
+            else:
+                found.append(_grown(*(answers[0] if _is_counted(asked) else answers)))
         return found
 
-    def prune(self, digest: str, older_than: int) -> int:
-        """Forget what no lookup of the newest fact at `older_than` or later can find; each entity keeps its newest.
+    def prune(self, digest: str, older_than: int, keep: int = 1) -> int:
+        """Forget what no lookup of the `keep` newest facts at `older_than` or later can find.
 
         Entities are done one after the other: what is stopped half-way has forgotten less, and goes on next time.
         """
         due = self._name(digest, b"due")
         entities = self._do("prune", lambda: self._writer.zrangebyscore(due, "-inf", older_than))
-        told = (self._name(digest), ordered(older_than))
+        told = (self._name(digest), ordered(older_than), keep)
         return sum(self._each("prune", PRUNE, told, entities))
 
     def drop(self, digest: str) -> None:
@@ -199,6 +203,10 @@ class RedisFresh:
     def _commands(self, asked: Request) -> list[Command]:
         if isinstance(asked, Latest):
             return [self._newest(asked)]
+        if _is_counted(asked):
+            before = ENDLESS if asked.before is None else ordered(asked.before)
+            told = (self._name(asked.digest), asked.entity, ordered(asked.known), before, asked.least)
+            return [("EVAL", COUNTED, 0, *told)]
         low = from_moment(asked.known) if asked.key is None else after(asked.known, asked.key)
         high = b"+" if asked.before is None else before_moment(asked.before)
         return [
@@ -274,6 +282,10 @@ def _advice(error: Exception) -> str:
     if "TIMEOUT" in said or "TIMED OUT" in said:
         return "it answers too slowly: see to its load and to the network"
     return "see that it runs and can be reached from here"
+
+
+def _is_counted(asked: Since) -> bool:
+    return bool(asked.least) and asked.key is None
 
 
 def _grown(marks: list[bytes | None], members: list[bytes]) -> Grown:

@@ -16,6 +16,13 @@ end
 local function past(key)  -- after all that begins with a key
     return string.sub(key, 1, -2) .. '\1'
 end
+local function earlier(one, other)  -- of two moments
+    for at = 1, 8 do
+        local a, b = string.byte(one, at), string.byte(other, at)
+        if a ~= b then return a < b end
+    end
+    return false
+end
 local function changed(p, entity)
     redis.call('HINCRBY', p .. 'changes', entity, 1)
 end
@@ -95,40 +102,61 @@ key and moment as they are spelt, the moment as a number, the entity and the val
 PRUNE = (
     _SHARED
     + r"""
-local p, limit, entity = ARGV[1], ARGV[2], ARGV[3]
+local p, limit, keep, entity = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4]
 local facts = p .. 'of:' .. entity
-local function early(moment)
-    for at = 1, 8 do
-        local one, other = string.byte(moment, at), string.byte(limit, at)
-        if one ~= other then return one < other end
-    end
-    return false
-end
 local old = redis.call('ZREVRANGEBYLEX', facts, '(' .. limit, '-')
-local gone, kept = 0, false
+local gone, kept = 0, 0
 for _, member in ipairs(old) do
     local key, until_ = key_of(member)
-    if kept or early(until_) then
+    if kept >= keep or earlier(until_, limit) then
         redis.call('ZREM', facts, member)
         redis.call('ZREM', p .. 'versions', key .. string.sub(member, 1, 8) .. entity)
         if until_ ~= ENDLESS then changed(p, entity) end
         gone = gone + 1
     elseif until_ == ENDLESS then
-        kept = true
+        kept = kept + 1
     end
 end
-local left = redis.call('ZRANGE', facts, 0, 1)
+local left = redis.call('ZRANGE', facts, 0, keep)
 redis.call('ZREM', p .. 'due', entity)
 if #left == 0 then redis.call('ZREM', p .. 'last', entity) end
 for place, member in ipairs(left) do
     local _, until_ = key_of(member)
     if until_ ~= ENDLESS then redis.call('ZADD', p .. 'due', 'LT', number_of(until_), entity) end
-    if place == 2 then redis.call('ZADD', p .. 'due', 'LT', number_of(string.sub(member, 1, 8)), entity) end
+    if place == keep + 1 then redis.call('ZADD', p .. 'due', 'LT', number_of(string.sub(member, 1, 8)), entity) end
 end
 return gone
 """
 )
-"""A lookup's names, the moment before which facts are forgotten, and one entity. Gives how many went."""
+"""A lookup's names, the moment before which facts are forgotten, how many of an entity's newest stay, and one entity.
+Gives how many went."""
+
+COUNTED = (
+    _SHARED
+    + r"""
+local p, entity, low, before, count = ARGV[1], ARGV[2], ARGV[3], ARGV[4], tonumber(ARGV[5])
+local facts, high = p .. 'of:' .. entity, '(' .. before
+local above, left, size, first = high, count, count, nil
+repeat
+    local some = redis.call('ZREVRANGEBYLEX', facts, above, '-', 'LIMIT', 0, size)
+    for _, member in ipairs(some) do
+        local _, until_ = key_of(member)
+        if not earlier(until_, before) then left = left - 1 end
+        if left == 0 then
+            first = string.sub(member, 1, 8)
+            break
+        end
+    end
+    local more = #some == size
+    above, size = '(' .. (some[#some] or ''), size * 2
+until first or not more
+local from = '-'
+if first then from = '[' .. (earlier(first, low) and first or low) end
+return {redis.call('HMGET', p .. 'changes', entity, '\255'), redis.call('ZRANGEBYLEX', facts, from, high)}
+"""
+)
+"""A lookup's names, one entity, two moments as they are spelt, and how many facts it takes at least: those from the
+first moment on and before the second, and from earlier on until so many of them are not replaced before the second."""
 
 DROP = (
     _SHARED

@@ -66,6 +66,14 @@ LEFT JOIN facts ON facts.lookup = ?1 AND facts.entity = ?2 AND (facts.known, fac
 ORDER BY facts.known, facts.key
 """
 _FROM, _AFTER = _SINCE.format(">="), _SINCE.format(">")
+_COUNTED = _FROM.replace(
+    "(?3, ?4)",
+    """(min(?3, coalesce((
+        SELECT newest.known FROM facts AS newest
+        WHERE newest.lookup = ?1 AND newest.entity = ?2 AND newest.known < ?5
+            AND (newest.superseded IS NULL OR newest.superseded >= ?5)
+        ORDER BY newest.known DESC, newest.key DESC LIMIT 1 OFFSET ?6 - 1), -9223372036854775808)), ?4)""",
+)
 _INSERT = """
 INSERT INTO facts (lookup, key, known, entity, payload, superseded) VALUES (?1, ?2, ?3, ?4, ?5,
     (SELECT min(later.known) FROM facts AS later WHERE later.lookup = ?1 AND later.key = ?2 AND later.known > ?3))
@@ -84,7 +92,8 @@ _PRUNE = """
 DELETE FROM facts WHERE lookup = ?1 AND known < ?2 AND (superseded < ?2 OR EXISTS (
     SELECT 1 FROM facts AS newer
     WHERE newer.lookup = ?1 AND newer.entity = facts.entity AND newer.known < ?2 AND newer.superseded IS NULL
-      AND (newer.known, newer.key) > (facts.known, facts.key)))
+      AND (newer.known, newer.key) > (facts.known, facts.key)
+    LIMIT 1 OFFSET ?3 - 1))
 """
 _DROP = """
 INSERT INTO changes SELECT DISTINCT lookup, entity, 1 FROM facts WHERE lookup = ?
@@ -153,22 +162,24 @@ class FreshValues:
     def _grown(self, asked: Since) -> Grown:
         try:
             number = self._numbers.get(asked.digest) or self._number(asked.digest)
-            sql = _FROM if asked.key is None else _AFTER
             before = _LATEST_OF_ALL if asked.before is None else asked.before
-            values = (number, asked.entity, asked.known, asked.key or "", before)
+            values: tuple[Any, ...] = (number, asked.entity, asked.known, asked.key or "", before)
+            sql = _FROM if asked.key is None else _AFTER
+            if asked.least and asked.key is None:
+                sql, values = _COUNTED, (*values, asked.least)
             rows = self._connection().execute(sql, values).fetchall()
         except sqlite3.Error as error:
             raise self._failed("read", error) from error
         return Grown(str(rows[0][0]), [Version(*row[1:]) for row in rows if row[1] is not None])
 
-    def prune(self, digest: str, older_than: int) -> int:
-        """Forget what no lookup of the newest fact at `older_than` or later can find; returns how many facts went.
+    def prune(self, digest: str, older_than: int, keep: int = 1) -> int:
+        """Forget what no lookup of the `keep` newest facts at `older_than` or later can find; returns how many went.
 
-        Each entity keeps its newest fact. Windows that look back beyond `older_than` lose rows. A version that comes
+        Each entity keeps its newest facts. Windows that look back beyond `older_than` lose rows. A version that comes
         again after it was pruned is taken as new.
         """
         with self._sentences("prune"), self._transaction() as connection:
-            return connection.execute(_PRUNE, (self._number(digest), older_than)).rowcount
+            return connection.execute(_PRUNE, (self._number(digest), older_than, keep)).rowcount
 
     def drop(self, digest: str) -> None:
         """Forget all facts of a lookup."""

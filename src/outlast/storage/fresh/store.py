@@ -30,13 +30,18 @@ class Latest(NamedTuple):
 
 
 class Since(NamedTuple):
-    """Asks for all facts of an entity from a moment on and before another; with a key, only those after that fact."""
+    """Asks for all facts of an entity from a moment on and before another; with a key, only those after that fact.
+
+    With `least`, and without a key, it begins earlier where that takes it: at the moment of the fact that is the
+    so-many-th newest of those no later version replaced before `before`, or at the very first where there are fewer.
+    """
 
     digest: str
     entity: str
     known: int
     key: str | None = None
     before: int | None = None
+    least: int = 0
 
 
 class Version(NamedTuple):
@@ -86,8 +91,11 @@ class FreshStore(Protocol):
     def read_many(self, requests: Sequence[Request]) -> list[Any]:
         """What each request asks for, in one trip: for Latest a Found or None, for Since what has Grown."""
 
-    def prune(self, digest: str, older_than: int) -> int:
-        """Forget what no lookup of the newest fact at `older_than` or later can find; returns how many facts went."""
+    def prune(self, digest: str, older_than: int, keep: int = 1) -> int:
+        """Forget what no lookup of the `keep` newest facts at `older_than` or later can find; returns how many went.
+
+        `keep` is the same for a lookup each time.
+        """
 
     def drop(self, digest: str) -> None:
         """Forget all facts of a lookup."""
