@@ -20,6 +20,7 @@ CATCHES_BROADLY = {
     "src/outlast/cli/__init__.py": "the outermost edge: people get a sentence, and with --debug the whole of it",
     "src/outlast/bundle/predictor.py": "the model and its functions are the user's and may raise anything",
     "src/outlast/data/frames.py": "a source's function is the user's and may raise anything",
+    "src/outlast/features/calling.py": "it calls the user's function, which may raise anything",
     "src/outlast/features/invariance.py": "it calls the user's function on parts of rows, which may raise anything",
     "src/outlast/features/rowwise/tracing.py": "it calls the user's function, which may raise anything",
     "src/outlast/gates/champion.py": "it runs the code of two versions, which is the user's and may raise anything",

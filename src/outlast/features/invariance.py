@@ -16,13 +16,13 @@ import numpy as np
 import polars as pl
 
 from outlast.errors import FeatureError, OutlastError
+from outlast.features.calling import short, shown_row
 from outlast.features.causes import CALLS, CLOCK, ROWS, UNKNOWN, Kind, cause_of, clock_read
 from outlast.features.functions import apply, name_of
 from outlast.types import counted
 
 SAMPLE, ALONE, BATCH = 256, 24, 16
 Function = Callable[..., Any]
-_SHOWN = 4
 
 
 @dataclass(frozen=True)
@@ -184,20 +184,13 @@ def _no_clock(function: Function, seen: _Tried) -> None:
 
 
 def _sentence(function: Function, given: pl.DataFrame, one: Difference) -> str:
-    said = given.row(one.row, named=True)
-    shown = ", ".join(f"{name}={_short(value)}" for name, value in list(said.items())[:_SHOWN])
-    more = ", …" if len(said) > _SHOWN else ""
+    shown = shown_row(given.row(one.row, named=True))
     return (
-        f"Function '{name_of(function)}' gives '{one.column}' by more than its row: row {one.row} ({shown}{more}) has "
-        f"{_short(one.value)} {one.among} and {_short(one.other)} {one.otherwise}{_because(function, one.kinds)}"
+        f"Function '{name_of(function)}' gives '{one.column}' by more than its row: row {one.row} ({shown}) has "
+        f"{short(one.value)} {one.among} and {short(one.other)} {one.otherwise}{_because(function, one.kinds)}"
     )
 
 
 def _because(function: Function, kinds: tuple[Kind, ...]) -> str:
     cause = cause_of(function, kinds)
     return f"; {UNKNOWN}" if cause is None else f"; {cause}: {cause.kind.instead}"
-
-
-def _short(value: Any) -> str:
-    text = "null" if value is None else repr(value) if isinstance(value, str | float) else str(value)
-    return text if len(text) <= 40 else text[:39] + "…"

@@ -1,6 +1,6 @@
 """What can be said of a project before it is trained: contract, sources, rules, label, lookups and functions."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -10,8 +10,11 @@ import polars as pl
 from outlast.bundle.decisions import check_payoff, outcomes
 from outlast.data.sources import reading
 from outlast.errors import OutlastError, nearest
+from outlast.features.calling import with_functions
 from outlast.features.compiled import compile_lookup
 from outlast.features.facts import known_at
+from outlast.features.functions import Function, name_of
+from outlast.features.invariance import prove
 from outlast.gates.checks import contract_complete
 from outlast.gates.leakage import leaks
 from outlast.journal.sources import Sources, schemas_before
@@ -24,9 +27,8 @@ from outlast.training.dataset import (
     cutoff_of,
     questions,
     require_classes,
-    require_invariant,
-    with_features,
     with_labels,
+    with_lookups,
 )
 from outlast.types import counted, micros, now
 
@@ -123,19 +125,31 @@ def _features(project: Project, sources: Sources) -> Iterator[Finding]:
     asked: list[pl.DataFrame] = []
     yield from _tried("model.py", "asks", lambda: asked.append(questions(project, sources)))
     for rows in asked:
-        yield from _label(project, sources, rows)
-        yield from _tried("model.py", "features", partial(_computed, project, sources, _few(rows)))
+        labelled = yield from _label(project, sources, rows)
+        yield from _functions(project, sources, _few(rows if labelled.is_empty() else labelled))
 
 
-def _computed(project: Project, sources: Sources, rows: pl.DataFrame) -> None:
-    require_invariant(project, with_features(project, sources, rows))
+def _functions(project: Project, sources: Sources, rows: pl.DataFrame) -> Iterator[Finding]:
+    """Each function alone on a few rows, labelled where any are: it runs, and gives a row what is that row's."""
+    seen: list[pl.DataFrame] = []
+    yield from _tried("model.py", "features", lambda: seen.append(with_lookups(project, sources, rows)))
+    for known in seen:
+        broken = []
+        for function in project.model.functions:
+            broken += _tried("model.py", name_of(function), partial(_proven, [function], known))
+        yield from broken or _tried("model.py", "features", partial(with_functions, project.model.functions, known))
+
+
+def _proven(functions: Sequence[Function], known: pl.DataFrame) -> None:
+    prove(functions, known, with_functions(functions, known))
 
 
 def _compiled(lookup: Lookup, sources: Sources) -> None:
     compile_lookup(lookup, sources.types(lookup.source))
 
 
-def _label(project: Project, sources: Sources, rows: pl.DataFrame) -> Iterator[Finding]:
+def _label(project: Project, sources: Sources, rows: pl.DataFrame) -> Generator[Finding, None, pl.DataFrame]:
+    """What is wrong with the label; returns the questions that have one."""
     label = ", ".join(project.model.label.names)
     found: list[tuple[pl.DataFrame, dict[str, int]]] = []
     yield from _tried(
@@ -149,6 +163,7 @@ def _label(project: Project, sources: Sources, rows: pl.DataFrame) -> Iterator[F
         else:
             source = project.model.label.source.name
             yield from _tried(source, label, partial(require_classes, project, labelled[LABEL]))
+    return found[0][0] if found else rows.clear()
 
 
 def _few(rows: pl.DataFrame) -> pl.DataFrame:

@@ -10,10 +10,10 @@ import polars as pl
 
 from outlast.data.sources import reading
 from outlast.errors import DataError, FeatureError, TrainingError
+from outlast.features.calling import with_functions
 from outlast.features.compiled import compile_lookup
 from outlast.features.entities import require_comparable
 from outlast.features.facts import instants, spelled
-from outlast.features.functions import apply
 from outlast.features.invariance import prove
 from outlast.features.offline import look_up
 from outlast.journal.sources import Sources
@@ -107,6 +107,12 @@ def questions(project: Project, sources: Sources) -> pl.DataFrame:
 
 def with_features(project: Project, sources: Sources, asked: pl.DataFrame) -> pl.DataFrame:
     """Questions with every lookup and function computed as of each decision."""
+    rows = with_functions(project.model.functions, with_lookups(project, sources, asked))
+    return rows.hstack(asked.select(name for name in asked.columns if name.startswith("__")))
+
+
+def with_lookups(project: Project, sources: Sources, asked: pl.DataFrame) -> pl.DataFrame:
+    """What functions see of questions: what is asked, and every lookup as of each decision."""
     model = project.model
     if model.lookups and model.question.time is None:
         raise FeatureError(
@@ -118,11 +124,10 @@ def with_features(project: Project, sources: Sources, asked: pl.DataFrame) -> pl
         compiled = compile_lookup(lookup, sources.types(lookup.source))
         require_comparable(compiled, known.schema)
         with reading(lookup.source):
-            known = known.hstack(look_up(compiled, sources.frame(lookup.source), asked, asked[AT]))
-    rows = known
-    for function in model.functions:
-        rows = rows.hstack(apply(function, known))
-    return rows.hstack(asked.select(name for name in asked.columns if name.startswith("__")))
+            known = known.hstack(
+                look_up(compiled, sources.frame(lookup.source), asked, asked[AT], engine=project.workspace.engine)
+            )
+    return known
 
 
 def require_invariant(project: Project, rows: pl.DataFrame) -> int:

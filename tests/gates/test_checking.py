@@ -1,0 +1,59 @@
+"""What `outlast check` says of functions, by calling them on a few real rows before anything is trained."""
+
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from outlast.gates.checking import findings
+from outlast.project.loader import load_project
+
+GOOD = 'return rows.select(hour=pl.col("ordered_at").dt.hour())'
+
+
+def says(folder: Path, body: str, *, more: str = "") -> list[tuple[str, str]]:
+    file = folder / "model.py"
+    text = file.read_text()
+    assert GOOD in text
+    file.write_text(text.replace(GOOD, body).replace("calendar],", f"calendar{more}],"))
+    return [(f["column"], f["says"]) for f in findings(load_project(folder)) if f["blocks"]]
+
+
+@pytest.mark.parametrize(
+    ("body", "sentence"),
+    [
+        ('return rows.select(hour=pl.col("ordred_at").dt.hour())', "Function 'calendar' fails on row 0 (shop='"),
+        ("return [1 / (n - rows.height) for n in range(60)]", "Function 'calendar' fails on "),
+        ('return rows["weight"].to_list()', "Function 'calendar' returned a list"),
+        ("return rows.select(hour=pl.len())", "Function 'calendar' returned 1 rows for"),
+        ('return rows.select(shop="weight")', "Function 'calendar' returns 'shop', which is there already"),
+        ('return rows.select(hour=pl.col("weight").rank())', "Function 'calendar' gives 'hour' by more than its row"),
+    ],
+)
+def test_a_broken_function_is_one_finding_with_its_name(orders: Path, body: str, sentence: str) -> None:
+    ((column, told),) = says(orders, body)
+    assert column == "calendar"
+    assert told.startswith(sentence)
+
+
+def test_every_broken_function_is_told(orders: Path) -> None:
+    found = says(orders, "raise ValueError('one')", more=", lambda rows: rows[:1]")
+    assert [column for column, _ in found] == ["calendar", "<lambda>"]
+
+
+def test_two_functions_with_one_column_are_told(orders: Path) -> None:
+    ((column, told),) = says(orders, GOOD, more=", lambda rows: rows.select(hour='weight')")
+    assert column == "features"
+    assert "Functions 'calendar' and '<lambda>' both return a column 'hour'" in told
+
+
+def test_functions_are_tried_on_some_rows_with_a_label(orders: Path) -> None:
+    """Only the east's orders have one here; a function that fails elsewhere is not called there."""
+    place = orders / "data" / "deliveries.csv"
+    pl.read_csv(place).filter(pl.col("shop") == "east").write_csv(place)
+    guard = f"assert set(rows['shop']) == {{'east'}}\n    {GOOD}"
+    assert says(orders, guard) == []
+    (orders / "model.py").write_text((orders / "model.py").read_text().replace("'east'}", "'west'}"))
+    ((column, told),) = [(f["column"], f["says"]) for f in findings(load_project(orders)) if f["blocks"]]
+    assert column == "calendar"
+    assert "fails on row 0 (shop='east'" in told
