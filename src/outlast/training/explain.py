@@ -95,20 +95,25 @@ def _looked(compiled: CompiledLookup, sources: Sources, asked: pl.DataFrame, now
     lookup = compiled.lookup
     entity = asked.select(spelled(lookup.entity, types=compiled.fact_types))[0, 0]
     features = {name: row[name] for name in lookup.names}
-    facts = _facts(compiled, sources, entity)
-    behind = [_behind(compiled, fact, at) for fact in facts.iter_rows(named=True)]
-    if lookup.kind == "latest":
-        counting = [place for place, fact in enumerate(behind) if fact.state == "counts"]
-        behind = [
-            Behind(f.key, f.known, f.values, "older than the newest") if place in counting[1:] else f
-            for place, f in enumerate(behind)
-        ]
+    behind = facts_behind(compiled, _facts(compiled, sources, entity), at)
     shown = None if entity is None else entity.replace(SEPARATOR, ", ")
     late = sum(fact.state == "too late" for fact in behind)
     later, older = max(0, late - AFTER), max(0, len(behind) - late - SHOWN)
     return Looked(
         lookup.source.name, lookup.kind, shown, features, behind[later : len(behind) - older], older=older, later=later
     )
+
+
+def facts_behind(compiled: CompiledLookup, facts: pl.DataFrame, at: int) -> list[Behind]:
+    """What became of an entity's facts, given newest first, at a moment."""
+    behind = [_behind(compiled, fact, at) for fact in facts.iter_rows(named=True)]
+    if compiled.lookup.kind != "latest":
+        return behind
+    counting = [place for place, fact in enumerate(behind) if fact.state == "counts"]
+    return [
+        Behind(f.key, f.known, f.values, "older than the newest") if place in counting[1:] else f
+        for place, f in enumerate(behind)
+    ]
 
 
 def _facts(compiled: CompiledLookup, sources: Sources, entity: str | None) -> pl.DataFrame:
