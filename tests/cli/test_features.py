@@ -65,3 +65,39 @@ def test_a_set_is_listed_and_shown(run, bare: Path) -> None:
     assert entry["set"]["functions"] == ["calendar"]
     assert entry["set"]["newest_fact"].startswith("2025-")
     assert [v["number"] for v in entry["versions"]] == [1]
+
+
+EXAMPLE = """
+from outlast import Features
+SHARED = Features("carriers", [model.features[1]], examples=[dict(
+    facts={"deliveries": [
+        {"order_id": "O-1", "delivered_at": "2025-03-01T10:00:00Z", "carrier": "Parcelo", "days_late": 2},
+    ]},
+    asks={"carrier": "Parcelo"}, at="2025-03-01T12:00:00Z", gives={"carrier_days_late_1d": DAYS})])
+EMPTY = Features("empty", [calendar])
+"""
+
+
+def test_examples_of_a_set_are_run_by_a_command(run, bare: Path) -> None:
+    model = bare / "model.py"
+    before = model.read_text()
+    model.write_text(before + EXAMPLE.replace("DAYS", "2"))
+    done = run("features", "test")
+    assert (done.code, done.err) == (0, "")
+    assert "carriers (model.py): passed\n  example 1  as expected; history and fresh values agree at " in done.out
+    assert "empty (model.py): not tested\n  functions  calendar: no rows to try them on\n" in done.out
+    assert "  examples   none; write one: examples=[dict(facts={}, asks={}, at=" in done.out
+    assert not (bare / ".outlast").exists()
+    model.write_text(before + EXAMPLE.replace("DAYS", "3"))
+    done = run("features", "test", "carriers")
+    assert done.code == 1
+    assert "carrier_days_late_1d is 2.0, and 3 was expected, at 2025-03-01 12:00:00 UTC" in done.out
+    assert "O-1  days_late=2  counts" in done.out
+    told = run("features", "test", "carriers", "--json")
+    assert told.code == 1
+    ((difference,),) = [one["differences"] for one in told.json["sets"][0]["examples"]]
+    assert (difference["expected"], difference["offline"], difference["online"]) == (3, 2.0, 2.0)
+    done = run("features", "test", "carrier")
+    assert (done.code, "did you mean 'carriers'" in done.err) == (4, True)
+    model.write_text(before)
+    assert "No code in " in run("features", "test").out

@@ -1,4 +1,4 @@
-"""Commands about features: which sets are shared, and where a feature came from."""
+"""Commands about features: which sets are shared, whether their examples hold, where a feature came from."""
 
 from pathlib import Path
 
@@ -7,7 +7,9 @@ import typer
 from outlast.cli import places, screen
 
 app = typer.Typer(
-    help="Features: shared sets, and where a feature came from.", no_args_is_help=True, rich_markup_mode=None
+    help="Features: shared sets, and where a feature came from.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
 )
 
 
@@ -39,6 +41,25 @@ def show(
         screen.as_json({"set": found, "versions": versions})
     else:
         one_set(name, found, versions)
+
+
+@app.command("test")
+def run_examples(
+    name: str = typer.Argument(None, help="The set; if left out, every set of this workspace's code."),
+    json: bool = places.JSON,
+) -> None:
+    """Test sets: examples both ways, and functions alone and in batches."""
+    from outlast.cli.telling_features import tests
+    from outlast.training.sets.trial import try_sets
+
+    place = places.workspace()
+    found, unread = try_sets(place, Path.cwd(), name)
+    if json:
+        screen.as_json({"sets": found, "unread": unread})
+    else:
+        tests(found, unread, f"No code in {place.root} declares a set: write one with Features('name', [...])")
+    if not all(one.passed for one in found):
+        raise typer.Exit(1)
 
 
 @app.command()

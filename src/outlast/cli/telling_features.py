@@ -4,10 +4,12 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from outlast.cli import screen
+from outlast.types import counted
 
 if TYPE_CHECKING:
     from outlast.registry.sets import Entry, SetVersion
     from outlast.training.explain import Explained
+    from outlast.training.sets.trial import Difference, Outcome, Proof, Tried
 
 
 def sets(found: "Sequence[Entry]", empty: str) -> None:
@@ -41,6 +43,67 @@ def one_set(name: str, found: "Entry | None", versions: "Sequence[SetVersion]") 
 
 def _fresh(one: "Entry") -> str:
     return screen.moment(one.newest_fact) or "no fresh values yet"
+
+
+def tests(found: "Sequence[Outcome]", unread: Sequence[str], empty: str) -> None:
+    """Each set with a line for each example, and on which rows its functions were tried."""
+    if not found:
+        print(empty)
+    for one in found:
+        print(f"{one.name} ({one.place}): {_outcome(one)}")
+        for tried in one.examples:
+            _example(tried)
+        for proof in one.proofs:
+            screen.line("functions", f"{', '.join(one.functions)}: {_proof(proof)}")
+        if one.functions and not one.proofs:
+            screen.line("functions", f"{', '.join(one.functions)}: no rows to try them on")
+        for note in one.notes:
+            screen.line("note", note)
+        if one.how_to is not None:
+            screen.line("examples", f"none; write one: {one.how_to}")
+    for sentence in unread:
+        print(sentence)
+
+
+def _outcome(one: "Outcome") -> str:
+    if not one.passed:
+        return "FAILED"
+    return "passed" if one.examples or any(proof.count for proof in one.proofs) else "not tested"
+
+
+def _example(tried: "Tried") -> None:
+    name = f"example {tried.example}"
+    if tried.fault is not None:
+        screen.line(name, tried.fault)
+    elif tried.passed:
+        screen.line(name, f"as expected; history and fresh values agree at {counted(tried.moments, 'moment')}")
+    for one in tried.differences:
+        screen.line(name, f"{_difference(one)}, at {screen.moment(one.at)} UTC")
+        rows = [(screen.moment(f.known), f.key, _values(f.values), f.state) for f in one.facts]
+        if rows:
+            screen.table(
+                ("    known (UTC)", "key", "values", "state"), [(f"    {r[0]}", *r[1:]) for r in rows], empty=""
+            )
+
+
+def _difference(one: "Difference") -> str:
+    both = one.offline == one.online
+    found = _exact(one.offline) if both else f"{_exact(one.offline)} offline and {_exact(one.online)} online"
+    if one.wanted:
+        return f"{one.column} is {found}, and {_exact(one.expected)} was expected"
+    return f"{one.column} is {found}"
+
+
+def _exact(value: Any) -> str:
+    return "missing" if value is None else str(value)
+
+
+def _proof(proof: "Proof") -> str:
+    if proof.fault is not None:
+        return f"{proof.rows}: {proof.fault}"
+    if not proof.count:
+        return f"{proof.rows}: no row was tried"
+    return f"{proof.rows}: {counted(proof.count, 'row')} tried, each the same alone, in parts and shuffled"
 
 
 def explained(found: "Explained") -> None:

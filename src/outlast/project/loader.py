@@ -92,12 +92,13 @@ def read_code(folder: Path, packages: Sequence[Path] = ()) -> Code:
     """
     if not (folder / "model.py").is_file():
         raise ProjectError(f"There is no model.py in {folder}: it declares the model; see `outlast init` for a start")
-    files = dict(_python_files(folder))
-    for package in packages:
-        if not package.is_dir():
-            raise ProjectError(f"workspace.toml names the package {package}, which is not a folder")
-        files.update({f"{package.name}/{name}": path for name, path in _python_files(package)})
+    files = {**dict(_python_files(folder)), **_shared_files(packages)}
     return Code(reachable({name: path.read_bytes() for name, path in files.items()}), folder)
+
+
+def read_packages(root: Path, packages: Sequence[Path]) -> Code:
+    """All Python files of a workspace's shared packages, without a model."""
+    return Code({name: path.read_bytes() for name, path in _shared_files(packages).items()}, root)
 
 
 def load_model(code: Code) -> Model:
@@ -194,6 +195,15 @@ def _builtins_for(code: Code) -> dict[str, Any]:
         return found if fromlist else sys.modules[f"{code.package}.{top}"]
 
     return {**vars(builtins), "__import__": imports}
+
+
+def _shared_files(packages: Sequence[Path]) -> dict[str, Path]:
+    files: dict[str, Path] = {}
+    for package in packages:
+        if not package.is_dir():
+            raise ProjectError(f"workspace.toml names the package {package}, which is not a folder")
+        files.update({f"{package.name}/{name}": path for name, path in _python_files(package)})
+    return files
 
 
 def _python_files(folder: Path) -> list[tuple[str, Path]]:
