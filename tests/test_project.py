@@ -24,6 +24,7 @@ CATCHES_BROADLY = {
     "src/outlast/features/invariance.py": "it calls the user's function on parts of rows, which may raise anything",
     "src/outlast/features/rowwise/tracing.py": "it calls the user's function, which may raise anything",
     "src/outlast/gates/champion.py": "it runs the code of two versions, which is the user's and may raise anything",
+    "src/outlast/monitoring/skew.py": "computing features again runs a version's code, which may raise anything",
     "src/outlast/gates/skew.py": "it serves a version, whose code is the user's and may raise anything",
     "src/outlast/project/loader.py": "model.py is the user's and may raise anything",
     "src/outlast/retraining/tick.py": "one broken job must not stop the others; the log has the whole of it",

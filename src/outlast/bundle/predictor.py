@@ -27,6 +27,9 @@ from outlast.project.workspace import Workspace
 from outlast.storage.fresh import FreshStore
 from outlast.types import Task, micros, moment
 
+TOO_EARLY = "asked as of a moment before"
+"""How the warning of an answer begins whose facts may be gone from the store."""
+
 _log = logging.getLogger("outlast.predictor")
 
 
@@ -79,6 +82,14 @@ class Predictor:
             return self._answered(asked, now, look_up)
         except (Exception, PanicException) as error:  # noqa: BLE001 - model and functions are the user's: anything may come
             return self._degraded(asked, now, self._why(error, len(asked)), error)
+
+    def features_of(
+        self, rows: Sequence[Mapping[str, Any]], *, at: Sequence[int], look_up: LookUp
+    ) -> list[dict[str, Any]]:
+        """The features of rows that were asked at some moments, by a look-up over history; without the model."""
+        asked = [self._decoder.decode(row, index, now) for index, (row, now) in enumerate(zip(rows, at, strict=True))]
+        names = self.features[len(self.asks) :]
+        return self._frames.build(asked, look_up).select(names).rows(named=True)[: len(asked)] if asked else []
 
     def predict_frame(self, frame: pl.DataFrame, *, at: datetime) -> pl.DataFrame:
         """The answers for a frame of asks, as a frame: decision, score or scores, rung and warnings.
@@ -240,7 +251,7 @@ def answers_frame(answers: Sequence[Answer], task: Task) -> pl.DataFrame:
 
 
 def _too_early(floor: int) -> str:
-    return f"asked as of a moment before {moment(floor):%Y-%m-%dT%H:%MZ}, which fresh values no longer hold in full"
+    return f"{TOO_EARLY} {moment(floor):%Y-%m-%dT%H:%MZ}, which fresh values no longer hold in full"
 
 
 def _fields(kept: list[dict[str, Any]]) -> list[Field]:

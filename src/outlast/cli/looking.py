@@ -120,6 +120,7 @@ def skew(
     json: bool = places.JSON,
 ) -> None:
     """Compute served features again, from facts as known then."""
+    from outlast.cli.watched import recomputed
     from outlast.monitoring.skew import audit
 
     place = places.workspace()
@@ -128,19 +129,7 @@ def skew(
     if json:
         screen.as_json(found)
         return
-    print(f"{name}: {found.looked_at:,} of {found.served:,} answers computed again, {found.differ:,} values differ")
-    screen.table(
-        ("feature", "looked at", "differ", "late facts", "other code", "for example"),
-        [
-            (one.column, f"{one.rows:,}", f"{one.rate:.2%}", one.late, one.other_code, _example(one.example))
-            for one in found.columns if one.differ
-        ],
-        empty="Nothing was served that facts known at the time do not give again",
-    )  # fmt: skip
-
-
-def _example(found: Any) -> str:
-    return "" if found is None else f"served {found['served']}, computed {found['computed']}"
+    recomputed(found)
 
 
 def doctor(

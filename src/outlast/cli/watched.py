@@ -5,8 +5,10 @@ from collections.abc import Mapping
 from outlast.cli import screen
 from outlast.monitoring.figures import Figure, Figures
 from outlast.monitoring.report import Line, Report
+from outlast.monitoring.skew import Audit, Column
 from outlast.types import counted
 
+NOTHING = "No answer was given in full, its features kept, that could be computed again"
 MOST, ALERTS = 5, 3
 """Columns and alerts shown; `--json` has every one."""
 
@@ -22,6 +24,32 @@ def watched(found: Report, last: int) -> None:
     print("\nAll of them together")
     _together(found, found.total)
     _alerts(found)
+
+
+def recomputed(found: Audit) -> None:
+    """An audit, for people."""
+    print(
+        f"{found.model}: {found.looked_at:,} of {found.served:,} answers computed again, {found.differ:,} values differ"
+    )
+    wrong = [one for one in found.columns if one.differ]
+    screen.table(
+        ("feature", "version", "looked at", "differ", "late facts", "other code", "for example"),
+        [
+            (one.column, one.version, f"{one.rows:,}", f"{one.rate:.2%}", one.late, one.other_code, _example(one))
+            for one in wrong
+        ],
+        empty="Nothing was served that facts known at the time do not give again" if found.looked_at else NOTHING,
+    )
+    if unsaid := sum(one.unexplained for one in wrong):
+        print(f"Of {unsaid:,} values the reason was not looked for, in too many facts: ask with --since and --until")
+    for unread in found.unread:
+        print(f"{counted(unread.answers, 'answer')} of version {unread.version} not computed again: {unread.sentence}")
+
+
+def _example(column: Column) -> str:
+    reason = next(name for name in ("other code", "late", "unexplained") if name in column.examples)
+    example = column.examples[reason]
+    return f"{example['prediction_id']}: served {example['served']}, computed {example['computed']}"
 
 
 def _windows(lines: list[Line], found: Report, last: int) -> None:

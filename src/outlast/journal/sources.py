@@ -15,15 +15,15 @@ from outlast.data.sources import reading, scan
 from outlast.data.validation import Violation, check
 from outlast.errors import FeatureError, NotFound, nearest
 from outlast.features.compiled import CompiledLookup
-from outlast.features.facts import KNOWN, RETRACTED, instants, known_at
+from outlast.features.facts import KNOWN, RETRACTED, instants
 from outlast.features.offline import look_up
-from outlast.journal.history import pushed
+from outlast.journal.history import ARRIVED, arrivals, pushed
 from outlast.project.declare import Source
 from outlast.project.loader import Project, load_model
 from outlast.project.workspace import Workspace
 from outlast.registry.declarations import folder_of
 from outlast.registry.versions import find
-from outlast.types import ModelRef, micros
+from outlast.types import ModelRef
 
 _NONE = pl.DataFrame()
 
@@ -31,10 +31,8 @@ _NONE = pl.DataFrame()
 class Sources:
     """Frames and schemas by source, each read from one place for the whole run."""
 
-    def __init__(self, project: Project, *, arrived: datetime | None = None, held: datetime | None = None) -> None:
-        """With `arrived`, of the pushed facts only those that had come by then; with `held`, of the rows that lie at a
-        location only those known by then."""
-        self._project, self._arrived, self._held = project, arrived, held
+    def __init__(self, project: Project) -> None:
+        self._project = project
         self._scanned: dict[str, pl.LazyFrame] = {}
         self._frames: dict[str, pl.LazyFrame] = {}
         self._pushed: dict[str, int] = {}
@@ -49,19 +47,26 @@ class Sources:
             came = self._came(source)
             self._pushed[source.name] = came.height
             here = self._scan(source)
-            if self._held is not None and source.time is not None:
-                here = here.filter(known_at(source) <= micros(self._held))
-            columns = [pl.col(field.name).cast(dtype_of(field.dtype)) for field in self.schema(source).fields]
-            if RETRACTED in came.columns:
-                columns.append(pl.lit(False).alias(RETRACTED))
-            whole = pl.concat([here.select(columns), came.lazy()]) if came.height else here
-            self._frames[source.name] = whole
+            self._frames[source.name] = pl.concat([self._like(source, came), came.lazy()]) if came.height else here
         return self._frames[source.name]
 
     def _came(self, source: Source) -> pl.DataFrame:
         if not self._takes_facts(source):
             return _NONE
-        return pushed(self._project.workspace, source, self.schema(source), self._arrived)
+        return pushed(self._project.workspace, source, self.schema(source))
+
+    def dated(self, source: Source, *, since: datetime | None = None) -> pl.LazyFrame:
+        """The same rows with the column ARRIVED; with `since`, of the pushed facts those that came from then on."""
+        came = arrivals(self._project.workspace, source, self.schema(source), since=since)
+        here = self._like(source, came).with_columns(pl.lit(None, pl.Int64).alias(ARRIVED))
+        return pl.concat([here.select(came.columns), came.lazy()])
+
+    def _like(self, source: Source, came: pl.DataFrame) -> pl.LazyFrame:
+        """The rows at a source's location, with the columns and types that pushed facts have."""
+        columns = [pl.col(field.name).cast(dtype_of(field.dtype)) for field in self.schema(source).fields]
+        if RETRACTED in came.columns:
+            columns.append(pl.lit(False).alias(RETRACTED))
+        return self._scan(source).select(columns)
 
     def schema(self, source: Source) -> Schema:
         """The columns a project reads of a source, as they are now."""
@@ -155,11 +160,9 @@ def project_of(workspace: Workspace, bundle: Bundle) -> Project:
     return Project(folder, workspace, bundle.contract, bundle.code, load_model(bundle.code))
 
 
-def sources_of(
-    workspace: Workspace, bundle: Bundle, *, arrived: datetime | None = None, held: datetime | None = None
-) -> Sources:
+def sources_of(workspace: Workspace, bundle: Bundle) -> Sources:
     """The sources of a version, where they are now. This executes the bundle's code, which says where that is."""
-    return Sources(project_of(workspace, bundle), arrived=arrived, held=held)
+    return Sources(project_of(workspace, bundle))
 
 
 def over_history(sources: Sources, lookups: Sequence[CompiledLookup]) -> LookUp:
