@@ -4,6 +4,7 @@ import math
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import polars as pl
 import pytest
@@ -13,9 +14,10 @@ from hypothesis import strategies as st
 from outlast.features.compiled import compile_lookup
 from outlast.features.facts import instants
 from outlast.features.offline import look_up
-from outlast.features.online import entities_of, frame_of, reader, to_store
+from outlast.features.online import entities_of, frame_of, read_all, reader, to_store
 from outlast.project.declare import Lookup, Source, latest, window
-from outlast.storage.fresh import FreshValues
+from outlast.storage.fresh import FreshValues, open_fresh
+from outlast.types import duration
 
 START = datetime(2013, 3, 10, 5, tzinfo=UTC)
 LAG, AGE = timedelta(minutes=3), timedelta(minutes=20)
@@ -43,8 +45,11 @@ AGGREGATES: dict[str, pl.Expr] = {
     "newest": pl.col("seen").last(),
     "share": (pl.col("n") > 1).mean(),
     "middle": pl.col("n").quantile(0.5),
+    "range": pl.col("n").max() - pl.col("n").min(),
 }
 WINDOW = window(source, by="tail", over=["10m", "1h"], **AGGREGATES)
+NEWEST = window(source, by="tail", last=[1, 3, 50], **AGGREGATES)
+BOUND = window(source, by="tail", over="10m", last=[2, 5], max_age="20m", **AGGREGATES)
 LATEST = latest(source, "x", "word", "seen", by="tail", max_age="20m")
 EVER = latest(source, "n", by="tail")
 
@@ -104,15 +109,21 @@ def reference(lookup: Lookup, frame: pl.DataFrame, tail: str | None, at: datetim
         rows = counted(frame, tail, at, width).rows(named=True)
         return {name: rows[-1][name] if rows else None for name in lookup.names}
     answer: dict[str, Any] = {}
-    for width, length in (("10m", timedelta(minutes=10)), ("1h", timedelta(hours=1))):
+    age = AGE if lookup.max_age else None
+    spans = [
+        *((width, duration(width), None) for width in lookup.widths),
+        *((f"last{n}", age, n) for n in lookup.lasts),
+    ]
+    for span, length, most in spans:
         rows = counted(frame, tail, at, length)
+        rows = rows if most is None else rows.tail(most)
         values = rows.select(**AGGREGATES).row(0, named=True)
         xs = rows["x"].drop_nulls().to_list()
         values["total"], values["mean"] = exact_sum(xs), (exact_sum(xs) / len(xs) if xs else None)
         if len(xs) > 1:
             m = values["mean"]
             values["std"] = math.sqrt(exact_sum([(x - m) * (x - m) for x in xs]) / (len(xs) - 1))
-        answer.update({f"{name}_{width}": None if tail is None else v for name, v in values.items()})
+        answer.update({f"{name}_{span}": None if tail is None else v for name, v in values.items()})
     return answer
 
 
@@ -129,7 +140,10 @@ def agree(lookup: Lookup, got: pl.DataFrame, frame: pl.DataFrame, asks: list[tup
             assert same(row[name], expected[name]), (name, tail, m, row[name], expected[name])
 
 
-@pytest.fixture(params=[WINDOW, LATEST, EVER], ids=["window", "latest with max_age", "latest"])
+@pytest.fixture(
+    params=[WINDOW, NEWEST, BOUND, LATEST, EVER],
+    ids=["window", "so many", "so many with max_age", "latest with max_age", "latest"],
+)
 def lookup(request: pytest.FixtureRequest) -> Lookup:
     return request.param
 
@@ -146,14 +160,20 @@ def test_a_history_is_looked_up_as_the_time_rule_says(lookup: Lookup, facts: Any
     agree(lookup, got, frame, asks)
 
 
+@pytest.fixture(params=["sqlite", "redis"])
+def address(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    return str(tmp_path / "fresh.db") if request.param == "sqlite" else request.getfixturevalue("redis_url")
+
+
 @relaxed
 @given(facts=facts_strategy, asks=asks_strategy, cut=st.integers(0, 25))
 def test_the_store_of_fresh_values_gives_the_bits_of_the_history(
-    tmp_path_factory: pytest.TempPathFactory, lookup: Lookup, facts: Any, asks: Any, cut: int
+    address: str, lookup: Lookup, facts: Any, asks: Any, cut: int
 ) -> None:
     frame, questions = as_frame(facts), as_asks(asks)
     compiled = compile_lookup(lookup, SCHEMA)
-    store = FreshValues(tmp_path_factory.mktemp("fresh") / "fresh.db")
+    store = open_fresh(address, uuid4().hex)
+    store.drop(compiled.digest)
     for part in (frame[:cut], frame[cut:], frame[cut:]):
         store.ingest(compiled.digest, to_store(compiled, part))
     moments = questions.select(instants("t"))["t"].to_list()
@@ -163,6 +183,10 @@ def test_the_store_of_fresh_values_gives_the_bits_of_the_history(
     offline = look_up(compiled, frame.lazy(), questions, questions.select(instants("t"))["t"])
     assert online.schema == offline.schema
     assert online.equals(offline, null_equal=True), (online, offline)
+    asked = [(read, entity, at) for entity, at in zip(entities_of(compiled, questions), moments, strict=True)]
+    assert frame_of(compiled.schema, read_all(store, asked)).equals(online, null_equal=True)
+    alone = [look_up(compiled, frame.lazy(), row, row.select(instants("t"))["t"]) for row in questions.iter_slices(1)]
+    assert pl.concat(alone).equals(offline, null_equal=True)
     store.close()
 
 
@@ -177,6 +201,29 @@ def test_the_far_edge_of_a_window_counts() -> None:
     lookup = window(source, by="tail", over="10m", many=pl.len())
     got = look_up(compile_lookup(lookup, SCHEMA), frame.lazy(), questions, questions.select(instants("t"))["t"])
     assert got["many_10m"].to_list() == [1, 0]
+
+
+def test_a_fact_without_a_value_takes_its_place_among_the_newest() -> None:
+    values = [1.0, 2.0, None, 4.0, None]
+    frame = as_frame([(key, "N1", 10, x, 1, "crew") for key, x in zip("abcde", values, strict=True)])
+    lookup = window(source, by="tail", last=[2, 3, 4], total=pl.col("x").sum(), newest=pl.col("x").last())
+    questions = as_asks([("N1", 14), ("N1", 13)])
+    got = look_up(compile_lookup(lookup, SCHEMA), frame.lazy(), questions, questions.select(instants("t"))["t"])
+    assert got.rows() == [(4.0, 4.0, 6.0, None, None, None), (0.0, 0.0, 0.0, None, None, None)]
+
+
+def test_a_fact_that_left_gives_its_place_to_an_older_one() -> None:
+    frame = as_frame([(key, "N1", m, 1.0, m, "crew") for key, m in (("a", 1), ("b", 2), ("c", 3), ("d", 4))])
+    moved = as_frame([("d", "N2", 10, 1.0, 0, "crew"), ("c", None, 20, 1.0, 0, "crew")])
+    lookup = window(source, by="tail", last=2, total=pl.col("n").sum())
+    questions = as_asks([("N1", 13), ("N1", 14), ("N1", 24), ("N2", 14)])
+    got = look_up(
+        compile_lookup(lookup, SCHEMA),
+        pl.concat([frame, moved]).lazy(),
+        questions,
+        questions.select(instants("t"))["t"],
+    )
+    assert got["total_last2"].to_list() == [3 + 4, 2 + 3, 1 + 2, 0]
 
 
 def test_whole_number_entities_beyond_53_bits_stay_apart(tmp_path: Path) -> None:

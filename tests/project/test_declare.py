@@ -28,6 +28,18 @@ FAULTS: list[tuple[Callable[[], Any], str]] = [
     (lambda: window(facts, by="x", over="1d"), "aggregates nothing"),
     (lambda: window(facts, by="x", over="1d", a=3), "got a int"),  # type: ignore[arg-type]
     (lambda: window(facts, by="x", over="0s", a=pl.len()), "is empty"),
+    (lambda: window(facts, by="x", a=pl.len()), "aggregates no facts"),
+    (lambda: window(facts, by="x", last=[], a=pl.len()), "or last=10 for so many facts"),
+    (lambda: window(facts, by="x", last=0, a=pl.len()), "last=0) says how many"),
+    (lambda: window(facts, by="x", last=[5, -1], a=pl.len()), "last=-1) says how many"),
+    (lambda: window(facts, by="x", last=2.0, a=pl.len()), "last=2.0) says how many"),  # type: ignore[arg-type]
+    (lambda: window(facts, by="x", last=True, a=pl.len()), "last=True) says how many"),
+    (lambda: window(facts, by="x", last="10", a=pl.len()), "last='10') says how many"),  # type: ignore[arg-type]
+    (lambda: window(facts, by="x", over="1d", last=pl.col("a").last()), "got an expression, and last="),  # type: ignore[arg-type]
+    (lambda: window(facts, by="x", last=1, max_age=pl.max("a"), a=pl.len()), "got an expression, and max_age="),  # type: ignore[arg-type]
+    (lambda: window(facts, by="x", over="1d", max_age="1d", a=pl.len()), "has no last=, whose facts it bounds"),
+    (lambda: window(facts, by="x", last=1, max_age="0s", a=pl.len()), "max_age='0s') is empty"),
+    (lambda: model(features=[window(facts, by="who", last=[3, 3], a=pl.len())]).name, "two columns named 'a_last3'"),
     (lambda: window(facts, by="x", over="1 fortnight", a=pl.len()), "not a length of time"),
     (lambda: asked["who", "what"] > 3, "cannot be compared at once"),
     (lambda: model(label=facts["late", "id"]), "2 columns as its label"),
@@ -56,6 +68,27 @@ def test_a_digest_follows_what_is_computed_and_not_how_the_asks_are_called() -> 
     assert one.digest == same.digest
     assert one.digest != other.digest
     assert Features("a", [one]).digest == Features("b", [same], owner="x").digest
+
+
+def test_a_digest_stays_what_it_was() -> None:
+    """Fresh values and versions of sets are kept by it."""
+    landings = Source("landings", "l.parquet", key="id", time="landed_at", lag="5m")
+    delay = window(landings, by="tailnum", over=["6h", "1d"], delay=pl.col("arr_delay").mean())
+    newest = latest(landings, "arr_delay", by="tailnum", max_age="3h")
+    assert delay.digest == "922f501c2be771b077966b96a7e8c8539194705e2f3f7ff662214d4244bf1c9a"
+    assert newest.digest == "9fe5ab0a109ae0dee26b91bc9c7e9047f824e8b18b20c1e0207506c3d2f26c94"
+
+
+def test_so_many_facts_have_a_digest_and_names_of_their_own() -> None:
+    def mean(**span: Any) -> Any:
+        return window(facts, by="tail", delay=pl.col("late").mean(), **span)
+
+    found = [mean(over="1d"), mean(last=5), mean(last=[5, 20]), mean(over="1d", last=5), mean(last=5, max_age="30d")]
+    assert len({one.digest for one in found}) == len(found)
+    assert found[3].names == ("delay_1d", "delay_last5")
+    assert found[2].names == ("delay_last5", "delay_last20")
+    assert mean(last=5).digest == mean(last=[5]).digest
+    assert found[1].kind == "window"
 
 
 def test_shared_sets_are_opened_up_in_order() -> None:

@@ -47,6 +47,24 @@ def test_every_other_fact_says_why_it_does_not_count(orders: Path) -> None:
     assert found.lookups[1].later > 100
 
 
+@pytest.mark.parametrize("bound", ["", ', max_age="12h"'])
+def test_of_so_many_facts_the_newest_that_stand_count(orders: Path, bound: str) -> None:
+    model = (orders / "model.py").read_text()
+    (orders / "model.py").write_text(model.replace('over=["1d", "3d"], late', f'over="6h", last=[3, 10]{bound}, late'))
+    told = deliveries(orders)
+    moved = told.gather_every(4).with_columns(pl.col("delivered_at").dt.offset_by("10m"), shop=pl.lit("nowhere"))
+    pl.concat([told, moved]).write_csv(orders / "data" / "deliveries.csv")
+    looked = of(orders).lookups[0]
+    standing = [f for f in looked.facts if f.state != "too late" and not f.state.startswith("replaced")]
+    assert len(standing) < len(looked.facts) - 5
+    for span, count in (("last3", 3), ("last10", 10)):
+        counting = [f.values["late"] for f in standing if f.state == "counts" or span in f.state]
+        assert len(counting) == count if not bound else 0 < len(counting) <= count
+        assert looked.features[f"late_{span}"] == pytest.approx(sum(counting) / len(counting))
+    beyond = {f.state for f in standing[10:]}
+    assert beyond <= ({"too old", "older than the newest 10"} if bound else {"older than the newest 10"})
+
+
 def test_a_moment_of_ones_own_sees_more(orders: Path) -> None:
     then = of(orders)
     later = of(orders, as_of=then.asked_at + timedelta(hours=6))

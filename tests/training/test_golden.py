@@ -110,6 +110,27 @@ def test_corrections_withdrawals_and_numbers_without_a_word_in_json_are_replayed
     assert {"nan", "1e+300"} <= {one["days"]["$float"] for one in facts if isinstance(one.get("days"), dict)}
 
 
+def test_of_so_many_facts_those_come_along_that_count(orders: Path) -> None:
+    edit(orders, 'over=["1d", "3d"], late', "last=[2, 5], late")
+    edit(
+        orders,
+        'latest(deliveries, last_late="late", by="shop", max_age="2d")',
+        "window(deliveries, by='shop', last=1, late=pl.col('late').max())",
+    )
+    for old, new in (("late_1d", "late_last2"), ("late_3d", "late_last5"), ("last_late", "late_last1")):
+        edit(orders, old, new, "shapes.py")
+    deliveries = pl.read_csv(orders / "data" / "deliveries.csv", try_parse_dates=True)
+    later = deliveries.gather_every(3).with_columns(pl.col("delivered_at") + pl.duration(hours=2), shop=pl.lit("east"))
+    twice = pl.concat([deliveries, deliveries.gather_every(2), later]).sort("delivered_at", maintain_order=True)
+    twice.write_csv(orders / "data" / "deliveries.csv")
+    predictor = opened(orders, run(orders))
+    done = replay(predictor)
+    assert (done.passed, done.whole) == (True, done.rows)
+    assert set(predictor.golden[0]["features"]) >= {"late_last2", "late_last5"}
+    for row in predictor.golden:
+        assert 5 < len({one["order_id"] for one in row["facts"]["deliveries"]}) < 40
+
+
 def test_rows_with_too_many_facts_are_left_out_and_one_always_stays(
     orders: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

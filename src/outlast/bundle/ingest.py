@@ -181,7 +181,7 @@ def fill(
     if newest is None:
         needed = facts
     elif lookup.reach is None:
-        needed = _not_yet_replaced(facts, newest - _us(MARGIN))
+        needed = _not_yet_replaced(facts, newest - _us(lookup.widest + MARGIN), lookup.rows)
     else:
         needed = facts.filter(pl.col(KNOWN) >= newest - _us(lookup.reach + MARGIN))
     if watcher is not None:
@@ -193,11 +193,12 @@ def fill(
     return needed.height
 
 
-def _not_yet_replaced(facts: pl.DataFrame, since: int) -> pl.DataFrame:
-    """What is the newest fact of an entity at some moment from `since` on, and what replaced it."""
+def _not_yet_replaced(facts: pl.DataFrame, since: int, rows: int) -> pl.DataFrame:
+    """What is among the newest facts of an entity at some moment from `since` on, and what replaced it."""
     marked = superseded(facts)
     early = marked.filter(pl.col(KNOWN) < since)
-    lasting = early.filter(pl.col(UNTIL).is_null()).unique(ENTITY, keep="last", maintain_order=True)
+    current = early.filter(pl.col(UNTIL).is_null())
+    lasting = current.group_by(ENTITY, maintain_order=True).tail(rows).select(marked.columns)
     return pl.concat([lasting, early.filter(pl.col(UNTIL) >= since), marked.filter(pl.col(KNOWN) >= since)])
 
 

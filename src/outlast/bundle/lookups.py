@@ -13,7 +13,7 @@ from outlast.project.declare import Lookup, Source, spelling
 
 def written(lookup: Lookup) -> dict[str, Any]:
     """A lookup as plain values."""
-    return {
+    kept = {
         "digest": lookup.digest,
         "source": lookup.source.declared(),
         "by": [list(pair) for pair in lookup.by],
@@ -21,6 +21,7 @@ def written(lookup: Lookup) -> dict[str, Any]:
         "over": list(lookup.widths),
         "max_age": lookup.max_age,
     }
+    return {**kept, "last": list(lookup.lasts)} if lookup.lasts else kept
 
 
 def read_back(kept: dict[str, Any], schemas: dict[str, Schema]) -> CompiledLookup:
@@ -36,6 +37,7 @@ def read_back(kept: dict[str, Any], schemas: dict[str, Schema]) -> CompiledLooku
         outputs=tuple((name, _expression(text)) for name, text in kept["outputs"]),
         widths=tuple(kept["over"]),
         max_age=kept["max_age"],
+        lasts=tuple(kept.get("last", ())),
     )
     vars(lookup)["digest"] = kept["digest"]
     return compile_lookup(lookup, types(schemas[source.name]))

@@ -44,7 +44,7 @@ class How:
 
 @dataclass(frozen=True, eq=False)
 class Output:
-    """One column of a lookup."""
+    """One column of a lookup: of facts up to a `width` old, and with `rows` of so many of the newest at most."""
 
     name: str
     operation: str
@@ -53,6 +53,7 @@ class Output:
     dtype: pl.DataType
     how: How = How()
     general: pl.Expr | None = None
+    rows: int | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,9 +75,19 @@ class CompiledLookup:
     @property
     def reach(self) -> timedelta | None:
         """How far back a decision can look; None is without end."""
-        if self.lookup.widths:
-            return max(duration(width) for width in self.lookup.widths)
-        return None if self.lookup.max_age is None else duration(self.lookup.max_age)
+        if self.lookup.max_age is None and (self.lookup.lasts or not self.lookup.widths):
+            return None
+        return max(self.widest, duration(self.lookup.max_age or "0s"))
+
+    @property
+    def widest(self) -> timedelta:
+        """The longest time of which every fact may count, however many there are."""
+        return max((duration(width) for width in self.lookup.widths), default=timedelta(0))
+
+    @property
+    def rows(self) -> int:
+        """How many of an entity's newest facts are kept however old they are."""
+        return max(self.lookup.lasts, default=1) if self.reach is None else 1
 
     @property
     def schema(self) -> dict[str, pl.DataType]:
@@ -123,11 +134,18 @@ def _outputs(lookup: Lookup, planned: list[_Planned], types: list[pl.DataType], 
     found = []
     for name, operation, measure, general, how in planned:
         dtype = _general_type(lookup, general, schema) if general is not None else _result(operation, types[measure])
-        for width in lookup.widths or (None,):
-            label = name if width is None else f"{name}_{width}"
-            length = None if width is None else duration(width)
-            found.append(Output(label, operation, measure, length, dtype, how, general))
+        for label, length, rows in _spans(lookup, name):
+            found.append(Output(label, operation, measure, length, dtype, how, general, rows))
     return found
+
+
+def _spans(lookup: Lookup, name: str) -> list[tuple[str, timedelta | None, int | None]]:
+    """The columns of one aggregation: their name, how old facts may be, and how many of them it takes."""
+    age = None if lookup.max_age is None else duration(lookup.max_age)
+    if lookup.kind == "latest":
+        return [(name, None, None)]
+    lengths = [*((duration(width), None) for width in lookup.widths), *((age, count) for count in lookup.lasts)]
+    return [(f"{name}_{span}", length, rows) for span, (length, rows) in zip(lookup.spans, lengths, strict=True)]
 
 
 def _recognise(expr: pl.Expr, schema: Schema) -> tuple[str, pl.Expr | None, How]:

@@ -28,13 +28,15 @@ _DEEPEST = 300
 class Plan:
     """One output: its width in microseconds, the name of its operation, the measure it reads, and how it is computed.
 
-    Without a measure it reads all of them, each a list.
+    Without a width no fact is too old, with `rows` it takes so many of the newest. Without a measure it reads all of
+    them, each a list.
     """
 
-    width: int
+    width: int | None
     operation: str
     measure: int | None
     compute: Callable[[Any], Any]
+    rows: int | None = None
 
 
 @dataclass(eq=False)
@@ -90,14 +92,22 @@ class Held:
     def values(self, plans: Sequence[Plan], at: int, *, once: bool = False) -> list[Any]:
         """Each plan over its window before a moment; asked only once, totals would cost more than they save."""
         high = bisect_left(self.known, at)
-        lows: dict[int, int] = {}
+        lows: dict[tuple[int | None, int | None], int] = {}
         found = []
         for plan in plans:
-            low = lows.get(plan.width)
+            span = plan.width, plan.rows
+            low = lows.get(span)
             if low is None:
-                low = lows[plan.width] = bisect_left(self.known, at - plan.width, 0, high)
+                low = 0 if plan.rows is None else max(0, high - plan.rows)
+                if plan.width is not None:
+                    low = bisect_left(self.known, at - plan.width, low, high)
+                lows[span] = low
             found.append(self._plain(plan, low, high) if once else self._value(plan, low, high))
         return found
+
+    def before(self, at: int) -> int:
+        """How many facts are known before a moment."""
+        return bisect_left(self.known, at)
 
     def _value(self, plan: Plan, low: int, high: int) -> Any:
         if plan.measure is not None and high - low > FEW:

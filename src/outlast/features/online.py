@@ -20,6 +20,8 @@ _decode = msgspec.msgpack.Decoder().decode
 _MICROSECOND = timedelta(microseconds=1)
 _MOST = 500_000
 """Facts of one lookup kept in memory, of the entities that were asked for last: some 100 MB."""
+EVER = -(2**63)
+"""Since always: before any moment."""
 NOBODY = "\x00"
 """Whose a fact without an entity is in the store: no question asks for it."""
 
@@ -112,8 +114,8 @@ class _WindowReader:
     """
 
     def __init__(self, compiled: CompiledLookup, store: FreshStore) -> None:
-        assert compiled.reach is not None
-        self._reach, self._digest, self._store = compiled.reach // _MICROSECOND, compiled.digest, store
+        self._reach, self._least = compiled.widest // _MICROSECOND, max(compiled.lookup.lasts, default=0)
+        self._digest, self._store = compiled.digest, store
         self._plans = [_plan(compiled, output) for output in compiled.outputs]
         self.nothing: list[Any] = [None] * len(self._plans)
         self._held: OrderedDict[str, Held] = OrderedDict()
@@ -129,7 +131,7 @@ class _WindowReader:
             return None
         with self._lock:
             held = self._held.get(entity)
-            if held is not None and self._covers(held, at) and at - self._reach < held.since + self._reach:
+            if held is not None and self._covers(held, at) and self._is_lean(held, at):
                 self._held.move_to_end(entity)
                 return Since(self._digest, entity, *held.last, at)
         return self._whole(entity, at)
@@ -151,10 +153,13 @@ class _WindowReader:
 
     def _begun(self, asked: Since, at: int, found: Grown) -> list[Any]:
         """The values of all facts as they were read, which are kept when there are many."""
-        held = Held(asked.known, found.mark).grow(found.facts)
-        if not self._covers(held, at):
+        since = min(asked.known, found.facts[0].known) if found.facts else asked.known
+        held = Held(since, found.mark).grow(found.facts)
+        if held.settled >= at:
             alive = [one._replace(superseded=None) for one in found.facts if (one.superseded or at) >= at]
-            return Held(asked.known, found.mark).grow(alive).values(self._plans, at, once=True)
+            return Held(since, found.mark).grow(alive).values(self._plans, at, once=True)
+        if len(held.known) < self._least:
+            held.since = EVER  # nothing was left to be read
         values = held.values(self._plans, at, once=True)
         if FEW < len(held.known) < _MOST:
             self._keep(asked.entity, held)
@@ -174,18 +179,23 @@ class _WindowReader:
 
     def _covers(self, held: Held, at: int) -> bool:
         """Whether the facts are those of every window before a moment."""
-        return held.settled < at and held.since <= at - self._reach
+        if held.settled >= at or held.since > at - self._reach:
+            return False
+        return not self._least or held.since == EVER or held.before(at) >= self._least
+
+    def _is_lean(self, held: Held, at: int) -> bool:
+        """Whether hardly more facts are held than what is asked about them needs."""
+        return at - self._reach < held.since + self._reach or len(held.known) < 2 * self._least
 
     def _whole(self, entity: str, at: int) -> Since:
-        return Since(self._digest, entity, at - self._reach - self._reach // 8, before=at)
+        return Since(self._digest, entity, at - self._reach - self._reach // 8, before=at, least=self._least)
 
 
 def _plan(compiled: CompiledLookup, output: Output) -> Plan:
-    assert output.width is not None
-    width = output.width // _MICROSECOND
+    width = None if output.width is None else output.width // _MICROSECOND
     if output.general is not None:
-        return Plan(width, "general", None, lambda columns: _general(compiled, output, columns))
-    return Plan(width, output.operation, output.measure, aggregation(output))
+        return Plan(width, "general", None, lambda columns: _general(compiled, output, columns), output.rows)
+    return Plan(width, output.operation, output.measure, aggregation(output), output.rows)
 
 
 def _general(compiled: CompiledLookup, output: Output, columns: list[list[Any]]) -> Any:

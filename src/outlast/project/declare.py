@@ -120,10 +120,16 @@ class Lookup:
     outputs: tuple[tuple[str, pl.Expr], ...]
     widths: tuple[str, ...] = ()
     max_age: str | None = None
+    lasts: tuple[int, ...] = ()
 
     @property
     def kind(self) -> str:
-        return "window" if self.widths else "latest"
+        return "window" if self.widths or self.lasts else "latest"
+
+    @property
+    def spans(self) -> tuple[str, ...]:
+        """What the names of a window's columns end with: its widths, then how many of the newest facts it takes."""
+        return (*self.widths, *(f"last{count}" for count in self.lasts))
 
     @property
     def entity(self) -> tuple[str, ...]:
@@ -138,22 +144,21 @@ class Lookup:
     @property
     def names(self) -> tuple[str, ...]:
         """The columns this lookup adds, in order."""
-        if not self.widths:
+        if self.kind == "latest":
             return tuple(name for name, _ in self.outputs)
-        return tuple(f"{name}_{width}" for name, _ in self.outputs for width in self.widths)
+        return tuple(f"{name}_{span}" for name, _ in self.outputs for span in self.spans)
 
     @cached_property
     def digest(self) -> str:
         """What this lookup computes, whatever the project calls the entity's columns."""
-        return digest_of(
-            {
-                "source": self.source.declared(),
-                "by": list(self.fact_entity),
-                "outputs": [[name, spelling(expr)] for name, expr in self.outputs],
-                "over": [str(duration(width)) for width in self.widths],
-                "max_age": None if self.max_age is None else str(duration(self.max_age)),
-            }
-        )
+        what = {
+            "source": self.source.declared(),
+            "by": list(self.fact_entity),
+            "outputs": [[name, spelling(expr)] for name, expr in self.outputs],
+            "over": [str(duration(width)) for width in self.widths],
+            "max_age": None if self.max_age is None else str(duration(self.max_age)),
+        }
+        return digest_of({**what, "last": list(self.lasts)} if self.lasts else what)
 
 
 def latest(
@@ -178,19 +183,35 @@ def latest(
 
 
 def window(
-    source: Source, *, by: str | Sequence[str] | Mapping[str, str], over: str | Sequence[str], **aggregations: pl.Expr
+    source: Source,
+    *,
+    by: str | Sequence[str] | Mapping[str, str],
+    over: str | Sequence[str] = (),
+    last: int | Sequence[int] = (),
+    max_age: str | None = None,
+    **aggregations: pl.Expr,
 ) -> Lookup:
-    """Aggregations of an entity's facts known in the time before the decision, one column per name and width.
+    """Aggregations of an entity's facts known before the decision, one column per name and width or number of facts.
+
+    `over` takes the facts known in the time before the decision, `last` so many of the newest ones: a column of the
+    last 10 is named `…_last10`. A fact takes its place among them whether its value is null or not; facts that were
+    replaced or withdrawn take none, and with `max_age` neither do those that were known longer ago.
 
     >>> landings = Source("landings", "l.parquet", key="id", time="landed_at")
     >>> window(landings, by="tailnum", over=["6h", "1d"], delay=pl.col("arr_delay").mean()).names
     ('delay_6h', 'delay_1d')
+    >>> window(landings, by="tailnum", over="1d", last=10, max_age="30d", delay=pl.col("arr_delay").mean()).names
+    ('delay_1d', 'delay_last10')
     """
     widths = (over,) if isinstance(over, str) else tuple(over)
-    if not aggregations or not widths:
+    lasts = tuple(last) if isinstance(last, Sequence) and not isinstance(last, str) else (last,)
+    for count in lasts:
+        _countable(source, count)
+    _bounded(source, lasts, max_age)
+    if not aggregations or not (widths or lasts):
         raise FeatureError(
-            f"window({source.name}) aggregates nothing: "
-            f"write window({source.name}, by='entity', over='1d', name=pl.col('column').mean())"
+            f"window({source.name}) aggregates {'no facts' if aggregations else 'nothing'}: write "
+            f"window({source.name}, by='entity', over='1d', name=pl.col('column').mean()), or last=10 for so many facts"
         )
     for name, expr in aggregations.items():
         if not isinstance(expr, pl.Expr):
@@ -201,7 +222,9 @@ def window(
     for width in widths:
         if not duration(width):
             raise FeatureError(f"window({source.name}, over='{width}') is empty: give a width such as 6h")
-    return Lookup(_timed(source, "window"), _by(by), tuple(aggregations.items()), widths=widths)
+    return Lookup(
+        _timed(source, "window"), _by(by), tuple(aggregations.items()), widths=widths, max_age=max_age, lasts=lasts
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -363,6 +386,37 @@ def _timed(source: Source, what: str) -> Source:
             f"give Source('{source.name}', …, time='the column with the moment a fact became known')"
         )
     return source
+
+
+def _countable(source: Source, count: Any) -> None:
+    if isinstance(count, pl.Expr):
+        raise FeatureError(
+            f"window({source.name}, last=…) got an expression, and last= says how many of the newest facts count: "
+            "name the column otherwise, such as newest=…"
+        )
+    if isinstance(count, bool) or not isinstance(count, int) or count < 1:
+        raise FeatureError(
+            f"window({source.name}, last={count!r}) says how many of the newest facts count: "
+            "expected a whole number from 1 on, such as 10"
+        )
+
+
+def _bounded(source: Source, lasts: Sequence[int], max_age: Any) -> None:
+    """Refuse an age that bounds nothing."""
+    if max_age is None:
+        return
+    if isinstance(max_age, pl.Expr):
+        raise FeatureError(
+            f"window({source.name}, max_age=…) got an expression, and max_age= says how old the facts of last= may be: "
+            "name the column otherwise, such as highest_age=…"
+        )
+    if not lasts:
+        raise FeatureError(
+            f"window({source.name}, max_age={max_age!r}) has no last=, whose facts it bounds in time: "
+            "give last=10 or so, or leave max_age out: over= is a bound of its own"
+        )
+    if not duration(max_age):
+        raise FeatureError(f"window({source.name}, max_age='{max_age}') is empty: give an age such as 30d")
 
 
 def _named(kind: str, name: str) -> None:

@@ -91,15 +91,15 @@ def mirror(shared: Shared, model: str, hold: Hold) -> tuple[bool, str]:
 
 
 def prune(shared: Shared, _: str, hold: Hold) -> tuple[bool, str]:
-    """Forget fresh values that no question asked from now on can need; each entity keeps its newest fact."""
+    """Forget fresh values that no question asked from now on can need; each entity keeps its newest facts."""
     gone, fresh = 0, shared.workspace.fresh
-    for digest, reach in _reaches(shared.workspace).items():
+    for digest, (reach, rows) in _reaches(shared.workspace).items():
         hold()
         newest = fresh.newest(digest, until=micros(shared.now))
         if newest is not None:
             # Counted from the newest fact, not from the clock: a feed that stands still loses nothing. A fact dated in
             # the future, by a wrong clock, does not push the others out.
-            gone += fresh.prune(digest, micros(moment(newest) - (reach or timedelta(0)) - MARGIN))
+            gone += fresh.prune(digest, micros(moment(newest) - reach - MARGIN), rows)
     return gone > 0, f"forgot {counted(gone, 'fact')} that no lookup can reach" if gone else "nothing to forget"
 
 
@@ -116,9 +116,9 @@ def alerts(shared: Shared, _: str, hold: Hold) -> tuple[bool, str]:
     return done.sent > 0, (f"delivered {counted(done.sent, 'alert')}" if done.sent else "no alert to deliver") + waits
 
 
-def _reaches(workspace: Workspace) -> dict[str, timedelta | None]:
-    """How far back each lookup of a version in service looks; None where only the newest fact counts."""
-    found: dict[str, timedelta | None] = {}
+def _reaches(workspace: Workspace) -> dict[str, tuple[timedelta, int]]:
+    """How far back each lookup of a version in service looks, and how many of an entity's newest facts stay anyway."""
+    found: dict[str, tuple[timedelta, int]] = {}
     for state in rollout.live(workspace.ledger):
         for number in (state.live, state.previous):
             if number is None:
@@ -126,7 +126,8 @@ def _reaches(workspace: Workspace) -> dict[str, timedelta | None]:
             version = find(workspace.ledger, ModelRef(state.model, number))
             manifest = unpack(workspace.artifacts.get(version.digest), f"Bundle {version.digest[:12]}").manifest
             schemas = {name: from_json(kept["schema"]) for name, kept in manifest["sources"].items()}
-            found |= {lookup.digest: lookup.reach for lookup in (read_back(k, schemas) for k in manifest["lookups"])}
+            for one in (read_back(kept, schemas) for kept in manifest["lookups"]):
+                found[one.digest] = (one.widest if one.reach is None else one.reach, one.rows)
     return found
 
 

@@ -14,7 +14,7 @@ from outlast.journal.sources import Sources
 from outlast.project.loader import Project
 from outlast.training.dataset import AT, questions, with_features
 from outlast.training.dataset import KEY as ASKED
-from outlast.types import duration, micros, moment
+from outlast.types import micros, moment
 
 SHOWN, AFTER = 50, 5
 """Facts that are listed of a lookup: the newest before the moment, and the first from it on; the others are counted."""
@@ -106,14 +106,8 @@ def _looked(compiled: CompiledLookup, sources: Sources, asked: pl.DataFrame, now
 
 def facts_behind(compiled: CompiledLookup, facts: pl.DataFrame, at: int) -> list[Behind]:
     """What became of an entity's facts, given newest first, at a moment."""
-    behind = [_behind(compiled, fact, at) for fact in facts.iter_rows(named=True)]
-    if compiled.lookup.kind != "latest":
-        return behind
-    counting = [place for place, fact in enumerate(behind) if fact.state == "counts"]
-    return [
-        Behind(f.key, f.known, f.values, "older than the newest") if place in counting[1:] else f
-        for place, f in enumerate(behind)
-    ]
+    states = _states(compiled, facts, at)
+    return [_behind(compiled, *fact) for fact in zip(facts.iter_rows(named=True), states, strict=True)]
 
 
 def _facts(compiled: CompiledLookup, sources: Sources, entity: str | None) -> pl.DataFrame:
@@ -128,26 +122,45 @@ def _facts(compiled: CompiledLookup, sources: Sources, entity: str | None) -> pl
     return facts.filter(pl.col(ENTITY) == entity).sort(KNOWN, KEY, descending=True)
 
 
-def _behind(compiled: CompiledLookup, fact: dict[str, Any], at: int) -> Behind:
+def _behind(compiled: CompiledLookup, fact: dict[str, Any], state: str) -> Behind:
     names = [_name(expr) for expr in compiled.measures]
     measured = [
         pl.Series([fact[name]], dtype=pl.Int64).cast(logical).item() if logical.is_temporal() else fact[name]
         for name, logical in zip(measure_names(compiled), compiled.logical, strict=True)
     ]
     values = dict(zip(names, measured, strict=True))
-    return Behind(fact[KEY].replace(SEPARATOR, ", "), moment(fact[KNOWN]), values, _state(compiled, fact, at))
+    return Behind(fact[KEY].replace(SEPARATOR, ", "), moment(fact[KNOWN]), values, state)
 
 
-def _state(compiled: CompiledLookup, fact: dict[str, Any], at: int) -> str:
-    known, until, reach = fact[KNOWN], fact[UNTIL], compiled.reach
-    if known >= at:
-        return "too late"
-    if until is not None and until < at:
-        return f"replaced or withdrawn at {moment(until):%Y-%m-%d %H:%M:%S}"
-    if reach is not None and known < at - reach // timedelta(microseconds=1):
+def _states(compiled: CompiledLookup, facts: pl.DataFrame, at: int) -> list[str]:
+    """What became of each fact, the newest first: `counts`, or why it does not."""
+    found, place = [], 0
+    for known, until in facts.select(KNOWN, UNTIL).iter_rows():
+        if known >= at:
+            found.append("too late")
+        elif until is not None and until < at:
+            found.append(f"replaced or withdrawn at {moment(until):%Y-%m-%d %H:%M:%S}")
+        else:
+            place += 1
+            found.append(_standing(compiled, timedelta(microseconds=at - known), place))
+    return found
+
+
+def _standing(compiled: CompiledLookup, age: timedelta, place: int) -> str:
+    """Where a fact counts that is so old, and in that place among the newest that stand."""
+    lookup, reach = compiled.lookup, compiled.reach
+    if reach is not None and age > reach:
         return "too old"
-    inside = [w for w in compiled.lookup.widths if known >= at - duration(w) // timedelta(microseconds=1)]
-    return "counts" if len(inside) == len(compiled.lookup.widths) else f"counts in {', '.join(inside)}"
+    if lookup.kind == "latest":
+        return "counts" if place == 1 else "older than the newest"
+    inside = [
+        span
+        for span, output in zip(lookup.spans, compiled.outputs, strict=False)
+        if (output.width is None or age <= output.width) and (output.rows is None or place <= output.rows)
+    ]
+    if not inside:
+        return f"older than the newest {max(lookup.lasts)}" if place > max(lookup.lasts) else "too old"
+    return "counts" if len(inside) == len(lookup.spans) else f"counts in {', '.join(inside)}"
 
 
 def _name(expr: pl.Expr) -> str:

@@ -114,8 +114,9 @@ def _needed(compiled: CompiledLookup, group: pl.DataFrame, versions: pl.DataFram
     """Of one question's entity: what lies in its reach, all versions of that, and a few facts on both sides."""
     at, since = int(group[AT][0]), int(group[_SINCE][0])
     inside = group.filter(pl.col(KNOWN).is_between(since, at, closed="left"))
-    if compiled.lookup.kind == "latest":
-        inside = _newest(inside, versions, at)
+    if compiled.lookup.kind == "latest" or compiled.lookup.lasts:
+        first = min(at - compiled.widest // _MICROSECOND, _newest(compiled, group[ENTITY][0], versions, (since, at)))
+        inside = inside.filter(pl.col(KNOWN) >= first)
     beside = [
         group.filter(pl.col(KNOWN) < since).top_k(BESIDE, by=KNOWN),
         group.filter(pl.col(KNOWN) >= at).bottom_k(BESIDE, by=KNOWN),
@@ -124,12 +125,14 @@ def _needed(compiled: CompiledLookup, group: pl.DataFrame, versions: pl.DataFram
     return {int(row) for part in (every, *beside) for row in part[_ROW]}
 
 
-def _newest(inside: pl.DataFrame, versions: pl.DataFrame, at: int) -> pl.DataFrame:
-    """The newest fact that stands, and whatever is newer and does not."""
+def _newest(compiled: CompiledLookup, entity: str, versions: pl.DataFrame, span: tuple[int, int]) -> int:
+    """The moment from which on as many facts stand as a lookup reads; since always, where fewer do."""
+    since, at = span
     marked = superseded(versions.unique([KEY, KNOWN], keep="last", maintain_order=True))
-    lasting = marked.filter(pl.col(UNTIL).is_null() | (pl.col(UNTIL) >= at)).select(KEY, KNOWN)
-    standing = inside.join(lasting, on=[KEY, KNOWN], how="semi")
-    return inside if standing.is_empty() else inside.filter(pl.col(KNOWN) >= standing[KNOWN].max())
+    theirs = marked.filter((pl.col(ENTITY) == entity) & pl.col(KNOWN).is_between(since, at, closed="left"))
+    standing = theirs.filter(pl.col(UNTIL).is_null() | (pl.col(UNTIL) >= at))[KNOWN]
+    rows = max(compiled.lookup.lasts) + BESIDE if compiled.lookup.lasts else 1
+    return _EARLIEST if len(standing) < rows else int(standing[-rows])
 
 
 def _plain(source: Source, sources: Sources, rows: set[int], read: list[str]) -> dict[int, Row]:

@@ -92,6 +92,8 @@ def lookups(names: dict[str, Any], keys: list[str]) -> list[Lookup]:
         latest(source, "x", "word", "seen", by=list(names)),
         latest(source, "n", by=list(names), max_age="9m"),
         window(source, by=list(names), over=["5m", "1h"], **AGGREGATES),
+        window(source, by=list(names), last=[1, 7, 1000], **AGGREGATES),
+        window(source, by=list(names), over="5m", last=4, max_age="40m", **AGGREGATES),
     ]
 
 

@@ -19,13 +19,13 @@ from outlast.features.aggregate import aggregation, general_value, typed
 from outlast.features.compiled import CompiledLookup, Output, general_frame
 from outlast.features.history.column import Column
 from outlast.features.history.layout import Layout, Questions
+from outlast.features.history.newest import newest, standing, stretched
 from outlast.features.history.prefix import Totals, counts, totals
 from outlast.features.history.segments import (
     Segments,
     chunks,
     distinct,
     extremes,
-    gathered,
     quantiles,
     sums,
     variances,
@@ -49,7 +49,7 @@ def windows(compiled: CompiledLookup, layout: Layout, questions: Questions) -> l
     for output in compiled.outputs:
         quick = None if layout.until is not None or output.operation not in _BY_TOTALS else _by_totals(view, output)
         if quick is None:
-            rest.setdefault(output.width, []).append(output)
+            rest.setdefault((output.width, output.rows), []).append(output)
         else:
             found[output.name] = view.finished(output, quick)
     for outputs in rest.values():
@@ -59,21 +59,31 @@ def windows(compiled: CompiledLookup, layout: Layout, questions: Questions) -> l
 
 @dataclass(frozen=True, eq=False)
 class _View:
-    """The windows of a lookup's questions, found once for each width, and the totals of each measure."""
+    """The windows of a lookup's questions, found once for each span, and the totals of each measure."""
 
     compiled: CompiledLookup
     layout: Layout
     questions: Questions
-    _spans: dict[Any, tuple[Ints, Ints]] = field(default_factory=dict)
+    _spans: dict[tuple[timedelta | None, int | None], tuple[Ints, Ints]] = field(default_factory=dict)
     _totals: dict[int, Totals | None] = field(default_factory=dict)
 
     def span(self, output: Output) -> tuple[Ints, Ints]:
-        """Where each question's window begins and ends; nothing for a question that names nobody."""
-        if output.width not in self._spans:
-            assert output.width is not None
-            low = self.layout.position(self.questions, output.width // _MICROSECOND)
-            self._spans[output.width] = np.where(self.questions.present, low, self._high), self._high
-        return self._spans[output.width]
+        """Where each question's window begins and ends; nothing for a question that names nobody.
+
+        One of so many facts may begin earlier, when facts were replaced: they are taken out once they are gathered.
+        """
+        kind = output.width, output.rows
+        if kind not in self._spans:
+            low = np.where(self.questions.present, self._lowest(output), self._high)
+            if output.rows is not None:
+                low = stretched(self.layout, self.questions, (low, self._high), output.rows, AT_ONCE)
+            self._spans[kind] = low, self._high
+        return self._spans[kind]
+
+    def _lowest(self, output: Output) -> Ints:
+        if output.width is None:
+            return self.layout.begin(self.questions)
+        return self.layout.position(self.questions, output.width // _MICROSECOND)
 
     @cached_property
     def _high(self) -> Ints:
@@ -121,14 +131,13 @@ def _over(values: npt.NDArray[Any], counted: Ints) -> Answer:
 
 
 def _gathering(view: _View, outputs: list[Output]) -> dict[str, pl.Series]:
-    """The outputs of one width, computed over its windows' facts."""
+    """The outputs of one span, computed over its windows' facts."""
     low, high = view.span(outputs[0])
     found: dict[str, list[pl.Series]] = {output.name: [pl.Series([], dtype=output.dtype)] for output in outputs}
     for part in chunks(low, high, AT_ONCE):
-        facts = gathered(low[part], high[part])
-        if view.layout.until is not None:
-            asked = view.questions.at[part][facts.owner]
-            facts = facts.where(view.layout.until[facts.index] >= asked)
+        facts = standing(view.layout, view.questions, part, (low[part], high[part]))
+        if outputs[0].rows is not None and view.layout.until is not None:
+            facts = newest(facts, outputs[0].rows)
         shared = _Gathered(view, facts, (low[part], high[part]))
         for output in outputs:
             found[output.name].append(shared.computed(output))
