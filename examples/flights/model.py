@@ -14,6 +14,25 @@ weather = Source("weather", "data/weather.parquet", key=["origin", "observed_at"
 
 arrived, left = pl.col("arr_delay"), pl.col("dep_delay")
 
+# A day in June whose delays can be told by hand: `outlast features test` computes them in both ways.
+landed = [
+    {"flight_id": "1", "landed_at": "2013-06-29T20:00", "tailnum": "N1", "dest": "LAX", "arr_delay": 10},
+    {"flight_id": "2", "landed_at": "2013-06-30T07:00", "tailnum": "N1", "dest": "ORD", "arr_delay": 30},
+    {"flight_id": "3", "landed_at": "2013-06-30T11:00", "tailnum": "N9", "dest": "BOS", "arr_delay": -4},
+    {"flight_id": "4", "landed_at": "2013-06-30T11:55", "tailnum": "N9", "dest": "BOS", "arr_delay": 99},  # too late
+]
+gone = [
+    {"flight_id": "5", "departed_at": "2013-06-30T10:00", "origin": "JFK", "carrier": "AA", "dep_delay": 6},
+    {"flight_id": "6", "departed_at": "2013-06-30T11:30", "origin": "JFK", "carrier": "B6", "dep_delay": 12},
+]
+noon = {
+    "facts": {"landings": landed, "departures": gone},
+    "asks": {"tailnum": "N1", "dest": "BOS", "origin": "JFK", "carrier": "B6"},
+    "at": "2013-06-30T12:00Z",
+    "gives": {"plane_delay_6h": 30, "plane_delay_1d": 20, "dest_delay_3h": -4, "carrier_delay_3h": 12}
+    | {"origin_delay_1h": 12, "origin_delay_3h": 9, "origin_left_1h": 1, "origin_left_3h": 2},
+}
+
 history = Features(
     "delays-so-far",
     [
@@ -24,6 +43,7 @@ history = Features(
     ],
     owner="flight-data@example.com",
     meaning="How late this plane, the airports at both ends and the airline have been running, in minutes.",
+    examples=[noon],
 )
 
 

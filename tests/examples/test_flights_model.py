@@ -11,7 +11,9 @@ import pytest
 from outlast.bundle.compiled import Compiled
 from outlast.project.contract import read_contract
 from outlast.project.loader import Code, load_model, read_code
+from outlast.project.workspace import Workspace
 from outlast.training.compiling.compiling import Fitted, planned
+from outlast.training.sets.trial import try_sets
 
 FOLDER = Path(__file__).resolve().parents[2] / "examples" / "flights"
 
@@ -49,6 +51,14 @@ def test_the_model_asks_only_what_is_known_two_hours_before(code: Code) -> None:
     assert model.asks.names == ("origin", "dest", "carrier", "tailnum", "distance", "scheduled_at")
     assert model.question.time == "decide_at"
     assert len(model.lookups) == 5
+
+
+def test_the_examples_of_its_set_hold_without_any_data(tmp_path: Path) -> None:
+    for name in ("model.py", "outlast.toml"):
+        (tmp_path / name).write_bytes((FOLDER / name).read_bytes())
+    (tried,), _ = try_sets(Workspace.find(tmp_path), tmp_path, "delays-so-far")
+    assert [one.differences for one in tried.examples] == [[]]
+    assert tried.passed
 
 
 def test_the_calendar_follows_new_yorks_clock_through_the_summer(code: Code) -> None:
