@@ -11,6 +11,8 @@ _MEANINGS = {
     "OUTLAST_FRESH": "The file of fresh values, or a Redis: `redis://…`, `rediss://…`. Wins over `workspace.toml`.",
     "MLFLOW_TRACKING_URI": "The MLflow that mirrors the ledger; `off` for none. Without it: `.outlast/mlflow.db`.",
     "OUTLAST_ACTOR": "Who acts, as the history notes it. Without it: the account that runs. Not verified.",
+    "OUTLAST_MEMORY": "How much memory looking facts up may take, such as `4GB`; a longer history is looked at in "
+    "parts. Without it: half of the machine's or the container's.",
 }
 _WORKSPACE = {
     "name": "What the workspace is called. Without it: its folder's name.",

@@ -16,6 +16,7 @@ class Settings:
     fresh: str | None = None
     mlflow: str | None = None
     actor: str | None = None
+    memory: str | None = None
 
     @classmethod
     def read(cls, environ: Mapping[str, str] = os.environ) -> "Settings":
@@ -41,6 +42,7 @@ VARIABLES = {
     "fresh": "OUTLAST_FRESH",
     "mlflow": "MLFLOW_TRACKING_URI",
     "actor": "OUTLAST_ACTOR",
+    "memory": "OUTLAST_MEMORY",
 }
 assert set(VARIABLES) == {field.name for field in fields(Settings)}
 

@@ -1,13 +1,16 @@
 """The training set for a notebook: what was known at a moment, and nothing of what came later."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
 
 import outlast
-from outlast.errors import NotFound, RequestError
+from outlast.errors import NotFound, ProjectError, RequestError
+from outlast.features.history import parts
 from outlast.journal.sources import Sources
 from outlast.project.loader import load_project
 from outlast.training.dataset import build_dataset
@@ -66,3 +69,21 @@ def test_files_are_written_whole_or_not(tmp_path: Path) -> None:
 def test_a_moment_that_is_none_is_refused(orders: Path) -> None:
     with pytest.raises(RequestError, match="'soon' is no moment"):
         frame_of(load_project(orders), as_of="soon")
+
+
+def test_a_history_beyond_the_memory_it_may_take_gives_the_same(orders: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = frame_of(load_project(orders), as_of=THEN).rows
+    divided = []
+    monkeypatch.setattr(parts, "_SAMPLE", 5)
+    monkeypatch.setattr(parts, "TAKES", 5_000)
+    monkeypatch.setattr(parts, "facts_of_part", spy(parts.facts_of_part, divided))
+    monkeypatch.setenv("OUTLAST_MEMORY", "1 MiB")
+    assert frame_of(load_project(orders), as_of=THEN).rows.equals(whole)
+    assert len(divided) > 1
+    monkeypatch.setenv("OUTLAST_MEMORY", "plenty")
+    with pytest.raises(ProjectError, match="'plenty': expected a size"):
+        frame_of(load_project(orders), as_of=THEN)
+
+
+def spy(function: Callable[..., Any], seen: list[Any]) -> Callable[..., Any]:
+    return lambda *given, **named: seen.append(given) or function(*given, **named)

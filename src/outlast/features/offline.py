@@ -5,15 +5,28 @@ from datetime import timedelta
 import numpy as np
 import polars as pl
 
+from outlast.engines import Engine, Local
 from outlast.features.compiled import CompiledLookup
 from outlast.features.history.layout import Ints, Layout, Questions, asked, lay_out
+from outlast.features.history.parts import in_parts, parts_needed
 from outlast.features.history.windows import windows
 
 _MICROSECOND = timedelta(microseconds=1)
+_HERE = Local()
 
 
-def look_up(compiled: CompiledLookup, facts: pl.LazyFrame, asks: pl.DataFrame, at: pl.Series) -> pl.DataFrame:
+def look_up(
+    compiled: CompiledLookup, facts: pl.LazyFrame, asks: pl.DataFrame, at: pl.Series, *, engine: Engine = _HERE
+) -> pl.DataFrame:
     """One column per output, in the order of the asks; `at` holds each question's moment in microseconds."""
+    count = parts_needed(compiled, facts, engine)
+    if count == 1:
+        return at_once(compiled, facts, asks, at)
+    return in_parts(compiled, facts, asks, at, (at_once, count, engine))
+
+
+def at_once(compiled: CompiledLookup, facts: pl.LazyFrame, asks: pl.DataFrame, at: pl.Series) -> pl.DataFrame:
+    """The same, with the whole history in memory."""
     layout = lay_out(compiled, facts)
     entity, named = asked(compiled, layout, asks)
     present = named & at.is_not_null().to_numpy()

@@ -13,6 +13,7 @@ from outlast.data.fingerprint import fingerprint
 from outlast.data.schema import Schema, dtype_of, from_json, infer, types
 from outlast.data.sources import reading, scan
 from outlast.data.validation import Violation, check
+from outlast.engines import Engine
 from outlast.errors import FeatureError, NotFound, nearest
 from outlast.features.compiled import CompiledLookup
 from outlast.features.facts import KNOWN, RETRACTED, instants
@@ -80,6 +81,11 @@ class Sources:
     def named(self, name: str) -> Source:
         """One of the model's sources."""
         return next(source for source in self._project.model.sources if source.name == name)
+
+    @property
+    def engine(self) -> Engine:
+        """What looking up in them runs on."""
+        return self._project.workspace.engine
 
     def types(self, source: Source) -> dict[str, pl.DataType]:
         return types(self.schema(source))
@@ -173,7 +179,7 @@ def over_history(sources: Sources, lookups: Sequence[CompiledLookup]) -> LookUp:
         for lookup in lookups:
             source = sources.named(lookup.lookup.source.name)
             with reading(source):
-                found.append(look_up(lookup, sources.frame(source), asks, at))
+                found.append(look_up(lookup, sources.frame(source), asks, at, engine=sources.engine))
         return found
 
     return find

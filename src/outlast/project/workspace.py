@@ -12,6 +12,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from outlast.engines import Engine, Local, size_of
 from outlast.errors import NotFound, SettingsError, nearest
 from outlast.project.declare import Location, Source
 from outlast.settings import Settings
@@ -139,6 +140,11 @@ class Workspace:
     @property
     def cache(self) -> Path:
         return self.home / "cache"
+
+    @property
+    def engine(self) -> Engine:
+        """What heavy work runs on: this process."""
+        return Local(None if self.settings.memory is None else size_of(self.settings.memory))
 
     def log(self, stream: str) -> AppendLog:
         """A new writer of one stream of the append-log."""

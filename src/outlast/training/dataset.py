@@ -124,7 +124,9 @@ def with_lookups(project: Project, sources: Sources, asked: pl.DataFrame) -> pl.
         compiled = compile_lookup(lookup, sources.types(lookup.source))
         require_comparable(compiled, known.schema)
         with reading(lookup.source):
-            known = known.hstack(look_up(compiled, sources.frame(lookup.source), asked, asked[AT]))
+            known = known.hstack(
+                look_up(compiled, sources.frame(lookup.source), asked, asked[AT], engine=project.workspace.engine)
+            )
     return known
 
 
