@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -25,6 +26,12 @@ _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d|w)")
 def now() -> datetime:
     """This moment, in UTC."""
     return datetime.now(UTC)
+
+
+def clock_from(start: datetime) -> Clock:
+    """A clock that stands at a moment now, and goes on from there."""
+    begun = time.monotonic()
+    return lambda: utc(start) + timedelta(seconds=time.monotonic() - begun)
 
 
 def utc(moment: datetime) -> datetime:

@@ -7,17 +7,17 @@ from typing import Any
 
 import polars as pl
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from outlast.bundle.ingest import MARGIN, decode_facts, fill, fit_schema, not_ahead, update, withdrawals
+from outlast.bundle.ingest import MARGIN, decode_facts, fill, fit_schema, not_ahead, oldest_needed, update, withdrawals
 from outlast.data.schema import Field, Schema, types
 from outlast.errors import DataError, RequestError
 from outlast.features.compiled import CompiledLookup, compile_lookup
 from outlast.features.facts import RETRACTED, instants
 from outlast.features.offline import look_up
-from outlast.features.online import frame_of, reader
-from outlast.project.declare import Source, latest, window
+from outlast.features.online import frame_of, reader, to_store
+from outlast.project.declare import Lookup, Source, latest, window
 from outlast.storage.fresh import FreshValues
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
@@ -28,6 +28,7 @@ LANDINGS = Source("landings", "l.csv", key="id", time="at", lag="5m")
 EVER = compile_lookup(latest(LANDINGS, "n", by="tail"), types(SCHEMA))
 DAY = compile_lookup(window(LANDINGS, by="tail", over="1d", many=pl.len(), total=pl.col("n").sum()), types(SCHEMA))
 REQUIRED = ("id", "at")
+MICROSECOND = timedelta(microseconds=1)
 
 
 @pytest.fixture
@@ -145,6 +146,9 @@ PLACES = Source("places", "p.csv", key=["tail", "id"], time="at", lag="5m")
 HOURLY = Source("hourly", "h.csv", key=["tail", "at"], time="at")
 PLACE = compile_lookup(latest(PLACES, "n", by="tail"), types(SCHEMA))
 HOUR = compile_lookup(window(HOURLY, by="tail", over="2d", many=pl.len(), total=pl.col("n").sum()), types(SCHEMA))
+SOME = compile_lookup(window(PLACES, by="tail", last=[1, 3], many=pl.len(), total=pl.col("n").sum()), types(SCHEMA))
+BOTH = window(LANDINGS, by="tail", over="3d", last=[2, 4], many=pl.len(), total=pl.col("n").sum())
+BOUND = window(LANDINGS, by="tail", last=3, max_age="4d", many=pl.len(), total=pl.col("n").sum())
 
 
 def told(lookup: CompiledLookup, history: list[tuple[Any, ...]], tail: str, at: int) -> list[Any]:
@@ -161,13 +165,19 @@ def told(lookup: CompiledLookup, history: list[tuple[Any, ...]], tail: str, at: 
     if lookup.lookup.kind == "latest":
         spelled_keys = [(known, "\x1f".join(map(str, key)), fact[3]) for known, key, fact in held]
         return [max(spelled_keys)[2] if spelled_keys else None]
+    if lookup.lookup.lasts:
+        ordered = [fact for *_, fact in sorted((known, "\x1f".join(map(str, key)), fact) for known, key, fact in held)]
+        parts = [ordered[-count:] for count in lookup.lookup.lasts]
+        return [*(len(part) for part in parts), *(sum(fact[3] for fact in part) for part in parts)]
     assert lookup.reach is not None
     inside = [fact for known, _, fact in held if known >= at - lookup.reach // timedelta(microseconds=1)]
     return [len(inside), sum(fact[3] for fact in inside)]
 
 
 @settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@pytest.mark.parametrize("lookup", [EVER, DAY, PLACE, HOUR], ids=["latest", "window", "entity in key", "time in key"])
+@pytest.mark.parametrize(
+    "lookup", [EVER, DAY, PLACE, HOUR, SOME], ids=["latest", "window", "entity in key", "time in key", "so many"]
+)
 @given(
     history=st.lists(
         st.tuples(
@@ -196,6 +206,40 @@ def test_a_withdrawn_fact_is_gone_from_then_on_online_as_offline(
         read = reader(lookup, store)
         assert [read(tail, at) for tail, at in zip(asks["tail"], moments, strict=True)] == expected
         store.close()
+
+
+@settings(deadline=None, max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@pytest.mark.parametrize("lookup", [BOTH, BOUND], ids=["time and so many", "so many with max_age"])
+@given(
+    history=st.lists(
+        st.tuples(
+            st.integers(1, 9), st.sampled_from(["N1", "N2"]), st.integers(0, 30), st.integers(0, 9), st.booleans()
+        ),
+        max_size=20,
+    )
+)
+def test_what_fills_and_stays_is_all_that_so_many_facts_need(
+    tmp_path_factory: pytest.TempPathFactory, lookup: Lookup, history: Any
+) -> None:
+    compiled = compile_lookup(lookup, types(SCHEMA))
+    gone = pl.Series(RETRACTED, [fact[4] and fact[3] == 0 for fact in history], dtype=pl.Boolean)
+    frame = rows(*((key, tail, day * 24, n) for key, tail, day, n, _ in history)).with_columns(gone)
+    frame = withdrawals(frame, REQUIRED)
+    filled, everything = (FreshValues(tmp_path_factory.mktemp("fresh") / "fresh.db") for _ in range(2))
+    fill(filled, compiled, frame.lazy(), now=START + timedelta(days=99))
+    update(everything, [compiled], frame)
+    last = max((fact[2] for fact in history), default=0) * 24
+    asks = pl.DataFrame({"tail": ["N1", "N2"] * 4})
+    moments = pl.Series([hours(last + n) for n in (-30, 0, 1, 2000) for _ in "12"], dtype=pl.Int64)
+    expected = look_up(compiled, frame.lazy(), asks, moments).rows()
+    for prune in (False, True):
+        for store in (filled, everything):
+            if prune:
+                store.prune(compiled.digest, hours(last) - oldest_needed(compiled) // MICROSECOND, compiled.rows)
+            read = reader(compiled, store)
+            assert [tuple(read(tail, at)) for tail, at in zip(asks["tail"], moments, strict=True)] == expected
+    filled.close()
+    everything.close()
 
 
 def test_a_withdrawal_is_decoded_by_its_mark_and_keeps_only_key_and_moment() -> None:
@@ -259,3 +303,50 @@ def test_whatever_is_asked_from_the_margin_on_is_answered_as_from_the_whole_hist
     found = frame_of(lookup.schema, [read(tail, at) for tail, at in zip(asks["tail"], moments, strict=True)])
     assert found.equals(expected, null_equal=True), (found, expected)
     store.close()
+
+
+@settings(deadline=None, max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@pytest.mark.parametrize("lookup", [EVER, DAY], ids=["latest", "window"])
+@given(facts=facts_strategy, left=st.sets(st.integers(0, 19)))
+@example(facts=[(1, "N1", 0, 7), (1, "N2", 50, 7), (2, "N2", 90, 3), (3, None, 290, 0)], left={0})
+def test_what_nobody_wrote_to_for_a_while_is_right_after_a_fill(
+    tmp_path_factory: pytest.TempPathFactory, lookup: CompiledLookup, facts: Any, left: set[int]
+) -> None:
+    """Any part of a history may lie in the store: what was dropped half-way, or filled for a version long retired."""
+    facts = list({(key, at): (key, tail, at, n) for key, tail, at, n in facts}.values())
+    frame = rows(*facts)
+    store = FreshValues(tmp_path_factory.mktemp("fresh") / "fresh.db")
+    update(store, [lookup], rows(*(fact for place, fact in enumerate(facts) if place in left)))
+    fill(store, lookup, frame.lazy(), now=START + timedelta(days=99))
+    asks = pl.DataFrame({"tail": ["N1", "N2"]})
+    moment = hours(400)
+    expected = look_up(lookup, frame.lazy(), asks, pl.Series([moment] * 2))
+    read = reader(lookup, store)
+    assert frame_of(lookup.schema, [read(tail, moment) for tail in ("N1", "N2")]).equals(expected, null_equal=True)
+    store.close()
+
+
+@settings(deadline=None, max_examples=60)
+@pytest.mark.parametrize("lookup", [DAY, HOUR], ids=["by key", "time in key"])
+@given(facts=facts_strategy)
+def test_a_fill_reads_no_more_than_it_needs_and_needs_what_it_needed(lookup: CompiledLookup, facts: Any) -> None:
+    """The rows that are left out while reading are those that were left out after it."""
+
+    class Collected:
+        at_once = 1_000
+
+        def __init__(self) -> None:
+            self.facts: list[Any] = []
+
+        def ingest(self, _: str, facts: Any) -> int:
+            self.facts += facts
+            return len(facts)
+
+    frame = rows(*facts)
+    kept_all = [one for one in to_store(lookup, frame) if one.known <= hours(24 * 99)]
+    newest = max((one.known for one in kept_all), default=0)
+    assert lookup.reach is not None
+    since = newest - (lookup.reach + MARGIN) // timedelta(microseconds=1)
+    store = Collected()
+    assert fill(store, lookup, frame.lazy(), now=START + timedelta(days=99)) == len(store.facts)  # type: ignore[arg-type]
+    assert store.facts == [one for one in kept_all if one.known >= since]

@@ -138,6 +138,17 @@ def test_a_fact_dated_ahead_does_not_hide_that_the_feed_stands_still(run, folder
     workspace.fresh.close()
 
 
+def test_what_lies_there_for_nobody_is_told(run, folder: Path) -> None:
+    workspace = Workspace.find(folder)
+    workspace.fresh.ingest("d" * 64, [Fact("north", "k", 1, b"\x91\x01")])
+    line = found(run)["fresh values"]
+    assert line["ok"]
+    assert "1 lookup that no version here ever read (another workspace of the name " in str(line["says"])
+    assert run("tick").code == 0
+    assert workspace.fresh.count("d" * 64) == 1
+    workspace.fresh.close()
+
+
 def test_damaged_fresh_values_are_filled_again(run, folder: Path) -> None:
     path = folder / ".outlast" / "fresh.db"
     before = path.read_bytes()

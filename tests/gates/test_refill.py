@@ -35,8 +35,8 @@ class Counting:
     def __init__(self) -> None:
         self.totals, self.done = 0, 0
 
-    def total(self, rows: int) -> None:
-        self.totals += rows
+    def total(self, rows: int | None, of: str = "rows") -> None:
+        self.totals += rows or 0
 
     def advance(self, rows: int) -> None:
         self.done += rows

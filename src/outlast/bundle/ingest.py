@@ -10,7 +10,7 @@ from outlast.bundle.requests import MISSING, converters, kind_of
 from outlast.data.schema import Schema, types
 from outlast.errors import DataError, RequestError, nearest
 from outlast.features.compiled import CompiledLookup
-from outlast.features.facts import ENTITY, KNOWN, RETRACTED, UNTIL, facts_of, instants, superseded
+from outlast.features.facts import ENTITY, KEY, KNOWN, RETRACTED, UNTIL, facts_of, instants, known_at, superseded
 from outlast.features.online import kept, to_store
 from outlast.storage.fresh import FreshStore
 from outlast.types import micros, span, utc
@@ -156,9 +156,10 @@ def update(store: FreshStore, lookups: Iterable[CompiledLookup], frame: pl.DataF
 
 
 class Watcher(Protocol):
-    """Somebody who is told how far a fill is, in facts."""
+    """Somebody who is told how far a fill is, in facts of a source."""
 
-    def total(self, rows: int) -> None: ...
+    def total(self, rows: int | None, of: str = "rows") -> None:
+        """So many are to come, from here on; None while they are still counted."""
 
     def advance(self, rows: int) -> None: ...
 
@@ -174,18 +175,15 @@ def fill(
     """Bring a lookup's fresh values up to its source's history: what a question asked from now on can still need.
 
     Time is counted from the newest fact that is known by now, so that a source that stands still loses nothing, and
-    one fact dated years ahead does not push out the others.
+    one fact dated years ahead does not push out the others. What the store holds already may be older than some
+    corrections, if nobody read it for a while: it is right afterwards.
     """
-    facts = facts_of(lookup, history)
-    newest = facts.select(pl.col(KNOWN).filter(pl.col(KNOWN) <= micros(now)).max()).item()
-    if newest is None:
-        needed = facts
-    elif lookup.reach is None:
-        needed = _not_yet_replaced(facts, newest - _us(lookup.widest + MARGIN), lookup.rows)
-    else:
-        needed = facts.filter(pl.col(KNOWN) >= newest - _us(lookup.reach + MARGIN))
+    name = lookup.lookup.source.name
     if watcher is not None:
-        watcher.total(needed.height)
+        watcher.total(None, name)
+    needed = _needed(lookup, history, now)
+    if watcher is not None:
+        watcher.total(needed.height, name)
     for part in needed.iter_slices(store.at_once):
         store.ingest(lookup.digest, kept(lookup, part))
         if watcher is not None:
@@ -193,13 +191,37 @@ def fill(
     return needed.height
 
 
+def _needed(lookup: CompiledLookup, history: pl.LazyFrame, now: datetime) -> pl.DataFrame:
+    """The facts of a history that a question asked from now on can need; a long history is not held as a whole."""
+    known = known_at(lookup.lookup.source)
+    newest = history.select(known.filter(known <= micros(now)).max()).collect(engine="streaming").item()
+    if newest is None:
+        return facts_of(lookup, history)
+    since = newest - _us(oldest_needed(lookup))
+    if lookup.reach is None:
+        return _not_yet_replaced(facts_of(lookup, history), since, lookup.rows)
+    return facts_of(lookup, history.filter(known >= since))
+
+
+def oldest_needed(lookup: CompiledLookup) -> timedelta:
+    """How long before its newest fact a lookup may need every fact; before that only each entity's newest, if any."""
+    return (lookup.reach or lookup.widest) + MARGIN
+
+
 def _not_yet_replaced(facts: pl.DataFrame, since: int, rows: int) -> pl.DataFrame:
-    """What is among the newest facts of an entity at some moment from `since` on, and what replaced it."""
+    """What is among the newest facts of an entity at some moment from `since` on, and what replaced it.
+
+    And the newest version of every fact that was corrected, so that none of its earlier ones counts that is there.
+    """
     marked = superseded(facts)
     early = marked.filter(pl.col(KNOWN) < since)
     current = early.filter(pl.col(UNTIL).is_null())
     lasting = current.group_by(ENTITY, maintain_order=True).tail(rows).select(marked.columns)
-    return pl.concat([lasting, early.filter(pl.col(UNTIL) >= since), marked.filter(pl.col(KNOWN) >= since)])
+    corrected = current.join(early.filter(pl.col(UNTIL).is_not_null()), on=KEY, how="semi", nulls_equal=True)
+    replaced = early.filter(pl.col(UNTIL) >= since)
+    return pl.concat([lasting, corrected, replaced, marked.filter(pl.col(KNOWN) >= since)]).unique(
+        [KEY, KNOWN], maintain_order=True
+    )
 
 
 def _us(length: timedelta) -> int:

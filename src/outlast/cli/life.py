@@ -43,12 +43,12 @@ def rollback(
     json: bool = places.JSON,
 ) -> None:
     """Bring back the version that was live before."""
+    from outlast.gates.promote import roll_back
     from outlast.registry.background import mirror_later
-    from outlast.registry.rollout import transition
 
     place = places.workspace()
     name = places.model_ref(model, place).name
-    rollout = transition(place.ledger, name, action="rollback", by=places.who(), reason=reason, at=places.at())
+    rollout = roll_back(place, name, by=places.who(), reason=reason, now=places.at())
     mirror_later(place, name)
     if json:
         screen.as_json(vars(rollout))

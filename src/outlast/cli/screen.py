@@ -97,17 +97,17 @@ class Bar:
         if self._progress is not None:
             self._progress.stop()
 
-    def total(self, rows: int) -> None:
+    def total(self, rows: int | None, of: str = "rows") -> None:
         if self._quiet:
             return
         if self._progress is not None:  # one part after the other
-            self._progress.reset(self._task, total=rows)
+            self._progress.reset(self._task, total=rows, description=of)
             return
         from rich.console import Console
         from rich.progress import Progress as Rich
 
         self._progress = Rich(console=Console(stderr=True))
-        self._task = self._progress.add_task("rows", total=rows)
+        self._task = self._progress.add_task(of, total=rows)
         self._progress.start()
 
     def advance(self, rows: int) -> None:

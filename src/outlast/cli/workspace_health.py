@@ -20,6 +20,7 @@ from outlast.journal.journal import subjects
 from outlast.monitoring.alerts import alerts
 from outlast.project.workspace import Workspace
 from outlast.registry import audit, rollout, versions
+from outlast.registry.unread import unread
 from outlast.registry.versions import Version
 from outlast.serving.alive import dead
 from outlast.storage import appendlog
@@ -155,12 +156,29 @@ def _fresh(workspace: Workspace, *, refill: bool) -> Said:
                 says = f"{version} finds no facts of '{name}'{_dated_ahead(ahead.get(name))}"
                 return False, f"{says}: bring some with `outlast push {name} FILE`"
             newest[name] = max(newest.get(name, moment(at)), moment(at))
+    left = _unread(workspace)
     if not newest:
-        return True, f"{did}nothing live looks anything up"
-    return True, did + "; ".join(
+        return True, f"{did}nothing live looks anything up{left}"
+    says = "; ".join(
         f"{name}: newest of {at:%Y-%m-%d %H:%M} UTC, {_ago(at)}{_dated_ahead(ahead.get(name))}"
         for name, at in newest.items()
     )
+    return True, f"{did}{says}{left}"
+
+
+def _unread(workspace: Workspace) -> str:
+    """What lies there for nobody."""
+    found = unread(workspace, now=now())
+    said = ""
+    if found.ours:
+        of = ", ".join(sorted(set(found.ours.values())))
+        said += f"; {counted(len(found.ours), 'lookup')} that only {of} read, which `outlast tick` drops"
+    if found.strange:
+        said += (
+            f"; {counted(len(found.strange), 'lookup')} that no version here ever read (another workspace of the name "
+            f"'{workspace.name}'? then give one of the two another name), which stay"
+        )
+    return said
 
 
 def _dated_ahead(last: datetime | None) -> str:

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 import polars as pl
+from msgspec.structs import replace
 
 from outlast.bundle.format import Bundle
 from outlast.bundle.ingest import decode_facts, fit_schema, not_ahead, update, withdrawals
@@ -17,9 +18,8 @@ from outlast.features.compiled import CompiledLookup
 from outlast.features.facts import RETRACTED
 from outlast.journal.journal import Journal
 from outlast.project.workspace import Workspace
-from outlast.registry.rollout import current
-from outlast.registry.versions import find, models
-from outlast.types import ModelRef
+from outlast.registry.servable import servable
+from outlast.types import now
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class Ingest:
         None is taken when one of them is dated more than a day after `at`, the moment they come in. With `retract`,
         every row withdraws the fact with its key, from the moment of the row on; else a row can say so itself.
         """
-        reads = self._reads_of(source)
+        reads = self._reads_of(source, at)
         if isinstance(rows, pl.DataFrame):
             frame = fit_schema(source, reads.schema, rows, reads.required)
         else:
@@ -72,15 +72,17 @@ class Ingest:
             )
         not_ahead(source, frame, reads.time, at=at)
         self._journal.facts(source, frame.to_dicts(), at=at)
-        update(self._workspace.fresh, reads.lookups, frame)
-        return Ingested(source, frame.height, len({lookup.digest for lookup in reads.lookups}), retracted)
+        # Who reads them is asked again, after they are in the journal: a version that is let out meanwhile is filled
+        # from there, or is among those that are written for. Never neither.
+        written = update(self._workspace.fresh, self._reads_of(source, at).lookups, frame)
+        return Ingested(source, frame.height, len(written), retracted)
 
     def sources(self) -> list[str]:
         """The sources that some version knows."""
-        return sorted({name for bundle in self._versions() for name in bundle.manifest["sources"]})
+        return sorted({name for bundle in self._versions(now()) for name in bundle.manifest["sources"]})
 
-    def _reads_of(self, source: str) -> _Reads:
-        bundles = self._versions()
+    def _reads_of(self, source: str, at: datetime) -> _Reads:
+        bundles = self._versions(at)
         key = (source, tuple(bundle.digest for bundle in bundles))
         if key not in self._reads:
             self._reads[key] = self._gather(source, bundles)
@@ -104,23 +106,24 @@ class Ingest:
                 "send rows of it to /predict, or new ones to where the source lies"
             )
         required = tuple(dict.fromkeys([*newest["key"], *([newest["time"]] if newest["time"] else [])]))
-        return _Reads(from_json(newest["schema"]), required, newest["time"], _asked_of(using[0], source), lookups)
+        schema = _joined([from_json(bundle.manifest["sources"][source]["schema"]) for bundle in using])
+        return _Reads(schema, required, newest["time"], _asked_of(using[0], source), lookups)
 
-    def _versions(self) -> list[Bundle]:
-        """The bundles that are served, can be rolled back to, or were trained last; each model's newest first."""
-        ledger = self._workspace.ledger
-        found: list[Bundle] = []
-        for model in models(ledger):
-            rollout = current(ledger, model)
-            refs: list[int | str] = ["latest", *(n for n in (rollout.live, rollout.previous) if n is not None)]
-            digests = dict.fromkeys(find(ledger, ModelRef(model, ref)).digest for ref in refs)
-            found.extend(self._bundle(digest) for digest in digests)
-        return found
+    def _versions(self, at: datetime) -> list[Bundle]:
+        """The bundles of all that may be served; each model's newest first."""
+        return [self._bundle(one) for one in dict.fromkeys(v.digest for v in servable(self._workspace.ledger, now=at))]
 
     def _bundle(self, digest: str) -> Bundle:
         if digest not in self._bundles:
             self._bundles[digest] = open_bundle(self._workspace, digest)
         return self._bundles[digest]
+
+
+def _joined(schemas: Sequence[Schema]) -> Schema:
+    """The columns that any version reads: one that the newest has no use for may be another's."""
+    fields = {field.name: field for schema in reversed(schemas) for field in schema.fields}
+    first = schemas[0].names
+    return replace(schemas[0], fields=[fields[name] for name in (*first, *(n for n in fields if n not in first))])
 
 
 def _asked_of(bundle: Bundle, source: str) -> bool:

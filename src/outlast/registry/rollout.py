@@ -101,6 +101,21 @@ def transitions(ledger: Ledger, model: str) -> list[Transition]:
         return _transitions(connection, model)
 
 
+def kept_up(ledger: Ledger, model: str, number: int) -> bool:
+    """Whether a version was live or next to be brought back ever since it was live: its fresh values hold then.
+
+    What is pushed is written for those. After one rollback the next one goes further back, to a version that was
+    neither for a while.
+    """
+    steps = transitions(ledger, model)
+    for count in range(len(steps), 0, -1):
+        if steps[count - 1].to_version == number:
+            return True
+        if _previous(steps[:count]) != number:
+            return False
+    return False
+
+
 def _known(connection: sa.Connection, model: str) -> None:
     if connection.scalar(sa.select(tables.models.c.name).where(tables.models.c.name == model)) is None:
         raise unknown(connection, model)

@@ -18,10 +18,9 @@ from outlast.project.declare import Features
 from outlast.project.loader import Project
 from outlast.project.workspace import Workspace
 from outlast.registry import audit
-from outlast.registry.rollout import current
-from outlast.registry.versions import Version, find, models
+from outlast.registry.servable import Servable, servable
 from outlast.storage.ledger import Ledger
-from outlast.types import ModelRef, micros, moment
+from outlast.types import micros, moment
 
 
 @dataclass(frozen=True)
@@ -116,8 +115,8 @@ def versions_of(ledger: Ledger, name: str) -> list[SetVersion]:
 
 def catalog(workspace: Workspace, *, now: datetime) -> list[Entry]:
     """Every version of a set that some version of a model uses, by name and number."""
-    users = list(_using(workspace))
-    found: dict[tuple[str, str], list[tuple[Version, str, Bundle, dict[str, Any]]]] = {}
+    users = list(_using(workspace, now))
+    found: dict[tuple[str, str], list[tuple[Servable, str, Bundle, dict[str, Any]]]] = {}
     for version, state, bundle, kept in users:
         found.setdefault((kept["name"], kept["digest"]), []).append((version, state, bundle, kept))
     entries = []
@@ -144,25 +143,17 @@ def find_set(workspace: Workspace, text: str, *, now: datetime) -> tuple[Entry |
     return (chosen[0] if chosen else None), versions
 
 
-def _using(workspace: Workspace) -> Iterator[tuple[Version, str, Bundle, dict[str, Any]]]:
-    """What is live, can be rolled back to or was trained last, with each set it computes; the newest training last."""
-    ledger, found = workspace.ledger, []
-    for model in models(ledger):
-        rollout = current(ledger, model)
-        states = {
-            find(ledger, ModelRef(model, "latest")).number: "",
-            rollout.previous: "previous",
-            rollout.live: "live",
-        }
-        found += [(find(ledger, ModelRef(model, n)), state) for n, state in states.items() if n is not None]
-    for version, state in sorted(found, key=lambda one: one[0].created_at):
+def _using(workspace: Workspace, now: datetime) -> Iterator[tuple[Servable, str, Bundle, dict[str, Any]]]:
+    """What may be served or was trained last, with each set it computes; the newest training last."""
+    for version in sorted(servable(workspace.ledger, now=now), key=lambda one: one.created_at):
+        state = version.roles[0]
         bundle = unpack(workspace.artifacts.get(version.digest), f"Bundle {version.digest[:12]}")
         for kept in bundle.manifest.get("sets", []):  # bundles of the first release do not say
-            yield version, state, bundle, kept
+            yield version, "" if state == "latest" else state, bundle, kept
 
 
 def _entry(
-    workspace: Workspace, number: SetVersion, those: list[tuple[Version, str, Bundle, dict[str, Any]]], now: datetime
+    workspace: Workspace, number: SetVersion, those: list[tuple[Servable, str, Bundle, dict[str, Any]]], now: datetime
 ) -> Entry:
     _, _, bundle, kept = those[-1]
     profile = from_json(bundle.files["profile.json"])

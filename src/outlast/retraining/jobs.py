@@ -2,23 +2,20 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from outlast.bundle.format import unpack
-from outlast.bundle.ingest import MARGIN
-from outlast.bundle.lookups import read_back
-from outlast.data.schema import from_json
 from outlast.errors import StorageError
 from outlast.journal import journal, strays
+from outlast.monitoring.audits import audit_due
 from outlast.monitoring.delivery import deliver
 from outlast.monitoring.subject import Subject, open_subject
 from outlast.monitoring.watch import judge_pending
 from outlast.monitoring.windows import Hold, refresh
 from outlast.project.workspace import Workspace
-from outlast.registry import rollout
 from outlast.registry.versions import find, versions
+from outlast.retraining.fresh import forget
 from outlast.serving.alive import close_dead
-from outlast.types import ModelRef, counted, micros, moment
+from outlast.types import ModelRef, clock_from, counted
 
 
 @dataclass
@@ -28,6 +25,9 @@ class Shared:
     workspace: Workspace
     now: datetime
     _subjects: dict[tuple[str, int], Subject] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.clock = clock_from(self.now)
 
     def subject(self, model: str, version: int) -> Subject:
         key = (model, version)
@@ -77,6 +77,21 @@ def watch(shared: Shared, model: str, hold: Hold) -> tuple[bool, str]:
     return True, f"counted {counted(seen, 'window')}, judged {judged}, raised {counted(raised, 'alert')}{told}"
 
 
+def skew(shared: Shared, model: str, hold: Hold) -> tuple[bool, str]:
+    """Compute features of a day's answers again, once for each day, and raise what was served otherwise."""
+    if not versions(shared.workspace.ledger, model):
+        return False, "no version yet"
+
+    def subject(version: int) -> Subject:
+        return shared.subject(model, version)
+
+    done = audit_due(shared.workspace, model, now=shared.now, subject=subject, hold=hold)
+    if not done:
+        return False, "no day to audit"
+    raised = counted(sum(alerts for _, alerts in done), "alert")
+    return True, f"audited {counted(len(done), 'day')}, raised {raised}; the last: {done[-1][0].sentence(model)}"
+
+
 def mirror(shared: Shared, model: str, hold: Hold) -> tuple[bool, str]:
     """Bring MLflow up to the ledger."""
     from outlast.registry.mirror import mirror as bring  # mlflow takes seconds to import
@@ -91,16 +106,9 @@ def mirror(shared: Shared, model: str, hold: Hold) -> tuple[bool, str]:
 
 
 def prune(shared: Shared, _: str, hold: Hold) -> tuple[bool, str]:
-    """Forget fresh values that no question asked from now on can need; each entity keeps its newest facts."""
-    gone, fresh = 0, shared.workspace.fresh
-    for digest, (reach, rows) in _reaches(shared.workspace).items():
-        hold()
-        newest = fresh.newest(digest, until=micros(shared.now))
-        if newest is not None:
-            # Counted from the newest fact, not from the clock: a feed that stands still loses nothing. A fact dated in
-            # the future, by a wrong clock, does not push the others out.
-            gone += fresh.prune(digest, micros(moment(newest) - reach - MARGIN), rows)
-    return gone > 0, f"forgot {counted(gone, 'fact')} that no lookup can reach" if gone else "nothing to forget"
+    """Forget fresh values that no question asked from now on can need, and lookups that no version reads any more."""
+    done = forget(shared.workspace, clock=shared.clock, hold=hold)
+    return bool(done.facts or done.dropped), done.sentence
 
 
 def alerts(shared: Shared, _: str, hold: Hold) -> tuple[bool, str]:
@@ -116,22 +124,7 @@ def alerts(shared: Shared, _: str, hold: Hold) -> tuple[bool, str]:
     return done.sent > 0, (f"delivered {counted(done.sent, 'alert')}" if done.sent else "no alert to deliver") + waits
 
 
-def _reaches(workspace: Workspace) -> dict[str, tuple[timedelta, int]]:
-    """How far back each lookup of a version in service looks, and how many of an entity's newest facts stay anyway."""
-    found: dict[str, tuple[timedelta, int]] = {}
-    for state in rollout.live(workspace.ledger):
-        for number in (state.live, state.previous):
-            if number is None:
-                continue
-            version = find(workspace.ledger, ModelRef(state.model, number))
-            manifest = unpack(workspace.artifacts.get(version.digest), f"Bundle {version.digest[:12]}").manifest
-            schemas = {name: from_json(kept["schema"]) for name, kept in manifest["sources"].items()}
-            for one in (read_back(kept, schemas) for kept in manifest["lookups"]):
-                found[one.digest] = (one.widest if one.reach is None else one.reach, one.rows)
-    return found
-
-
 FIRST: dict[str, Job] = {"seal": seal, "servers": close_servers}
-PER_MODEL: dict[str, Job] = {"watch": watch, "mirror": mirror}
+PER_MODEL: dict[str, Job] = {"watch": watch, "skew": skew, "mirror": mirror}
 LAST: dict[str, Job] = {"alerts": alerts, "prune": prune}
 """Jobs in the order of a tick: alerts come after what raises them."""
