@@ -24,6 +24,7 @@ FILES = {
     "data/backlog.csv",
     "data/deliveries.csv",
     "data/orders.csv",
+    "examples.py",
     "model.py",
     "outlast.toml",
     "requirements.txt",
@@ -103,7 +104,7 @@ def test_its_workflow_runs_from_the_first_step_to_the_gate(bare: Path) -> None:
         )
         assert done.returncode == 0, done.stdout + done.stderr
         said += done.stdout
-    assert "5 passed" in said
+    assert "6 passed" in said
     assert "late-orders@1 is live; before it: none" in said
 
 

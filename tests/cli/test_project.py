@@ -28,7 +28,7 @@ def test_a_new_project_has_nothing_wrong_with_it(run, bare: Path) -> None:
         ("outlast.toml", "RUNBOOK.md", "BOOK.md", "model.runbook", "does not exist"),
         ("model.py", '"open_orders"', '"open_order"', "open_order", "did you mean 'open_orders'?"),
         ("model.py", "data/backlog.csv", "data/backlogs.csv", "backlog", "backlogs.csv"),
-        ("model.py", ".dt.weekday()", ".dt.weekday().unique()", "features", "exactly one row for each row"),
+        ("model.py", ".dt.weekday()", ".dt.weekday().unique()", "calendar", "exactly one row for each row"),
         ("model.py", 'deliveries["days_late"]', 'deliveries["late"]', "late", "late"),
         ("data/orders.csv", "O-1001,", "O-1000,", "order_id", "comes more than once"),
     ],

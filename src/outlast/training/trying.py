@@ -1,4 +1,4 @@
-"""A project's rows as a training run would see them, for tests and notebooks; nothing is written."""
+"""For tests and notebooks: a project's rows as a training run would see them, its sets tested; nothing is written."""
 
 from pathlib import Path
 
@@ -6,7 +6,9 @@ import polars as pl
 
 from outlast.journal.sources import Sources
 from outlast.project.loader import load_project
+from outlast.project.workspace import Workspace
 from outlast.training.dataset import AT, KEY, LABEL, LABEL_AT, build_dataset, cutoff_of
+from outlast.training.sets.trial import Outcome, try_sets
 from outlast.types import now
 
 
@@ -17,3 +19,9 @@ def training_rows(folder: Path) -> pl.DataFrame:
     marks = {KEY: "key", AT: "at", LABEL: "label", LABEL_AT: "label_at"}
     moments = [pl.col(name).cast(pl.Datetime("us")).dt.replace_time_zone("UTC") for name in (AT, LABEL_AT)]
     return rows.with_columns(moments).rename(marks)
+
+
+def tried_sets(folder: Path) -> list[Outcome]:
+    """Every set that the project and its workspace declare, tested as `outlast features test` does."""
+    found, _ = try_sets(Workspace.find(folder), folder)
+    return found

@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from outlast.project.loader import load_project
-from outlast.training.trying import training_rows
+from outlast.training.trying import training_rows, tried_sets
 
 HERE = Path(__file__).parents[1]
 
@@ -27,6 +27,12 @@ def test_the_contract_names_an_owner_and_a_runbook_that_is_there():
 def test_the_weekday_of_a_known_day():
     calendar = load_project(HERE).model.functions[0]
     assert calendar(pl.DataFrame({"placed_at": [datetime(2025, 5, 30, 10)]}))["weekday"].to_list() == [5]
+
+
+def test_the_examples_of_every_set_hold_in_training_and_serving():
+    tried = tried_sets(HERE)
+    assert [one.name for one in tried] == ["carrier-lateness"]
+    assert [one for one in tried if not one.passed] == []
 
 
 def test_the_features_of_a_known_order(rows):
