@@ -267,6 +267,14 @@ def time_of_words(folder: Path) -> Source:
     return source(parquet(folder), time="id")
 
 
+def event_of_words(folder: Path) -> Source:
+    return source(parquet(folder), time="at", event="id")
+
+
+def without_event(folder: Path) -> Source:
+    return source(parquet(folder), time="at", event="happened")
+
+
 def no_query(folder: Path) -> Source:
     return source(sqlite(folder))
 
@@ -352,6 +360,8 @@ CASES: list[tuple[Callable[[Path], Source], type[OutlastError], str]] = [
     (without_key, DataError, "has no column 'idd', which it names as its key: did you mean 'id'?"),
     (without_time, DataError, "has no column 'when', which it names as its time: known: at, id, x"),
     (time_of_words, DataError, "has String in its time column 'id', and moments were expected: write them as 2013"),
+    (event_of_words, DataError, "has String in its event column 'id', and moments were expected: write them as"),
+    (without_event, DataError, "has no column 'happened', which it names as its event: known: at, id, x"),
     (no_query, DataError, "names a database and asks it nothing: give Source('rows', …, query='SELECT …')"),
     (query_on_a_file, DataError, "has a query, and {}/rows.parquet is no database: give an address such as"),
     (broken_query, DataError, 'refuses: near "SELEC": syntax error; mend query='),

@@ -29,8 +29,10 @@ SCHEMA = {
     "n": pl.Int32(),
     "word": pl.String(),
     "seen": pl.Datetime("us"),
+    "happened": pl.Datetime("us", "UTC"),
 }
 source = Source("facts", "facts.parquet", key="id", time="at", lag="3m")
+dated = Source("dated", "facts.parquet", key="id", time="at", lag="3m", event="happened")
 AGGREGATES: dict[str, pl.Expr] = {
     "total": pl.col("x").sum(),
     "mean": pl.col("x").mean(),
@@ -50,6 +52,8 @@ AGGREGATES: dict[str, pl.Expr] = {
 WINDOW = window(source, by="tail", over=["10m", "1h"], **AGGREGATES)
 NEWEST = window(source, by="tail", last=[1, 3, 50], **AGGREGATES)
 BOUND = window(source, by="tail", over="10m", last=[2, 5], max_age="20m", **AGGREGATES)
+HAPPENED = window(dated, by="tail", over=["10m", "1h"], last=[1, 3], max_age="20m", **AGGREGATES)
+HAPPENED_LAST = latest(dated, "x", "word", "seen", by="tail", max_age="20m")
 LATEST = latest(source, "x", "word", "seen", by="tail", max_age="20m")
 EVER = latest(source, "n", by="tail")
 
@@ -64,6 +68,7 @@ facts_strategy = st.lists(
         numbers,
         st.one_of(st.none(), st.integers(-3, 5)),
         st.sampled_from(["storm", "crew", None]),
+        st.one_of(st.none(), st.just(0), st.integers(-15, 45)),
     ),
     max_size=25,
 )
@@ -77,7 +82,11 @@ def minutes(n: int) -> datetime:
 
 
 def as_frame(facts: list[tuple[Any, ...]]) -> pl.DataFrame:
-    rows = [(i, tail, minutes(m), x, n, word, minutes(m).replace(tzinfo=None)) for i, tail, m, x, n, word in facts]
+    """Facts as (key, entity, minute, x, n, word), and perhaps how many minutes before its own each happened."""
+    rows = []
+    for i, tail, m, x, n, word, *late in facts:
+        happened = minutes(m - late[0]) if late and late[0] is not None else None
+        rows.append((i, tail, minutes(m), x, n, word, minutes(m).replace(tzinfo=None), happened))
     return pl.DataFrame(rows, schema=SCHEMA, orient="row")
 
 
@@ -86,8 +95,13 @@ def as_asks(asks: list[tuple[Any, ...]]) -> pl.DataFrame:
     return pl.DataFrame([(tail, minutes(m)) for tail, m in asks], schema=schema, orient="row")
 
 
-def counted(frame: pl.DataFrame, tail: str | None, at: datetime, width: timedelta | None) -> pl.DataFrame:
-    """The facts that count, straight from the rule: per key the last version known before, then entity and width."""
+def counted(
+    frame: pl.DataFrame, tail: str | None, at: datetime, width: timedelta | None, *, event: bool = False
+) -> pl.DataFrame:
+    """The facts that count, straight from the rule: per key the last version known before, then entity and width.
+
+    By event time they have to have happened before, and both moments lie in the width.
+    """
     if tail is None:
         return frame.clear()
     newest: dict[str, dict[str, Any]] = {}
@@ -96,7 +110,12 @@ def counted(frame: pl.DataFrame, tail: str | None, at: datetime, width: timedelt
         if row["at"] + LAG < at and (known is None or row["at"] >= known["at"]):
             newest[row["id"]] = row
     rows = [r for r in newest.values() if r["tail"] == tail and (width is None or r["at"] + LAG >= at - width)]
-    return pl.DataFrame(sorted(rows, key=lambda r: (r["at"], r["id"])), schema=frame.schema)
+    rows.sort(key=lambda r: (r["at"], r["id"]))
+    if event:
+        moments = {id(r): r["happened"] or r["at"] + LAG for r in rows}
+        rows = [r for r in rows if moments[id(r)] < at and (width is None or moments[id(r)] >= at - width)]
+        rows.sort(key=lambda r: moments[id(r)])
+    return pl.DataFrame(rows, schema=frame.schema)
 
 
 def exact_sum(values: list[float]) -> float:
@@ -104,9 +123,10 @@ def exact_sum(values: list[float]) -> float:
 
 
 def reference(lookup: Lookup, frame: pl.DataFrame, tail: str | None, at: datetime) -> dict[str, Any]:
+    event = lookup.source.event is not None
     if lookup.kind == "latest":
         width = AGE if lookup.max_age else None
-        rows = counted(frame, tail, at, width).rows(named=True)
+        rows = counted(frame, tail, at, width, event=event).rows(named=True)
         return {name: rows[-1][name] if rows else None for name in lookup.names}
     answer: dict[str, Any] = {}
     age = AGE if lookup.max_age else None
@@ -115,7 +135,7 @@ def reference(lookup: Lookup, frame: pl.DataFrame, tail: str | None, at: datetim
         *((f"last{n}", age, n) for n in lookup.lasts),
     ]
     for span, length, most in spans:
-        rows = counted(frame, tail, at, length)
+        rows = counted(frame, tail, at, length, event=event)
         rows = rows if most is None else rows.tail(most)
         values = rows.select(**AGGREGATES).row(0, named=True)
         xs = rows["x"].drop_nulls().to_list()
@@ -141,8 +161,8 @@ def agree(lookup: Lookup, got: pl.DataFrame, frame: pl.DataFrame, asks: list[tup
 
 
 @pytest.fixture(
-    params=[WINDOW, NEWEST, BOUND, LATEST, EVER],
-    ids=["window", "so many", "so many with max_age", "latest with max_age", "latest"],
+    params=[WINDOW, NEWEST, BOUND, LATEST, EVER, HAPPENED, HAPPENED_LAST],
+    ids=["window", "so many", "so many with max_age", "latest with max_age", "latest", "by event", "latest by event"],
 )
 def lookup(request: pytest.FixtureRequest) -> Lookup:
     return request.param
@@ -224,6 +244,35 @@ def test_a_fact_that_left_gives_its_place_to_an_older_one() -> None:
         questions.select(instants("t"))["t"],
     )
     assert got["total_last2"].to_list() == [3 + 4, 2 + 3, 1 + 2, 0]
+
+
+def test_what_happened_decides_and_what_was_known_bounds() -> None:
+    frame = as_frame([
+        ("a", "N1", 10, 1.0, 1, "crew", 5),
+        ("b", "N1", 11, 2.0, 2, "crew", 60),  # happened an hour before it was told
+        ("c", "N1", 12, 3.0, 3, "crew", 8),  # told last, and happened before a
+        ("d", "N1", 12, 4.0, 4, "crew", -8),  # told before it happens
+        ("e", "N2", 12, 5.0, 5, "crew", None),  # does not say when
+    ])  # fmt: skip
+    lookup = window(dated, by="tail", over="20m", last=1, max_age="20m", n=pl.col("n").sum(), key=pl.col("id").last())
+    questions = as_asks([("N1", 13), ("N1", 14), ("N1", 16), ("N1", 20), ("N1", 21), ("N2", 15), ("N2", 16)])
+    got = look_up(compile_lookup(lookup, SCHEMA), frame.lazy(), questions, questions.select(instants("t"))["t"])
+    assert got.columns == ["n_20m", "n_last1", "key_20m", "key_last1"]
+    assert got["n_20m"].to_list() == [0, 1, 1 + 3, 1 + 3, 1 + 3 + 4, 0, 5]
+    assert got["key_last1"].to_list() == [None, "a", "a", "a", "d", None, "e"]
+
+
+def test_what_was_called_off_before_it_happened_never_counts() -> None:
+    planned = [
+        ("a", "N1", 10, 1.0, 1, "crew", -20),
+        ("a", "N1", 15, 1.0, 2, "crew", -5),
+        ("b", "N1", 10, 1.0, 8, "", -9),
+    ]
+    frame = as_frame([*planned, ("b", None, 12, 1.0, 0, "", None)])
+    lookup = window(dated, by="tail", over="1h", n=pl.col("n").sum())
+    questions = as_asks([("N1", 18), ("N1", 20), ("N1", 21), ("N1", 31)])
+    got = look_up(compile_lookup(lookup, SCHEMA), frame.lazy(), questions, questions.select(instants("t"))["t"])
+    assert got["n_1h"].to_list() == [0, 0, 2, 2]
 
 
 def test_whole_number_entities_beyond_53_bits_stay_apart(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """What a user writes: names, refusals with what to do instead, digests that follow meaning and not spelling."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import polars as pl
@@ -11,6 +12,7 @@ from outlast.project.declare import Features, Model, Source, latest, window
 
 asked = Source("asked", "a.csv", key="id", time="at")
 facts = Source("facts", "f.csv", key="id", time="at", lag="5m")
+dated = Source("dated", "f.csv", key="id", time="at", lag="5m", event="happened")
 
 
 def fit(x: Any, y: Any) -> Any:
@@ -40,6 +42,9 @@ FAULTS: list[tuple[Callable[[], Any], str]] = [
     (lambda: window(facts, by="x", over="1d", max_age="1d", a=pl.len()), "has no last=, whose facts it bounds"),
     (lambda: window(facts, by="x", last=1, max_age="0s", a=pl.len()), "max_age='0s') is empty"),
     (lambda: model(features=[window(facts, by="who", last=[3, 3], a=pl.len())]).name, "two columns named 'a_last3'"),
+    (lambda: Source("s", "s.csv", event="happened"), "and not when it became known"),
+    (lambda: latest(dated, "a", by="x"), "latest(dated) has no max_age=, and its facts are ordered by 'happened'"),
+    (lambda: window(dated, by="x", over="1d", last=3, a=pl.len()), "window(dated, last=…) has no max_age="),
     (lambda: window(facts, by="x", over="1 fortnight", a=pl.len()), "not a length of time"),
     (lambda: asked["who", "what"] > 3, "cannot be compared at once"),
     (lambda: model(label=facts["late", "id"]), "2 columns as its label"),
@@ -89,6 +94,14 @@ def test_so_many_facts_have_a_digest_and_names_of_their_own() -> None:
     assert found[2].names == ("delay_last5", "delay_last20")
     assert mean(last=5).digest == mean(last=[5]).digest
     assert found[1].kind == "window"
+
+
+def test_event_time_is_part_of_what_a_source_is() -> None:
+    assert "event" not in facts.declared()
+    assert dated.declared()["event"] == "happened"
+    one = replace(dated, name="facts")
+    by_known, by_event = (window(source, by="tail", over="1d", n=pl.len()) for source in (facts, one))
+    assert by_known.digest != by_event.digest
 
 
 def test_shared_sets_are_opened_up_in_order() -> None:

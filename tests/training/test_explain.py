@@ -65,6 +65,26 @@ def test_of_so_many_facts_the_newest_that_stand_count(orders: Path, bound: str) 
     assert beyond <= ({"too old", "older than the newest 10"} if bound else {"older than the newest 10"})
 
 
+def test_what_happened_last_counts_whenever_it_was_told(orders: Path) -> None:
+    model = (orders / "model.py").read_text()
+    model = model.replace('lag="5m")', 'lag="5m", event="happened_at")')
+    (orders / "model.py").write_text(model.replace('over=["1d", "3d"], late', 'over="2h", last=3, max_age="4d", late'))
+    told = deliveries(orders).sort("delivered_at").with_columns(n=pl.int_range(pl.len()))
+    minutes = pl.col("n") * 997 % 5000 - 2000
+    told = told.with_columns(happened_at=pl.col("delivered_at") - pl.duration(minutes=minutes))
+    told.write_csv(orders / "data" / "deliveries.csv")
+    ahead = told.filter(pl.col("happened_at") > pl.col("delivered_at").dt.offset_by("1h"), shop=of(orders).asks["shop"])
+    found = of(orders, as_of=utc(ahead["delivered_at"][20]) + timedelta(minutes=10))
+    window, latest = found.lookups
+    facts = [f for f in window.facts if f.state not in ("too late", "has not happened yet", "too old")]
+    assert any(f.state == "has not happened yet" for f in window.facts)
+    by_event = sorted(facts, key=lambda f: f.values["happened_at"], reverse=True)
+    assert by_event != facts, "in the order in which they were told"
+    assert ["last3" in f.state or f.state == "counts" for f in by_event] == [True] * 3 + [False] * (len(facts) - 3)
+    assert window.features["late_last3"] == pytest.approx(sum(f.values["late"] for f in by_event[:3]) / 3)
+    assert [f.key for f in latest.facts if f.state == "counts"] == [by_event[0].key]
+
+
 def test_a_moment_of_ones_own_sees_more(orders: Path) -> None:
     then = of(orders)
     later = of(orders, as_of=then.asked_at + timedelta(hours=6))

@@ -131,6 +131,21 @@ def test_of_so_many_facts_those_come_along_that_count(orders: Path) -> None:
         assert 5 < len({one["order_id"] for one in row["facts"]["deliveries"]}) < 40
 
 
+def test_facts_with_event_time_are_replayed_in_the_order_in_which_they_happened(orders: Path) -> None:
+    edit(orders, 'lag="5m")', 'lag="5m", event="happened_at")')
+    edit(orders, 'over=["1d", "3d"], late', 'over=["1d", "3d"], last=4, max_age="2d", late')
+    deliveries = pl.read_csv(orders / "data" / "deliveries.csv", try_parse_dates=True)
+    late = pl.duration(minutes=pl.int_range(pl.len()) * 977 % 3000 - 300)
+    dated = deliveries.with_columns(happened_at=pl.when(pl.int_range(pl.len()) % 11 > 0).then("delivered_at") - late)
+    again = dated.gather_every(6).with_columns(pl.col("delivered_at") + pl.duration(hours=5), late=~pl.col("late"))
+    pl.concat([dated, again]).write_csv(orders / "data" / "deliveries.csv")
+    predictor = opened(orders, run(orders))
+    assert predictor.lookups[0].lookup.source.event == "happened_at"
+    done = replay(predictor)
+    assert (done.passed, done.whole, done.exact) == (True, done.rows, True)
+    assert len({row["features"]["late_last4"] for row in predictor.golden}) > 2
+
+
 def test_rows_with_too_many_facts_are_left_out_and_one_always_stays(
     orders: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

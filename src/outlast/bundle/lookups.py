@@ -30,7 +30,8 @@ def read_back(kept: dict[str, Any], schemas: dict[str, Schema]) -> CompiledLooku
     The digest is the one written down: it names the store's values, whatever a later Polars calls an expression.
     """
     declared = kept["source"]
-    source = Source(declared["name"], "", key=declared["key"], time=declared["time"], lag=declared["lag"])
+    times = {name: declared[name] for name in ("time", "lag", "event") if name in declared}
+    source = Source(declared["name"], "", key=declared["key"], **times)
     lookup = Lookup(
         source=source,
         by=tuple((asked, fact) for asked, fact in kept["by"]),

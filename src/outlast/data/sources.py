@@ -200,18 +200,20 @@ def _delta(source: Source, place: str, options: dict[str, str]) -> pl.LazyFrame:
 
 
 def _require_columns(source: Source, location: Location, columns: pl.Schema) -> None:
-    for role, names in (("key", source.keys), ("time", (source.time,) if source.time else ())):
+    timed = [(role, name) for role, name in (("time", source.time), ("event", source.event)) if name]
+    for role, names in (("key", source.keys), *((role, (name,)) for role, name in timed)):
         for name in names:
             if name not in columns:
                 raise DataError(
                     f"Source '{source.name}' has no column '{name}', which it names as its {role}: "
                     f"{nearest(name, columns.names())} (read from {shown(location)})"
                 )
-    if source.time and not isinstance(columns[source.time], pl.Datetime | pl.Date):
-        raise DataError(
-            f"Source '{source.name}' has {columns[source.time]} in its time column '{source.time}', "
-            "and moments were expected: write them as 2013-07-01T12:00:00Z, or cast them in a function"
-        )
+    for role, name in timed:
+        if not isinstance(columns[name], pl.Datetime | pl.Date):
+            raise DataError(
+                f"Source '{source.name}' has {columns[name]} in its {role} column '{name}', "
+                "and moments were expected: write them as 2013-07-01T12:00:00Z, or cast them in a function"
+            )
 
 
 def _why(source: Source, error: pl.exceptions.PolarsError) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 import polars as pl
 
 from outlast.errors import FeatureError, nearest
-from outlast.project.declare import Lookup, spelling
+from outlast.project.declare import Lookup, Source, spelling
 from outlast.types import duration
 
 Schema = Mapping[str, pl.DataType]
@@ -67,6 +67,8 @@ class CompiledLookup:
     outputs: tuple[Output, ...]
     fact_types: tuple[pl.DataType, ...]
     """The types of the facts' entity columns, to which the asks' are cast."""
+    event: int | None = None
+    """The measure that says when a fact happened, in microseconds, where its source does."""
 
     @property
     def digest(self) -> str:
@@ -109,6 +111,7 @@ def compile_lookup(lookup: Lookup, schema: Schema) -> CompiledLookup:
     roots = _general_roots(planned)
     for root in roots:
         _place(placed, pl.col(root))
+    event = None if lookup.source.event is None else _place(placed, _happened(lookup.source))
     measures = [expr for _, expr in placed.values()]
     types = _types(lookup, measures, schema)
     return CompiledLookup(
@@ -118,6 +121,7 @@ def compile_lookup(lookup: Lookup, schema: Schema) -> CompiledLookup:
         logical=tuple(types),
         outputs=tuple(_outputs(lookup, planned, types, schema)),
         fact_types=tuple(schema[name] for name in lookup.fact_entity),
+        event=event,
     )
 
 
@@ -143,7 +147,7 @@ def _spans(lookup: Lookup, name: str) -> list[tuple[str, timedelta | None, int |
     """The columns of one aggregation: their name, how old facts may be, and how many of them it takes."""
     age = None if lookup.max_age is None else duration(lookup.max_age)
     if lookup.kind == "latest":
-        return [(name, None, None)]
+        return [(name, age, None)]
     lengths = [*((duration(width), None) for width in lookup.widths), *((age, count) for count in lookup.lasts)]
     return [(f"{name}_{span}", length, rows) for span, (length, rows) in zip(lookup.spans, lengths, strict=True)]
 
@@ -248,6 +252,12 @@ def _place(measures: dict[str, tuple[int, pl.Expr]], expr: pl.Expr) -> int:
     return measures.setdefault(spelling(expr), (len(measures), expr))[0]
 
 
+def _happened(source: Source) -> pl.Expr:
+    """When each fact happened, in microseconds; when it became known, where it does not say."""
+    said, told = (pl.col(name or "").cast(pl.Datetime("us")).to_physical() for name in (source.event, source.time))
+    return pl.coalesce(said, told + source.delay // timedelta(microseconds=1))
+
+
 def _general_roots(planned: list[_Planned]) -> list[str]:
     return sorted({root for *_, general, _ in planned if general is not None for root in general.meta.root_names()})
 
@@ -295,16 +305,18 @@ def _physical(logical: pl.DataType) -> pl.DataType:
 
 def _known(lookup: Lookup, schema: Schema) -> None:
     source = lookup.source
-    needed = [*lookup.fact_entity, *source.keys, source.time or ""]
+    timed = [("time", source.time or "")] + ([("event", source.event)] if source.event is not None else [])
+    needed = [*lookup.fact_entity, *source.keys, *(name for _, name in timed)]
     needed += [root for _, expr in lookup.outputs for root in expr.meta.root_names()]
     for name in needed:
         if name not in schema:
             raise FeatureError(f"Source '{source.name}' has no column '{name}': {nearest(name, schema)}")
-    if not schema[source.time or ""].is_temporal() or schema[source.time or ""] == pl.Time:
-        raise FeatureError(
-            f"Source '{source.name}' has '{source.time}' as its time, a column of type {schema[source.time or '']}: "
-            "expected moments; convert it with pl.col(…).str.to_datetime() where the source is written"
-        )
+    for role, name in timed:
+        if not schema[name].is_temporal() or schema[name] == pl.Time:
+            raise FeatureError(
+                f"Source '{source.name}' has '{name}' as its {role}, a column of type {schema[name]}: "
+                "expected moments; convert it with pl.col(…).str.to_datetime() where the source is written"
+            )
     if not source.keys:
         raise FeatureError(
             f"Source '{source.name}' is looked up but has no key: "

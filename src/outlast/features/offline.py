@@ -31,7 +31,7 @@ def at_once(compiled: CompiledLookup, facts: pl.LazyFrame, asks: pl.DataFrame, a
     entity, named = asked(compiled, layout, asks)
     present = named & at.is_not_null().to_numpy()
     questions = layout.questions(entity, at.fill_null(0).to_numpy().astype(np.int64), present)
-    kind = _latest if compiled.lookup.kind == "latest" else windows
+    kind = _latest if compiled.lookup.kind == "latest" and compiled.event is None else windows
     found = kind(compiled, layout, questions)
     back = np.empty(len(questions.order), np.int64)
     back[questions.order] = np.arange(len(back))

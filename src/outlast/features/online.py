@@ -4,7 +4,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import msgspec
 import polars as pl
@@ -50,6 +50,8 @@ def entities_of(compiled: CompiledLookup, asks: pl.DataFrame) -> list[str | None
 
 def reader(compiled: CompiledLookup, store: FreshStore) -> "Reader":
     """From (entity, moment) to the lookup's values in their stored form, made once per version."""
+    if compiled.event is not None:
+        return _EventReader(compiled, compiled.event, store)
     return _LatestReader(compiled, store) if compiled.lookup.kind == "latest" else _WindowReader(compiled, store)
 
 
@@ -189,6 +191,42 @@ class _WindowReader:
 
     def _whole(self, entity: str, at: int) -> Since:
         return Since(self._digest, entity, at - self._reach - self._reach // 8, before=at, least=self._least)
+
+
+class _EventReader:
+    """Reads the facts that became known within reach, and takes those that happened in each window, in that order."""
+
+    def __init__(self, compiled: CompiledLookup, event: int, store: FreshStore) -> None:
+        assert compiled.reach is not None  # a source with event time is looked up within a time only
+        self._reach, self._event = compiled.reach // _MICROSECOND, event
+        self._digest, self._store = compiled.digest, store
+        self._plans = [_plan(compiled, output) for output in compiled.outputs]
+        self.nothing: list[Any] = [None] * len(self._plans)
+
+    def __call__(self, entity: str | None, at: int) -> list[Any]:
+        asked = self.ask(entity, at)
+        return self.nothing if asked is None else self.take(asked, at, self._store.read_many([asked])[0])
+
+    def ask(self, entity: str | None, at: int) -> Since | None:
+        if entity is None or entity == NOBODY:
+            return None
+        return Since(self._digest, entity, at - self._reach, before=at)
+
+    def take(self, asked: Request, at: int, found: Grown) -> list[Any]:
+        alive = [one for one in found.facts if one.superseded is None or one.superseded >= at]
+        facts = sorted(
+            ((one.known, _decode(one.values)) for one in alive), key=lambda fact: cast(int, fact[1][self._event])
+        )
+        return [plan.compute(self._given(plan, at, facts)) for plan in self._plans]
+
+    def _given(self, plan: Plan, at: int, facts: list[tuple[int, list[Any]]]) -> list[Any]:
+        """The measures that a plan reads, of the facts that happened and became known in its window."""
+        since = at - (self._reach if plan.width is None else plan.width)
+        inside = [row for known, row in facts if known >= since and since <= row[self._event] < at]
+        inside = inside if plan.rows is None else inside[-plan.rows :]
+        if plan.measure is None:
+            return [list(column) for column in zip(*inside, strict=True)]
+        return [row[plan.measure] for row in inside]
 
 
 def _plan(compiled: CompiledLookup, output: Output) -> Plan:

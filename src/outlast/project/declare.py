@@ -25,7 +25,8 @@ class Source:
     """A named stream of facts: where it is by default, what names one fact, and when a fact became known.
 
     `location` is a path or URL (Parquet, CSV, Delta), a function returning a frame, or a database address with `query`.
-    A fact counts for a decision at *t* only if its `time` plus `lag` lies strictly before *t*.
+    A fact counts for a decision at *t* only if its `time` plus `lag` lies strictly before *t*. With `event`, a second
+    moment says when it happened: that orders facts and puts them into windows, and lies strictly before *t* as well.
 
     >>> Source("weather", "data/weather.parquet", key=["origin", "observed_at"], time="observed_at", lag="20m").keys
     ('origin', 'observed_at')
@@ -37,10 +38,16 @@ class Source:
     time: str | None = None
     lag: str = "0s"
     query: str | None = None
+    event: str | None = None
 
     def __post_init__(self) -> None:
         _named("Source", self.name)
         duration(self.lag)
+        if self.event is not None and self.time is None:
+            raise ProjectError(
+                f"Source '{self.name}' says when a fact happened, event='{self.event}', and not when it became known: "
+                "give time='the column with the moment it arrived' too"
+            )
         if not isinstance(self.location, str | Path) and not callable(self.location):
             raise ProjectError(
                 f"Source '{self.name}' has a {type(self.location).__name__} as its location: "
@@ -63,7 +70,8 @@ class Source:
 
     def declared(self) -> dict[str, Any]:
         """What makes this source the same source in another project of the workspace."""
-        return {"name": self.name, "key": list(self.keys), "time": self.time, "lag": self.lag}
+        what = {"name": self.name, "key": list(self.keys), "time": self.time, "lag": self.lag}
+        return what if self.event is None else {**what, "event": self.event}
 
 
 @dataclass(frozen=True, eq=False)
@@ -170,6 +178,8 @@ def latest(
 ) -> Lookup:
     """The newest fact of an entity known before the decision; keywords give columns another name.
 
+    Of a source with event time, the one that happened last; it needs `max_age`.
+
     >>> weather = Source("weather", "w.parquet", key=["airport", "at"], time="at")
     >>> latest(weather, "visib", wind_at_goal="wind_speed", by={"dest": "airport"}, max_age="3h").names
     ('visib', 'wind_at_goal')
@@ -179,6 +189,7 @@ def latest(
         raise FeatureError(f"latest({source.name}) names no column: write latest({source.name}, 'column', by='entity')")
     if max_age is not None:
         duration(max_age)
+    _dated(source, "latest", max_age)
     return Lookup(_timed(source, "latest"), _by(by), outputs, max_age=max_age)
 
 
@@ -195,7 +206,8 @@ def window(
 
     `over` takes the facts known in the time before the decision, `last` so many of the newest ones: a column of the
     last 10 is named `…_last10`. A fact takes its place among them whether its value is null or not; facts that were
-    replaced or withdrawn take none, and with `max_age` neither do those that were known longer ago.
+    replaced or withdrawn take none, and with `max_age` neither do those that were known longer ago. Of a source with
+    event time, when a fact happened decides about both, and `last` needs `max_age`.
 
     >>> landings = Source("landings", "l.parquet", key="id", time="landed_at")
     >>> window(landings, by="tailnum", over=["6h", "1d"], delay=pl.col("arr_delay").mean()).names
@@ -208,6 +220,7 @@ def window(
     for count in lasts:
         _countable(source, count)
     _bounded(source, lasts, max_age)
+    _dated(source, "window", max_age if lasts else "over")
     if not aggregations or not (widths or lasts):
         raise FeatureError(
             f"window({source.name}) aggregates {'no facts' if aggregations else 'nothing'}: write "
@@ -386,6 +399,16 @@ def _timed(source: Source, what: str) -> Source:
             f"give Source('{source.name}', …, time='the column with the moment a fact became known')"
         )
     return source
+
+
+def _dated(source: Source, what: str, max_age: str | None) -> None:
+    if source.event is not None and max_age is None:
+        last = ", last=…" if what == "window" else ""
+        raise FeatureError(
+            f"{what}({source.name}{last}) has no max_age=, and its facts are ordered by '{source.event}', when they "
+            "happened: the one that happened last may have become known any time ago, so give a bound such as "
+            "max_age='30d'"
+        )
 
 
 def _countable(source: Source, count: Any) -> None:

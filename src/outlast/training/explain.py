@@ -14,7 +14,7 @@ from outlast.journal.sources import Sources
 from outlast.project.loader import Project
 from outlast.training.dataset import AT, questions, with_features
 from outlast.training.dataset import KEY as ASKED
-from outlast.types import micros, moment
+from outlast.types import duration, micros, moment
 
 SHOWN, AFTER = 50, 5
 """Facts that are listed of a lookup: the newest before the moment, and the first from it on; the others are counted."""
@@ -123,34 +123,46 @@ def _facts(compiled: CompiledLookup, sources: Sources, entity: str | None) -> pl
 
 
 def _behind(compiled: CompiledLookup, fact: dict[str, Any], state: str) -> Behind:
-    names = [_name(expr) for expr in compiled.measures]
-    measured = [
-        pl.Series([fact[name]], dtype=pl.Int64).cast(logical).item() if logical.is_temporal() else fact[name]
-        for name, logical in zip(measure_names(compiled), compiled.logical, strict=True)
-    ]
-    values = dict(zip(names, measured, strict=True))
+    values: dict[str, Any] = {}
+    for index, (name, expr) in enumerate(zip(measure_names(compiled), compiled.measures, strict=True)):
+        value, logical = fact[name], compiled.logical[index]
+        if index == compiled.event:
+            values.setdefault(str(compiled.lookup.source.event), moment(value))
+        else:
+            values[_name(expr)] = (
+                pl.Series([value], dtype=pl.Int64).cast(logical).item() if logical.is_temporal() else value
+            )
     return Behind(fact[KEY].replace(SEPARATOR, ", "), moment(fact[KNOWN]), values, state)
 
 
 def _states(compiled: CompiledLookup, facts: pl.DataFrame, at: int) -> list[str]:
-    """What became of each fact, the newest first: `counts`, or why it does not."""
-    found, place = [], 0
-    for known, until in facts.select(KNOWN, UNTIL).iter_rows():
-        if known >= at:
-            found.append("too late")
-        elif until is not None and until < at:
-            found.append(f"replaced or withdrawn at {moment(until):%Y-%m-%d %H:%M:%S}")
-        else:
-            place += 1
-            found.append(_standing(compiled, timedelta(microseconds=at - known), place))
-    return found
+    """What became of each fact, given the newest first: `counts`, or why it does not."""
+    happened = facts[KNOWN if compiled.event is None else measure_names(compiled)[compiled.event]].to_list()
+    known = facts[KNOWN].to_list()
+    states = [_dropped(*moments, at) for moments in zip(known, facts[UNTIL].to_list(), happened, strict=True)]
+    standing = [place for place, state in enumerate(states) if state is None]
+    standing.sort(key=lambda place: happened[place], reverse=True)  # what happened at once stays in its order
+    before = 0
+    for place in standing:
+        age = timedelta(microseconds=at - min(known[place], happened[place]))
+        young = compiled.reach is None or age <= compiled.reach
+        states[place] = _standing(compiled, age, before + 1) if young else "too old"
+        before += compiled.lookup.max_age is None or age <= duration(compiled.lookup.max_age)
+    return [str(state) for state in states]
+
+
+def _dropped(known: int, until: int | None, happened: int, at: int) -> str | None:
+    """Why a fact counts nowhere, however old facts may be."""
+    if known >= at:
+        return "too late"
+    if until is not None and until < at:
+        return f"replaced or withdrawn at {moment(until):%Y-%m-%d %H:%M:%S}"
+    return "has not happened yet" if happened >= at else None
 
 
 def _standing(compiled: CompiledLookup, age: timedelta, place: int) -> str:
     """Where a fact counts that is so old, and in that place among the newest that stand."""
-    lookup, reach = compiled.lookup, compiled.reach
-    if reach is not None and age > reach:
-        return "too old"
+    lookup = compiled.lookup
     if lookup.kind == "latest":
         return "counts" if place == 1 else "older than the newest"
     inside = [

@@ -114,7 +114,7 @@ def _needed(compiled: CompiledLookup, group: pl.DataFrame, versions: pl.DataFram
     """Of one question's entity: what lies in its reach, all versions of that, and a few facts on both sides."""
     at, since = int(group[AT][0]), int(group[_SINCE][0])
     inside = group.filter(pl.col(KNOWN).is_between(since, at, closed="left"))
-    if compiled.lookup.kind == "latest" or compiled.lookup.lasts:
+    if compiled.event is None and (compiled.lookup.kind == "latest" or compiled.lookup.lasts):
         first = min(at - compiled.widest // _MICROSECOND, _newest(compiled, group[ENTITY][0], versions, (since, at)))
         inside = inside.filter(pl.col(KNOWN) >= first)
     beside = [

@@ -1,5 +1,6 @@
 """Histories of every kind of key and entity, corrected and withdrawn, against the store of fresh values."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -66,15 +67,20 @@ AGGREGATES = {
 }
 
 
+HOLED = ("who", "x", "n", "word", "happened")
+
+
 def facts(entity: str, key: str, *, minutes: int, withdrawn: bool) -> pl.DataFrame:
     rng = np.random.default_rng(5)
     at = [START + timedelta(minutes=int(m)) for m in rng.integers(0, minutes, FACTS)]
     columns = {**ENTITIES[entity](rng, FACTS), **KEYS[key](rng, FACTS), "at": at, "seen": at}
     columns["x"] = rng.choice([1e16, 0.1, -1e16, 1.0, np.nan, -0.0], FACTS)
     columns["n"] = rng.integers(-4, 5, FACTS)
+    late = rng.integers(-9, 40, FACTS)
+    columns["happened"] = [moment - timedelta(minutes=int(m)) for moment, m in zip(at, late, strict=True)]
     columns["word"] = rng.choice(["storm", "crew"], FACTS).tolist()
     frame = pl.DataFrame(columns)
-    holes = [pl.when(pl.Series(rng.random(FACTS) > 0.1)).then(name).alias(name) for name in ("who", "x", "n", "word")]
+    holes = [pl.when(pl.Series(rng.random(FACTS) > 0.1)).then(name).alias(name) for name in HOLED]
     frame = frame.with_columns(holes)
     return frame.with_columns(pl.Series(RETRACTED, rng.random(FACTS) < 0.1)) if withdrawn else frame
 
@@ -94,6 +100,8 @@ def lookups(names: dict[str, Any], keys: list[str]) -> list[Lookup]:
         window(source, by=list(names), over=["5m", "1h"], **AGGREGATES),
         window(source, by=list(names), last=[1, 7, 1000], **AGGREGATES),
         window(source, by=list(names), over="5m", last=4, max_age="40m", **AGGREGATES),
+        window(replace(source, event="happened"), by=list(names), over="9m", last=4, max_age="1h", **AGGREGATES),
+        latest(replace(source, event="happened"), "x", "word", "seen", by=list(names), max_age="30m"),
     ]
 
 

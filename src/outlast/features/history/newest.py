@@ -1,4 +1,6 @@
-"""Where the newest facts of an entity begin, so many of them, when some were replaced or withdrawn meanwhile."""
+"""Which facts of a span count, where some were replaced or withdrawn meanwhile, or happened in another order."""
+
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -45,6 +47,15 @@ def newest(facts: Segments, rows: int) -> Segments:
     """The last so many of each slice."""
     place = np.arange(len(facts.index))
     return facts.where(facts.offsets[1:][facts.owner] - place <= rows)
+
+
+def by_event(facts: Segments, happened: npt.NDArray[Any], at: Ints, width: int) -> Segments:
+    """Of each slice, which is in order of moment known and key, the facts that happened in a window, in that order."""
+    moments, asked = happened[facts.index], at[facts.owner]
+    inside = (moments < asked) & (moments >= asked - width)
+    kept = facts.where(inside)
+    order = np.lexsort((moments[inside], kept.owner))
+    return Segments(kept.index[order], kept.offsets)
 
 
 def _standing(layout: Layout, questions: Questions, high: Ints) -> Ints:

@@ -19,7 +19,7 @@ from outlast.features.aggregate import aggregation, general_value, typed
 from outlast.features.compiled import CompiledLookup, Output, general_frame
 from outlast.features.history.column import Column
 from outlast.features.history.layout import Layout, Questions
-from outlast.features.history.newest import newest, standing, stretched
+from outlast.features.history.newest import by_event, newest, standing, stretched
 from outlast.features.history.prefix import Totals, counts, totals
 from outlast.features.history.segments import (
     Segments,
@@ -47,7 +47,7 @@ def windows(compiled: CompiledLookup, layout: Layout, questions: Questions) -> l
     found: dict[str, pl.Series] = {}
     rest: dict[Any, list[Output]] = {}
     for output in compiled.outputs:
-        quick = None if layout.until is not None or output.operation not in _BY_TOTALS else _by_totals(view, output)
+        quick = _by_totals(view, output) if view.plain and output.operation in _BY_TOTALS else None
         if quick is None:
             rest.setdefault((output.width, output.rows), []).append(output)
         else:
@@ -67,15 +67,20 @@ class _View:
     _spans: dict[tuple[timedelta | None, int | None], tuple[Ints, Ints]] = field(default_factory=dict)
     _totals: dict[int, Totals | None] = field(default_factory=dict)
 
+    @property
+    def plain(self) -> bool:
+        """Whether a span holds the facts that count and no others, in their order."""
+        return self.layout.until is None and self.compiled.event is None
+
     def span(self, output: Output) -> tuple[Ints, Ints]:
         """Where each question's window begins and ends; nothing for a question that names nobody.
 
-        One of so many facts may begin earlier, when facts were replaced: they are taken out once they are gathered.
+        It may hold others where it is not plain: they are taken out once they are gathered.
         """
         kind = output.width, output.rows
         if kind not in self._spans:
             low = np.where(self.questions.present, self._lowest(output), self._high)
-            if output.rows is not None:
+            if output.rows is not None and self.compiled.event is None:
                 low = stretched(self.layout, self.questions, (low, self._high), output.rows, AT_ONCE)
             self._spans[kind] = low, self._high
         return self._spans[kind]
@@ -136,7 +141,10 @@ def _gathering(view: _View, outputs: list[Output]) -> dict[str, pl.Series]:
     found: dict[str, list[pl.Series]] = {output.name: [pl.Series([], dtype=output.dtype)] for output in outputs}
     for part in chunks(low, high, AT_ONCE):
         facts = standing(view.layout, view.questions, part, (low[part], high[part]))
-        if outputs[0].rows is not None and view.layout.until is not None:
+        if view.compiled.event is not None and outputs[0].width is not None:
+            happened = view.layout.column(view.compiled.event).numbers
+            facts = by_event(facts, happened, view.questions.at[part], outputs[0].width // _MICROSECOND)
+        if outputs[0].rows is not None and not view.plain:
             facts = newest(facts, outputs[0].rows)
         shared = _Gathered(view, facts, (low[part], high[part]))
         for output in outputs:
@@ -191,7 +199,7 @@ class _Gathered:
 
     def _spread(self, output: Output, column: Column, present: Segments) -> Answer:
         """A variance or its root, about a mean from running totals where there are some."""
-        known = column.dtype == pl.Float64 and self.view.layout.until is None
+        known = column.dtype == pl.Float64 and self.view.plain
         found = self.view.totals(output.measure) if known else None
         summed = None if found is None else found.sums(*self.span).astype(np.float64, copy=False)
         values, there = variances(present, column.numbers[present.index].astype(np.float64), output.how.ddof, summed)
