@@ -10,12 +10,12 @@ from typing import Any
 
 import polars as pl
 
+from outlast.data.keys import repeated
 from outlast.data.schema import Field, Schema, dtype_of, is_text, missing
 from outlast.errors import ContractError, nearest
 from outlast.project.contract import RulesSection
 from outlast.types import counted
 
-_COUNT = "__count"
 _ALL = -1.0  # the limit of a test that fails when every row meets it
 NULLS_GREW_BY = 0.05
 NULLS_GREW_TIMES = 2.0
@@ -177,7 +177,7 @@ def _duplicates(
     by = [*keys, *([time] if time and not unique and time not in keys else [])]
     if not keys or any(name not in columns for name in by):
         return []
-    twice = frame.group_by(by).len(name=_COUNT).filter(pl.col(_COUNT) > 1).select(by).collect(engine="streaming")
+    twice = repeated(frame, by)
     if twice.is_empty():
         return []
     comparable = [name for name, dtype in columns.items() if dtype != pl.Object]

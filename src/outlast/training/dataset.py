@@ -183,7 +183,7 @@ def with_labels(
         timed = project.model.question.time is not None
         joined = asked.with_columns((pl.col(AT) + delay if timed else pl.lit(0, pl.Int64)).alias(LABEL_AT))
     else:
-        truth = _truth(project, sources, before)
+        truth = _truth(project, sources, asked, before)
         joined = asked.join(truth, on=KEY, how="left", maintain_order="left")
     known = pl.col(LABEL).is_not_null() & (pl.col(LABEL_AT) < before)
     ripe = (pl.col(AT) + maturity) < before
@@ -202,8 +202,8 @@ def with_labels(
     return labelled, counts
 
 
-def _truth(project: Project, sources: Sources, before: int) -> pl.DataFrame:
-    """The newest label of each key that was known before the cutoff."""
+def _truth(project: Project, sources: Sources, asked: pl.DataFrame, before: int) -> pl.DataFrame:
+    """The newest label of each question's key that was known before the cutoff."""
     label, keys = project.model.label, project.model.question.keys
     source = label.source
     if not keys or any(key not in sources.types(source) for key in keys):
@@ -216,7 +216,8 @@ def _truth(project: Project, sources: Sources, before: int) -> pl.DataFrame:
     frame = sources.frame(source).select(
         spelled(keys, nulls=True).alias(KEY), label.expr.alias(LABEL), at.alias(LABEL_AT)
     )
-    known = frame.filter(pl.col(LABEL_AT) < before).sort(LABEL_AT, maintain_order=True)
+    ours = frame.join(asked.lazy().select(KEY), on=KEY, how="semi", maintain_order="left")
+    known = ours.filter(pl.col(LABEL_AT) < before).sort(LABEL_AT, maintain_order=True)
     with reading(source):
         return known.unique(KEY, keep="last", maintain_order=True).collect(engine="streaming")
 

@@ -11,6 +11,7 @@ from functools import partial
 import numpy as np
 import polars as pl
 
+from outlast.data.keys import rising
 from outlast.engines import Engine
 from outlast.features.compiled import CompiledLookup
 from outlast.features.facts import read_columns
@@ -49,7 +50,7 @@ def in_parts(
 ) -> pl.DataFrame:  # fmt: skip
     """What the kernel gives, part by part, in the order of the asks."""
     kernel, count, engine = how
-    corrected = not _rising_keys(compiled, facts)
+    corrected = not rising(facts, compiled.lookup.source.keys)
     count = count * 2 if corrected else count  # versions have to be found, which takes as much memory again
     owner = asks.select(_owner(compiled.lookup.entity, compiled.fact_types, count, cast=True)).to_series().to_numpy()
     places = [np.flatnonzero(owner == number) for number in range(count)]
@@ -80,23 +81,6 @@ def facts_of_part(
     key = _hash(names, [schema[name] for name in names]).alias(_HASH)
     keys = facts.filter(mine).select(key).unique().collect(engine="streaming")
     return facts.with_columns(key).join(keys.lazy(), on=_HASH, how="semi", maintain_order="left").drop(_HASH)
-
-
-def _rising_keys(compiled: CompiledLookup, facts: pl.LazyFrame) -> bool:
-    """Whether keys are whole numbers that only ever grow, so that no two facts have the same."""
-    names = compiled.lookup.source.keys
-    if len(names) > 1 or not facts.collect_schema()[names[0]].is_integer():
-        return False
-    last: int | None = None
-    for batch in facts.select(names[0]).collect_batches(maintain_order=True, engine="streaming"):
-        keys = batch.to_series()
-        if keys.null_count():
-            return False
-        values = keys.to_numpy()
-        if len(values) and ((last is not None and values[0] <= last) or not (values[1:] > values[:-1]).all()):
-            return False
-        last = int(values[-1]) if len(values) else last
-    return True
 
 
 def _owner(columns: Sequence[str], types: Sequence[pl.DataType], count: int, *, cast: bool = False) -> pl.Expr:

@@ -119,9 +119,10 @@ def _pairs(sources: Sources, source: Source, keys: tuple[str, ...], dataset: Dat
     if RETRACTED in frame.collect_schema():
         frame = frame.filter(~pl.col(RETRACTED))
     facts = frame.select(spelled(keys, nulls=True).alias(KEY), known_at(source).alias("known")).drop_nulls()
+    asked = dataset.rows.select(KEY, AT, LABEL_AT)
     with reading(source):
-        first = facts.group_by(KEY).min().collect(engine="streaming")
-    return dataset.rows.select(KEY, AT, LABEL_AT).join(first, on=KEY)
+        first = facts.join(asked.lazy(), on=KEY, how="semi").group_by(KEY).min().collect(engine="streaming")
+    return asked.join(first, on=KEY)
 
 
 def _some_early(source: Source, keys: tuple[str, ...], pairs: pl.DataFrame) -> Iterator[Suspicion]:
