@@ -121,6 +121,20 @@ def test_corrections_withdrawals_and_nobody_are_as_they_are_for_pushed_facts(tmp
     assert one.passed
 
 
+def test_event_time_and_windows_of_so_many_facts(tmp_path: Path) -> None:
+    """What happened last counts, though another fact was told later; the last two are asked for."""
+    source = '"data/deliveries.csv", event="left_at"'
+    left = ("2024-02-01T09:00", "2024-02-02T10:30", "2024-02-02T10:00", "2024-02-02T11:00")
+    rows = [{**row, "left_at": at} for row, at in zip(ROWS, left, strict=True)]
+    given = {"facts": {"deliveries": rows}, "at": "2024-02-02T13:00:00Z"}
+    folder = written(tmp_path, example(**given, gives={"late_1d": 0.5, "late": False, "n_last2": 2}), source=source)
+    file = folder / "common" / "shops.py"
+    file.write_text(file.read_text().replace('over=["1d", "3d"]', 'over=["1d", "3d"], last=2, max_age="3d"'))
+    one = result_of(folder)
+    assert (one.examples[0].fault, one.examples[0].differences) == (None, [])
+    assert one.passed
+
+
 def test_ways_that_part_fail_though_the_example_names_other_columns(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

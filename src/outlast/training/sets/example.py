@@ -128,7 +128,8 @@ def how_to(shared: Features) -> str:
     sources: dict[str, dict[str, None]] = {}
     for lookup in shared.lookups:
         roots = [root for _, expr in lookup.outputs for root in expr.meta.root_names()]
-        names = [*lookup.source.keys, lookup.source.time or "", *lookup.fact_entity, *roots]
+        timed = [name for name in (lookup.source.time, lookup.source.event) if name is not None]
+        names = [*lookup.source.keys, *timed, *lookup.fact_entity, *roots]
         sources.setdefault(lookup.source.name, {}).update(dict.fromkeys(names))
     facts = ", ".join(f"'{source}': [{_blank(names)}]" for source, names in sources.items())
     asks = _blank(dict.fromkeys(ask for lookup in shared.lookups for ask in lookup.entity))

@@ -1,6 +1,6 @@
 """The types of a set's sources and asks: those of the data where it can be read, else what the examples show."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 
@@ -8,7 +8,7 @@ import polars as pl
 
 from outlast.bundle.ingest import MARK
 from outlast.bundle.requests import MISSING, as_moment
-from outlast.data.schema import Field, Schema, dtype_name
+from outlast.data.schema import Field, Schema, dtype_name, types
 from outlast.data.sources import reading, scan
 from outlast.errors import DataError, FeatureError, OutlastError, nearest
 from outlast.project.declare import Features, Lookup, Source
@@ -43,10 +43,10 @@ def shown_schema(source: Source, lookups: Sequence[Lookup], rows: Sequence[Value
     for row in rows:
         for name, value in row.items():
             values.setdefault(name, []).append(value)
-    read = list(dict.fromkeys([*source.keys, source.time or "", *_read(lookups)]))
+    timed = [name for name in (source.time, source.event) if name is not None]
+    read = list(dict.fromkeys([*source.keys, *timed, *_read(lookups)]))
     known = {name: _type_of(those) for name, those in values.items() if name in read or name != MARK}
-    if source.time is not None:
-        known[source.time] = pl.Datetime("us", "UTC")
+    known |= {name: pl.Datetime("us", "UTC") for name in timed if name in values or not rows}
     for name in read:
         if name not in known:
             if rows:
@@ -65,15 +65,9 @@ def ask_fields(workspace: Workspace, declared: Declared, asked: Sequence[Values]
         schema = schema_of(workspace, declared, project.model.question)
         known = {} if schema is None else {field.name: field for field in schema.fields}
         wanted = [known[name] for name in project.model.asks.names if name in known]
-        found = {**_types(wanted), **found}
+        found = {**types(Schema(wanted)), **found}
     names = dict.fromkeys(name for asks in asked for name in asks)
     return {name: found.get(name) or _type_of([asks.get(name) for asks in asked]) for name in names}
-
-
-def _types(fields: Iterable[Field]) -> dict[str, pl.DataType]:
-    from outlast.data.schema import types
-
-    return types(Schema(list(fields)))
 
 
 def _read(lookups: Sequence[Lookup]) -> list[str]:

@@ -13,7 +13,7 @@ from outlast.errors import FeatureError
 from outlast.features.calling import with_functions
 from outlast.features.compiled import CompiledLookup, compile_lookup
 from outlast.features.entities import require_comparable, speller
-from outlast.features.facts import ENTITY, KEY, KNOWN, facts_of, superseded
+from outlast.features.facts import ENTITY, KEY, KNOWN, facts_of, measure_names, superseded
 from outlast.features.offline import look_up
 from outlast.features.online import frame_of, read_all, reader
 from outlast.project.declare import Features, Source
@@ -71,7 +71,9 @@ class Ways:
         """The example's own moment, and those at which a fact begins or ceases to count: there the two ways part."""
         found = {micros(example.at): None}
         for compiled in self.lookups:
-            known = facts_of(compiled, facts[compiled.lookup.source.name].lazy())[KNOWN].unique().sort().to_list()
+            these = facts_of(compiled, facts[compiled.lookup.source.name].lazy())
+            marks = [KNOWN, *([] if compiled.event is None else [measure_names(compiled)[compiled.event]])]
+            known = [at for mark in marks for at in these[mark].drop_nulls().unique().sort().to_list()]
             spans = [timedelta(0), *(duration(width) for width in compiled.lookup.widths)]
             spans += [] if compiled.lookup.max_age is None else [duration(compiled.lookup.max_age)]
             for span in spans:
