@@ -143,6 +143,8 @@ def test_what_was_pushed_is_trained_on_like_what_lies_in_the_source(orders: Path
 FAULTS = [
     (("model.py", "return make_pipeline(", "1 / 0; return make_pipeline("), "fit of model 'late-ord"),
     (("model.py", ".fit(x, y)", ".fit(x, y) and None"), "returned a NoneType"),
+    (("model.py", "make_pipeline(FunctionTransformer(numbers), LogisticRegression(random_state=seed)).fit(x, y)",
+      "LogisticRegression().fit(numbers(x), y)"), "returned cannot predict"),
     (("model.py", "hour=pl.col", "shop=pl.col"), "which is there already"),
     (("model.py", "return rows.select(hour=pl.col(\"ordered_at\").dt.hour())", "return rows.select(hour=pl.len())"),
      "exactly one row for each row"),

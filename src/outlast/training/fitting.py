@@ -10,11 +10,11 @@ import numpy.typing as npt
 import polars as pl
 from threadpoolctl import threadpool_limits
 
-from outlast.bundle.estimator import given_as
+from outlast.bundle.estimator import Floats, given_as, scores
 from outlast.errors import OutlastError, TrainingError
 from outlast.features.functions import wants_pandas
 from outlast.project.declare import Model
-from outlast.types import counted
+from outlast.types import Task, counted
 
 
 def fit(model: Model, x: pl.DataFrame, y: npt.NDArray[Any], *, seed: int, threads: int) -> Any:
@@ -38,6 +38,20 @@ def fit(model: Model, x: pl.DataFrame, y: npt.NDArray[Any], *, seed: int, thread
             "expected an object with predict(), such as `return LogisticRegression().fit(x, y)`"
         )
     return estimator
+
+
+def evaluated(model: Model, estimator: Any, x: pl.DataFrame, task: Task, classes: int) -> Floats:
+    """What the fitted model says of rows that it has not seen."""
+    try:
+        return scores(estimator, given_as(x, pandas=wants_pandas(model.fit)), task, classes)
+    except OutlastError:
+        raise
+    except Exception as error:  # the estimator is the user's and may raise anything
+        said = str(error).strip().replace("\n", " ")
+        raise TrainingError(
+            f"What fit of model '{model.name}' returned cannot predict {counted(x.height, 'row')} it has not seen: "
+            f"{type(error).__name__}: {said}; it is given the columns that fit was given"
+        ) from error
 
 
 def pickled(model: Model, estimator: Any) -> bytes:

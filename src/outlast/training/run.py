@@ -28,7 +28,7 @@ from outlast.registry.sets import described
 from outlast.registry.versions import Version, register
 from outlast.training.compiling.compiling import Fitted, Outcome, compiling
 from outlast.training.dataset import AT, Dataset, build_dataset, cutoff_of, require_invariant, split_rows
-from outlast.training.fitting import fit, pickled
+from outlast.training.fitting import evaluated, fit, pickled
 from outlast.training.golden import golden_rows
 from outlast.training.leakage.guards import joined, suspicions
 from outlast.training.lineage import lineage_of
@@ -113,8 +113,7 @@ def _declare(project: Project, by: str, now: datetime) -> None:
 
 def _score(project: Project, dataset: Dataset, estimator: Any, chosen: npt.NDArray[np.bool_]) -> Scored:
     rows = dataset.rows.filter(pl.Series(chosen))
-    x = given_as(rows.select(dataset.features), pandas=wants_pandas(project.model.fit))
-    table = scores(estimator, x, dataset.task, len(dataset.classes))
+    table = evaluated(project.model, estimator, rows.select(dataset.features), dataset.task, len(dataset.classes))
     return Scored(project.contract, dataset.task, dataset.classes, rows, table, dataset.y[chosen])
 
 
