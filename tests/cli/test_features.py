@@ -4,6 +4,12 @@ from pathlib import Path
 
 import polars as pl
 
+from outlast.bundle.predictor import open_predictor
+from outlast.journal.journal import Journal
+from outlast.project.workspace import Workspace
+from outlast.registry.versions import find
+from outlast.types import ModelRef, now
+
 
 def test_explain_shows_a_question_and_the_facts_behind_it(run, folder: Path) -> None:
     told = run("features", "explain", "--key", "O-1900", "--json").json
@@ -47,17 +53,44 @@ def test_an_empty_catalog_says_so_and_a_misspelt_set_is_a_sentence(run, bare: Pa
 def test_a_set_is_listed_and_shown(run, folder: Path) -> None:
     told = run("features", "list").out
     assert "carrier-lateness@1" in told
-    assert "late-orders@1" in told
-    assert "(live)" in told
+    assert "late-orders@1 (live)" in told
     shown = run("features", "show", "carrier-lateness").out
     assert shown.startswith("carrier-lateness@1: By how many days this carrier has been late, on average")
-    assert "carrier_days_late_4d  number" in shown
+    assert "carrier_days_late_4d  Float64  number" in shown
     entry = run("features", "show", "carrier-lateness@1", "--json").json
     assert entry["set"]["functions"] == []
     assert entry["set"]["newest_fact"].startswith("2025-")
     assert [v["number"] for v in entry["versions"]] == [1]
+    assert [(f["source"], f["lag"]) for f in entry["set"]["freshness"]] == [("deliveries", "1h")]
+    assert entry["set"]["freshness"][0]["age"].startswith("P")
+    assert "Nothing was served of it in the last 7 days" in shown
     done = run("features", "show", "carrier-latenes")
     assert (done.code, "did you mean 'carrier-lateness'" in done.err) == (4, True)
+
+
+ORDER = {
+    "placed_at": "2025-06-01T10:00:00Z", "warehouse": "south", "weight_kg": 7.5, "distance_km": 340, "promised_days": 2,
+}  # fmt: skip
+
+
+def test_the_catalog_says_what_answers_lacked_lately(run, folder: Path) -> None:
+    place = Workspace.find(folder)
+    version = find(place.ledger, ModelRef("late-orders", 1))
+    predictor = open_predictor(place, version.digest, version.number)
+    carriers = ("Parcelo", "Parcelo", "Parcelo", "Nobody")
+    answers = predictor.predict([{**ORDER, "carrier": carrier} for carrier in carriers], at=now())
+    with Journal(place) as journal:
+        journal.predictions(answers, predictor, request_id="r", server="s")
+    entry = run("features", "show", "carrier-lateness", "--json").json["set"]
+    assert entry["served_rows"] == 4
+    assert [(c["name"], c["type"], c["served_missing"]) for c in entry["columns"]] == [
+        ("carrier_days_late_1d", "Float64", 0.25),
+        ("carrier_days_late_4d", "Float64", 0.25),
+    ]
+    shown = run("features", "show", "carrier-lateness").out
+    assert "Served in the last 7 days: 4 answers" in shown
+    (_, line, *_) = run("features", "list").out.splitlines()
+    assert " 25.0%  late-orders@1 (live)  " in line
 
 
 EXAMPLE = """

@@ -1,7 +1,7 @@
 """Versions of shared sets: numbered as they are declared, kept by whom they were trained into."""
 
 import shutil
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -11,7 +11,9 @@ from outlast.gates.checking import findings
 from outlast.project.loader import Project, load_project
 from outlast.project.workspace import Workspace
 from outlast.registry.sets import catalog, find_set, versions_of
+from outlast.storage.fresh import Fact
 from outlast.training.run import train
+from outlast.types import micros
 
 NOW = datetime(2024, 6, 1, tzinfo=UTC)
 SET = (
@@ -67,7 +69,31 @@ def test_a_set_is_in_the_catalog_with_its_users(team: tuple[Path, Path]) -> None
     assert [str(user) for user in entry.users] == ["late-orders@1", "second@1"]
     assert [(c.name, c.kind) for c in entry.columns] == [("late_1d", "number"), ("late_3d", "number")]
     assert all(c.missing is not None and 0 <= c.missing < 0.2 for c in entry.columns)
+    assert [c.type for c in entry.columns] == ["Float64", "Float64"]
     assert (entry.sources, entry.newest_fact) == (["deliveries"], None)
+    assert [(f.source, f.lag, f.newest, f.age) for f in entry.freshness] == [("deliveries", "5m", None, None)]
+    assert (entry.served_rows, {c.served_missing for c in entry.columns}) == (0, {None})
+
+
+def test_the_newest_fact_that_is_known_by_now_says_how_fresh_a_set_is(team: tuple[Path, Path]) -> None:
+    place = both(team)
+    known = NOW - timedelta(hours=3)
+    digest = load_project(team[0]).model.lookups[0].digest
+    place.fresh.ingest(digest, [Fact(entity="east", key=str(n), known=micros(known) - n, values=b"") for n in range(3)])
+    place.fresh.ingest(digest, [Fact(entity="east", key="ahead", known=micros(NOW) + 5, values=b"")])
+    (entry,) = catalog(place, now=NOW)
+    assert entry.newest_fact == known
+    assert [(f.newest, f.age) for f in entry.freshness] == [(known, timedelta(hours=3))]
+
+
+def test_what_answers_lacked_is_summed_over_the_versions_that_use_a_set(team: tuple[Path, Path]) -> None:
+    place = both(team)
+    answered = {"late-orders": (30, {"late_1d": 15, "late_3d": 0}), "second": (10, {"late_1d": 5, "late_3d": 1})}
+    (entry,) = catalog(place, now=NOW, lately=lambda model, version, columns: answered[model])
+    assert entry.served_rows == 40
+    assert [c.served_missing for c in entry.columns] == [0.5, 0.025]
+    (entry,) = catalog(place, now=NOW, lately=lambda model, version, columns: (0, dict.fromkeys(columns, 0)))
+    assert {c.served_missing for c in entry.columns} == {None}
 
 
 def test_whoever_retrains_first_brings_the_next_version_and_the_other_keeps_its_own(team: tuple[Path, Path]) -> None:

@@ -1,5 +1,6 @@
 """Commands about features: which sets are shared, whether their examples hold, where a feature came from."""
 
+from functools import partial
 from pathlib import Path
 
 import typer
@@ -15,12 +16,13 @@ app = typer.Typer(
 
 @app.command("list")
 def listed(json: bool = places.JSON) -> None:
-    """List shared sets of features: owner, freshness, users."""
+    """List shared sets: freshness, missing values, users, meaning."""
     from outlast.cli.telling_features import sets
+    from outlast.journal.missing import missing_lately
     from outlast.registry.sets import catalog
 
-    place = places.workspace()
-    found = catalog(place, now=places.at())
+    place, now = places.workspace(), places.at()
+    found = catalog(place, now=now, lately=partial(missing_lately, place, now=now))
     if json:
         screen.as_json(found)
     else:
@@ -32,11 +34,13 @@ def show(
     name: str = typer.Argument(..., help="The set, as NAME or NAME@VERSION."),
     json: bool = places.JSON,
 ) -> None:
-    """Show a set: meaning, columns, users, versions."""
+    """Show a set: meaning, owner, facts, columns, versions."""
     from outlast.cli.telling_features import one_set
+    from outlast.journal.missing import missing_lately
     from outlast.registry.sets import find_set
 
-    found, versions = find_set(places.workspace(), name, now=places.at())
+    place, now = places.workspace(), places.at()
+    found, versions = find_set(place, name, now=now, lately=partial(missing_lately, place, now=now))
     if json:
         screen.as_json({"set": found, "versions": versions})
     else:

@@ -1,13 +1,14 @@
 """What the commands about features say."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from outlast.cli import screen
-from outlast.types import counted
+from outlast.types import counted, span
 
 if TYPE_CHECKING:
-    from outlast.registry.sets import Entry, SetVersion
+    from outlast.registry.sets import Entry, Freshness, SetVersion
     from outlast.training.explain import Explained
     from outlast.training.sets.trial import Difference, Outcome, Proof, Tried
 
@@ -15,11 +16,12 @@ if TYPE_CHECKING:
 def sets(found: "Sequence[Entry]", empty: str) -> None:
     """The catalog, a line for each version of a set that somebody uses."""
     rows = [
-        (one.version, one.owner or "nobody", len(one.columns) + len(one.functions), _fresh(one),
-         ", ".join(map(str, one.users)), one.meaning)
+        (one.version, _newest(one), _most([c.missing for c in one.columns]),
+         _most([c.served_missing for c in one.columns]), ", ".join(map(str, one.users)), one.meaning)
         for one in found
     ]  # fmt: skip
-    screen.table(("set", "owner", "parts", "newest fact (UTC)", "used by", "meaning"), rows, empty=empty)
+    headers = ("set", "newest fact", "missing", "served", "used by", "meaning")
+    screen.table(headers, rows, empty=empty)
 
 
 def one_set(name: str, found: "Entry | None", versions: "Sequence[SetVersion]") -> None:
@@ -29,20 +31,51 @@ def one_set(name: str, found: "Entry | None", versions: "Sequence[SetVersion]") 
     else:
         print(f"{found.version}: {found.meaning or 'no meaning stated'}")
         screen.line("owner", found.owner or "nobody")
-        screen.line("reads", ", ".join(found.sources) or "nothing but asks")
-        screen.line("newest", _fresh(found))
         screen.line("used by", ", ".join(map(str, found.users)))
         if found.functions:
             screen.line("functions", ", ".join(found.functions))
-        rows = [(c.name, c.kind, "" if c.missing is None else f"{c.missing:.1%}") for c in found.columns]
-        screen.table(("column", "kind", "missing"), rows, empty="It looks nothing up")
+        facts = [(one.source, one.lag, _at(one), _ago(one.age)) for one in found.freshness]
+        screen.table(("source", "lag", "newest fact (UTC)", "known"), facts, empty="It looks nothing up")
+        rows = [(c.name, c.type, c.kind, _share(c.missing), _share(c.served_missing)) for c in found.columns]
+        headers = ("column", "type", "kind", "missing in training", "missing when served")
+        screen.table(headers, rows, empty="It has no columns but those of functions")
+        print(_lately(found))
     print()
     screen.table(("version", "declared (UTC)", "by", "digest"),
                  [(v, screen.moment(v.at), v.by, v.digest[:12]) for v in versions], empty="")  # fmt: skip
 
 
-def _fresh(one: "Entry") -> str:
-    return screen.moment(one.newest_fact) or "no fresh values yet"
+def _lately(found: "Entry") -> str:
+    if not found.served_rows:
+        return "Nothing was served of it in the last 7 days"
+    return f"Served in the last 7 days: {counted(found.served_rows, 'answer')}"
+
+
+def _newest(one: "Entry") -> str:
+    ages = [fresh.age for fresh in one.freshness if fresh.age is not None]
+    return _ago(min(ages)) if ages else "none yet" if one.freshness else "reads none"
+
+
+def _most(shares: "Sequence[float | None]") -> str:
+    """The share of the column that misses most."""
+    return _share(max((share for share in shares if share is not None), default=None))
+
+
+def _at(one: "Freshness") -> str:
+    return screen.moment(one.newest) or "no fresh values yet"
+
+
+def _share(share: float | None) -> str:
+    return "—" if share is None else f"{share:.1%}"
+
+
+def _ago(age: timedelta | None) -> str:
+    """How long ago, in its two greatest units."""
+    if age is None:
+        return ""
+    hour, minute = timedelta(hours=1), timedelta(minutes=1)
+    unit = hour if age >= 24 * hour else minute if age >= hour else timedelta(seconds=1)
+    return f"{span(age // unit * unit)} ago"
 
 
 def tests(found: "Sequence[Outcome]", unread: Sequence[str], empty: str) -> None:

@@ -6,14 +6,18 @@ retrained.
 """
 
 import sys
-from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import Any
 
 from outlast.bundle.format import Bundle, unpack
-from outlast.data.profile import MISSING, from_json
-from outlast.errors import NotFound, RequestError, nearest
+from outlast.bundle.lookups import read_back
+from outlast.data.profile import MISSING
+from outlast.data.profile import from_json as profile_from
+from outlast.data.schema import dtype_name
+from outlast.data.schema import from_json as schema_from
+from outlast.errors import NotFound, RequestError, StorageError, nearest
 from outlast.project.declare import Features
 from outlast.project.loader import Project
 from outlast.project.workspace import Workspace
@@ -51,11 +55,31 @@ class User:
 
 @dataclass(frozen=True)
 class Column:
-    """One feature of a set: its kind, and the share of rows without it in the newest training that used it."""
+    """One feature of a set: its type and kind, and the share of rows without it in training and as it was served.
+
+    Of training it is the newest that used the set; of what was served, all versions that use it in the last days, and
+    nothing where none of them answered.
+    """
 
     name: str
+    type: str | None
     kind: str | None
     missing: float | None
+    served_missing: float | None = None
+
+
+@dataclass(frozen=True)
+class Freshness:
+    """The newest fact of a source that fresh values hold, when it became known, and how long ago that is."""
+
+    source: str
+    lag: str
+    newest: datetime | None
+    age: timedelta | None
+
+
+Lately = Callable[[str, int, Sequence[str]], tuple[int, Mapping[str, int]]]
+"""Of a version's answers of the last days: how many had features, and in how many each column was missing."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +93,8 @@ class Entry:
     functions: list[str]
     sources: list[str]
     newest_fact: datetime | None
+    freshness: list[Freshness]
+    served_rows: int
     users: list[User]
 
 
@@ -113,8 +139,11 @@ def versions_of(ledger: Ledger, name: str) -> list[SetVersion]:
     return list(found.values())
 
 
-def catalog(workspace: Workspace, *, now: datetime) -> list[Entry]:
-    """Every version of a set that some version of a model uses, by name and number."""
+def catalog(workspace: Workspace, *, now: datetime, lately: Lately | None = None) -> list[Entry]:
+    """Every version of a set that some version of a model uses, by name and number.
+
+    `lately` tells what answers lacked; without it nothing is said of what was served.
+    """
     users = list(_using(workspace, now))
     found: dict[tuple[str, str], list[tuple[Servable, str, Bundle, dict[str, Any]]]] = {}
     for version, state, bundle, kept in users:
@@ -123,11 +152,13 @@ def catalog(workspace: Workspace, *, now: datetime) -> list[Entry]:
     for (name, digest), those in found.items():
         number = next((v for v in versions_of(workspace.ledger, name) if v.digest == digest), None)
         if number is not None:
-            entries.append(_entry(workspace, number, those, now))
+            entries.append(_entry(workspace, number, those, (now, lately)))
     return sorted(entries, key=lambda one: (one.version.name, one.version.number))
 
 
-def find_set(workspace: Workspace, text: str, *, now: datetime) -> tuple[Entry | None, list[SetVersion]]:
+def find_set(
+    workspace: Workspace, text: str, *, now: datetime, lately: Lately | None = None
+) -> tuple[Entry | None, list[SetVersion]]:
     """A set by NAME or NAME@2, the newest version by default, and all of its versions; no entry if nobody uses it."""
     name, _, number = text.partition("@")
     versions = versions_of(workspace.ledger, name)
@@ -139,7 +170,7 @@ def find_set(workspace: Workspace, text: str, *, now: datetime) -> tuple[Entry |
     wanted = int(number) if number else versions[-1].number
     if not 1 <= wanted <= len(versions):
         raise NotFound(f"Set '{name}' has no version {wanted}: it has 1 to {len(versions)}")
-    chosen = [one for one in catalog(workspace, now=now) if one.version == versions[wanted - 1]]
+    chosen = [one for one in catalog(workspace, now=now, lately=lately) if one.version == versions[wanted - 1]]
     return (chosen[0] if chosen else None), versions
 
 
@@ -153,18 +184,70 @@ def _using(workspace: Workspace, now: datetime) -> Iterator[tuple[Servable, str,
 
 
 def _entry(
-    workspace: Workspace, number: SetVersion, those: list[tuple[Servable, str, Bundle, dict[str, Any]]], now: datetime
+    workspace: Workspace,
+    number: SetVersion,
+    those: list[tuple[Servable, str, Bundle, dict[str, Any]]],
+    when: tuple[datetime, Lately | None],
 ) -> Entry:
+    now, lately = when
     _, _, bundle, kept = those[-1]
-    profile = from_json(bundle.files["profile.json"])
+    users = [User(version.model, version.number, state) for version, state, _, _ in those]
+    rows, gaps = _served(users, kept["columns"], lately)
+    freshness = _freshness(workspace, bundle, kept, now)
+    known = [one.newest for one in freshness if one.newest is not None]
+    columns = [
+        replace(column, served_missing=gaps[column.name] / rows if rows else None) for column in _columns(bundle, kept)
+    ]
+    return Entry(number, kept["owner"], kept["meaning"], columns, kept["functions"], kept["sources"],
+                 max(known, default=None), freshness, rows, users)  # fmt: skip
+
+
+def _columns(bundle: Bundle, kept: dict[str, Any]) -> Iterator[Column]:
+    """The columns of a set with their types, and the share of training rows without them."""
+    profile = profile_from(bundle.files["profile.json"])
     bins = {one.name: one for one in profile.features}
-    columns = []
+    types = _types(bundle, kept)
     for name in kept["columns"]:
         one = bins.get(name)
         share = one.counts[MISSING] / profile.rows if one is not None and profile.rows else None
-        columns.append(Column(name, None if one is None else one.kind, share))
-    newest = [workspace.fresh.newest(digest, micros(now)) for digest in kept["lookups"]]
-    known = [at for at in newest if at is not None]
-    users = [User(version.model, version.number, state) for version, state, _, _ in those]
-    return Entry(number, kept["owner"], kept["meaning"], columns, kept["functions"], kept["sources"],
-                 moment(max(known)) if known else None, users)  # fmt: skip
+        yield Column(name, types.get(name), None if one is None else one.kind, share)
+
+
+def _types(bundle: Bundle, kept: dict[str, Any]) -> dict[str, str]:
+    schemas = {name: schema_from(source["schema"]) for name, source in bundle.manifest["sources"].items()}
+    try:
+        lookups = [read_back(one, schemas) for one in _lookups(bundle, kept)]
+    except StorageError:
+        return {}  # another Polars wrote its expressions; serving it says what to do, a catalog need not
+    return {name: dtype_name(dtype) for one in lookups for name, dtype in one.schema.items()}
+
+
+def _freshness(workspace: Workspace, bundle: Bundle, kept: dict[str, Any], now: datetime) -> list[Freshness]:
+    """Each source a set looks up in, and the newest of its facts that any of the lookups holds."""
+    newest: dict[str, list[int]] = {}
+    lags: dict[str, str] = {}
+    for one in _lookups(bundle, kept):
+        source = one["source"]["name"]
+        lags[source] = one["source"]["lag"]
+        at = workspace.fresh.newest(one["digest"], micros(now))
+        newest.setdefault(source, []).extend([] if at is None else [at])
+    found = []
+    for source, known in newest.items():
+        last = moment(max(known)) if known else None
+        found.append(Freshness(source, lags[source], last, None if last is None else now - last))
+    return found
+
+
+def _lookups(bundle: Bundle, kept: dict[str, Any]) -> list[dict[str, Any]]:
+    return [one for one in bundle.manifest["lookups"] if one["digest"] in kept["lookups"]]
+
+
+def _served(users: list[User], columns: list[str], lately: Lately | None) -> tuple[int, dict[str, int]]:
+    """What all versions that use a set answered lately without each column."""
+    rows, gaps = 0, dict.fromkeys(columns, 0)
+    for user in users if lately is not None and columns else []:
+        assert lately is not None
+        count, missing = lately(user.model, user.number, columns)
+        rows += count
+        gaps = {name: gaps[name] + missing[name] for name in columns}
+    return rows, gaps
