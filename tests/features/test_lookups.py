@@ -1,6 +1,8 @@
 """Lookups against a reference that knows nothing but the time rule."""
 
 import math
+import random
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -33,6 +35,7 @@ SCHEMA = {
 }
 source = Source("facts", "facts.parquet", key="id", time="at", lag="3m")
 dated = Source("dated", "facts.parquet", key="id", time="at", lag="3m", event="happened")
+CREW = pl.col("n").filter(pl.col("word") == "crew")
 AGGREGATES: dict[str, pl.Expr] = {
     "total": pl.col("x").sum(),
     "mean": pl.col("x").mean(),
@@ -47,7 +50,11 @@ AGGREGATES: dict[str, pl.Expr] = {
     "newest": pl.col("seen").last(),
     "share": (pl.col("n") > 1).mean(),
     "middle": pl.col("n").quantile(0.5),
-    "range": pl.col("n").max() - pl.col("n").min(),
+    "crew_sum": CREW.sum(),
+    "crew_low": pl.col("x").filter(pl.col("n") > 0).min(),
+    "crew_high": pl.col("seen").filter(pl.col("x").is_not_null() & (pl.col("n") != 2)).max(),
+    "crew_middle": CREW.median(),
+    "crew_first": CREW.first(),
 }
 WINDOW = window(source, by="tail", over=["10m", "1h"], **AGGREGATES)
 NEWEST = window(source, by="tail", last=[1, 3, 50], **AGGREGATES)
@@ -168,7 +175,7 @@ def lookup(request: pytest.FixtureRequest) -> Lookup:
     return request.param
 
 
-relaxed = settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+relaxed = settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @relaxed
@@ -185,7 +192,7 @@ def address(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return str(tmp_path / "fresh.db") if request.param == "sqlite" else request.getfixturevalue("redis_url")
 
 
-@relaxed
+@settings(relaxed, max_examples=20)
 @given(facts=facts_strategy, asks=asks_strategy, cut=st.integers(0, 25))
 def test_the_store_of_fresh_values_gives_the_bits_of_the_history(
     address: str, lookup: Lookup, facts: Any, asks: Any, cut: int
@@ -244,6 +251,57 @@ def test_a_fact_that_left_gives_its_place_to_an_older_one() -> None:
         questions.select(instants("t"))["t"],
     )
     assert got["total_last2"].to_list() == [3 + 4, 2 + 3, 1 + 2, 0]
+
+
+OPERATIONS: dict[str, Callable[[pl.Expr], pl.Expr]] = {
+    "sum": lambda e: e.sum(), "mean": lambda e: e.mean(), "count": lambda e: e.count(), "min": lambda e: e.min(),
+    "max": lambda e: e.max(), "std": lambda e: e.std(), "var": lambda e: e.var(ddof=0),
+    "quantile": lambda e: e.median(),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_a_filter_within_an_aggregation_is_part_of_the_written_arithmetic(operation: str) -> None:
+    """The values are those of Polars, whatever is null, NaN or dropped, and facts are kept as they were before."""
+    rng = random.Random(5)
+    values = [None, math.nan, 0.5, -0.0, 3.0, 8.25]
+    facts = [
+        (f"k{n}", rng.choice(["N1", "N2"]), rng.randrange(90), rng.choice(values), rng.choice([None, 1, 2, 3]),
+         rng.choice(["storm", "crew", None]))
+        for n in range(80)
+    ]  # fmt: skip
+    conditions = {
+        "word": pl.col("word") == "storm", "two": (pl.col("word") == "crew") & (pl.col("n") / 3 > 0.4),
+        "nan": pl.col("x") > 1, "never": pl.col("n") > 9,
+    }  # fmt: skip
+    given_ = {name: OPERATIONS[operation](pl.col("x").filter(by)) for name, by in conditions.items()}
+    lookup = window(source, by="tail", over=["10m", "1h"], newest=pl.col("x").last(), **given_)
+    compiled = compile_lookup(lookup, SCHEMA)
+    assert {output.operation for output in compiled.outputs} == {operation, "last"}
+    assert [str(measure) for measure in compiled.measures] == ['col("x")', 'col("n")', 'col("word")']
+    frame, questions = as_frame(facts), as_asks([(tail, m) for tail in ("N1", "N2", "N3") for m in range(0, 99, 3)])
+    got = look_up(compiled, frame.lazy(), questions, questions.select(instants("t"))["t"])
+    for (tail, at), row in zip(questions.iter_rows(), got.iter_rows(named=True), strict=True):
+        for width in lookup.widths:
+            expected = counted(frame, tail, at, duration(width)).select(**given_).row(0, named=True)
+            for name, value in expected.items():
+                mine = row[f"{name}_{width}"]
+                assert same(mine, value) or mine == pytest.approx(value, rel=1e-12, nan_ok=True), (name, mine, value)
+
+
+UNFIT = {
+    "a mean within the condition": pl.col("n").filter(pl.col("n") > pl.col("n").mean()).sum(),
+    "the first of what is left": pl.col("n").filter(pl.col("n") > 1).first(),
+    "how many are left": pl.col("n").filter(pl.col("n") > 1).len(),
+    "a filter of what was sorted": pl.col("n").sort().filter(pl.col("n") > 1).sum(),
+    "a number": pl.lit(1).filter(pl.col("n") > 1).sum(),
+}
+
+
+@pytest.mark.parametrize("expr", UNFIT.values(), ids=UNFIT)
+def test_what_only_looks_like_a_filter_of_each_fact_goes_to_polars(expr: pl.Expr) -> None:
+    (output,) = compile_lookup(window(source, by="tail", over="1h", odd=expr), SCHEMA).outputs
+    assert output.operation == "general"
 
 
 def test_what_happened_decides_and_what_was_known_bounds() -> None:

@@ -3,7 +3,7 @@
 import math
 import random
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from outlast.bundle.ingest import update
 from outlast.features.arithmetic import OPERATIONS
 from outlast.features.compiled import CompiledLookup, compile_lookup
 from outlast.features.held import Held, Plan
-from outlast.features.online import _plan, read_all, reader
+from outlast.features.online import _decoder, _plan, read_all, reader
 from outlast.storage.fresh import FreshStore, Version, open_fresh
 from outlast.types import micros
 
@@ -38,6 +38,7 @@ OUTPUTS = {
     "total": AMOUNT.sum(), "average": AMOUNT.mean(), "there": AMOUNT.count(), "rows": pl.len(), "least": AMOUNT.min(),
     "most": AMOUNT.max(), "spread": AMOUNT.std(), "whole": N.sum(), "first": N.first(), "newest": N.last(),
     "kinds": N.n_unique(), "middle": AMOUNT.median(),
+    "few": AMOUNT.filter(N > 4).sum(), "even": N.filter(N % 2 == 0, AMOUNT / 3 < 60).mean(), "range": N.max() - N.min(),
 }  # fmt: skip
 numbers = st.one_of(
     st.none(), st.floats(width=64), st.floats(-1e6, 1e6), st.integers(-400, 400).map(lambda n: n / 4), st.just(-0.0)
@@ -61,9 +62,10 @@ def plainly(compiled: CompiledLookup, store: FreshStore, entity: str, at: int) -
     for output in compiled.outputs:
         plan = _plan(compiled, output)
         since = -(2**63) if plan.width is None else at - plan.width
-        rows = [msgspec.msgpack.decode(one[2]) for one in store.window(compiled.digest, entity, since, at)]
+        rows = _decoder(compiled)([one[2] for one in store.window(compiled.digest, entity, since, at)])
         rows = rows if plan.rows is None else rows[-plan.rows :]
-        columns = [[row[place] for row in rows] for place in range(len(compiled.measures))]
+        measures = len(compiled.measures) + len(compiled.derived)
+        columns = [[row[place] for row in rows] for place in range(measures)]
         found.append(plan.compute(columns if plan.measure is None else columns[plan.measure]))
     return found
 
@@ -74,6 +76,10 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[FreshStore
     opened = open_fresh(address, uuid4().hex)
     yield opened
     opened.close()
+
+
+def decode(values: Sequence[bytes]) -> list[list[Any]]:
+    return [msgspec.msgpack.decode(one) for one in values]
 
 
 def frame(rows: list[tuple[int, str, datetime, float | None, int | None]]) -> pl.DataFrame:
@@ -87,7 +93,7 @@ def test_sums_and_extremes_have_the_bits_of_the_arithmetic(values: list[float | 
     facts = [Version(n, "k", msgspec.msgpack.encode([value]), None) for n, value in enumerate(values)]
     plans = [Plan(10_000, name, 0, compute) for name, compute in OPERATIONS.items() if name in SHORT]
     narrow = [Plan(data.draw(st.integers(0, 300)), one.operation, 0, one.compute) for one in plans]
-    held = Held(0, "").grow(facts[:cut])
+    held = Held(0, "", decode).grow(facts[:cut])
     held.values(plans, cut)
     held.grow(facts)
     for at in (len(values), len(values) // 2):
@@ -101,7 +107,7 @@ SHORT = {"sum", "mean", "count", "len", "min", "max", "first", "last"}
 
 def test_whole_numbers_stay_whole_and_say_when_they_are_beyond_64_bits() -> None:
     facts = [Version(n, "k", msgspec.msgpack.encode([2**53 + n]), None) for n in range(200)]
-    held, plan = Held(0, "").grow(facts), Plan(1000, "sum", 0, OPERATIONS["sum"])
+    held, plan = Held(0, "", decode).grow(facts), Plan(1000, "sum", 0, OPERATIONS["sum"])
     assert held.values([plan], 200) == [sum(2**53 + n for n in range(200))]
     held.grow([Version(n, "k", msgspec.msgpack.encode([2**62]), None) for n in range(200, 210)])
     with pytest.raises(Exception, match="beyond 64 bits"):

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from outlast.features.arithmetic import quantile
-from outlast.features.compiled import How, compile_lookup
+from outlast.features.compiled import compile_lookup
+from outlast.features.recognised import How
 from outlast.project.declare import Source, window
 
 WAYS = ["nearest", "linear", "lower", "higher", "midpoint", "equiprobable"]

@@ -1,45 +1,44 @@
 """A lookup made ready to compute: what is kept of each fact, and how each output follows from it.
 
-A *measure* is what an output needs of one fact, computed row by row when the fact arrives. An *output* is one column of
-the lookup: an operation over the measures of the facts in one width.
+A *measure* is what an output needs of one fact, computed row by row when the fact arrives. What an aggregation takes of
+the facts that a filter keeps is *derived* from the measures when they are read. An *output* is one column of the
+lookup: an operation over the measures of the facts in one width.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
 
 import polars as pl
 
 from outlast.errors import FeatureError, nearest
+from outlast.features.recognised import How, Schema, recognised
+from outlast.features.steady import steady
 from outlast.project.declare import Lookup, Source, spelling
 from outlast.types import duration
 
-Schema = Mapping[str, pl.DataType]
-_Planned = tuple[str, str, int, pl.Expr | None, "How"]
-
-_ROWWISE = {"Column", "Literal", "BinaryExpr", "Cast", "Ternary", "Function", "Alias"}
-_ROWWISE_FUNCTIONS = {
-    "Abs", "FillNull", "Boolean", "StringExpr", "TemporalExpr", "Negate", "Sign", "Coalesce", "Clip", "Pow",
-    "Log", "Log1p", "Exp", "Round", "Floor", "Ceil",
-}  # fmt: skip
-_ROWWISE_BOOLEANS = {"IsNull", "IsNotNull", "IsNan", "IsNotNan", "IsFinite", "IsInfinite", "Not", "AllHorizontal"}
-_AGGREGATES = {
-    "Sum": "sum", "Mean": "mean", "Std": "std", "Var": "var", "Min": "min", "Max": "max", "First": "first",
-    "Last": "last", "NUnique": "n_unique",
-}  # fmt: skip
-_NUMERIC = {"sum", "mean", "std", "var"}
-_BETWEEN = {"Nearest", "Linear", "Lower", "Higher", "Midpoint", "Equiprobable"}
+_Places = dict[str, tuple[int, pl.Expr]]
 
 
-@dataclass(frozen=True)
-class How:
-    """What an operation needs to know: what a variance takes off its count, which quantile, and what lies between."""
+@dataclass(frozen=True, eq=False)
+class Derived:
+    """A measure that is not kept, and follows from those that are."""
 
-    ddof: int = 1
-    share: float = 0.5
-    between: str = "linear"
+    expr: pl.Expr
+    logical: pl.DataType
+    physical: pl.DataType
+
+
+@dataclass(frozen=True, eq=False)
+class _Planned:
+    """An aggregation as it will be computed; without `inner`, by Polars."""
+
+    name: str
+    expr: pl.Expr
+    operation: str
+    inner: pl.Expr | None
+    how: How
+    filtered: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,6 +68,8 @@ class CompiledLookup:
     """The types of the facts' entity columns, to which the asks' are cast."""
     event: int | None = None
     """The measure that says when a fact happened, in microseconds, where its source does."""
+    derived: tuple[Derived, ...] = ()
+    """Numbered after the measures."""
 
     @property
     def digest(self) -> str:
@@ -100,29 +101,47 @@ class CompiledLookup:
 def compile_lookup(lookup: Lookup, schema: Schema) -> CompiledLookup:
     """Bind a lookup to the types of its source's columns."""
     _known(lookup, schema)
-    placed: dict[str, tuple[int, pl.Expr]] = {}
-    planned: list[_Planned] = []
-    for name, expr in lookup.outputs:
-        operation, inner, how = ("last", expr, How()) if lookup.kind == "latest" else _recognise(expr, schema)
-        if inner is None:
-            planned.append((name, "general", -1, expr, how))
-            continue
-        planned.append((name, operation, _place(placed, inner), None, how))
-    roots = _general_roots(planned)
-    for root in roots:
-        _place(placed, pl.col(root))
-    event = None if lookup.source.event is None else _place(placed, _happened(lookup.source))
+    planned = [_planned(lookup, name, expr, schema) for name, expr in lookup.outputs]
+    placed, derived, event = _placed(lookup, planned)
     measures = [expr for _, expr in placed.values()]
     types = _types(lookup, measures, schema)
+    further = [expr for _, expr in derived.values()]
+    further_types = _types(lookup, further, schema)
+    numbers = {spelled: number for spelled, (number, _) in placed.items()}
+    numbers |= {f"derived {spelled}": len(placed) + number for spelled, (number, _) in derived.items()}
     return CompiledLookup(
         lookup=lookup,
         measures=tuple(measures),
         physical=tuple(_physical(t) for t in types),
         logical=tuple(types),
-        outputs=tuple(_outputs(lookup, planned, types, schema)),
+        outputs=tuple(_outputs(lookup, planned, numbers, (types + further_types, schema))),
         fact_types=tuple(schema[name] for name in lookup.fact_entity),
         event=event,
+        derived=tuple(Derived(expr, t, _physical(t)) for expr, t in zip(further, further_types, strict=True)),
     )
+
+
+def _planned(lookup: Lookup, name: str, expr: pl.Expr, schema: Schema) -> _Planned:
+    if lookup.kind == "latest":
+        return _Planned(name, expr, "last", expr, How())
+    return _Planned(name, expr, *recognised(expr, schema))
+
+
+def _placed(lookup: Lookup, planned: list[_Planned]) -> tuple[_Places, _Places, int | None]:
+    """The measures that are kept, those derived from them, and which of the former is the event's time.
+
+    The store keeps measures by their place: what is kept of a lookup, and in which order, has to stay as it is.
+    """
+    placed: _Places = {}
+    derived: _Places = {}
+    for one in planned:
+        if one.inner is not None:
+            _place(derived if one.filtered else placed, one.inner)
+    by_polars = [one for one in planned if one.inner is None or one.filtered]
+    for root in sorted({root for one in by_polars for root in one.expr.meta.root_names()}):
+        _place(placed, pl.col(root))
+    event = None if lookup.source.event is None else _place(placed, _happened(lookup.source))
+    return placed, derived, event
 
 
 def general_frame(compiled: CompiledLookup, columns: list[pl.Series]) -> pl.DataFrame:
@@ -134,12 +153,29 @@ def general_frame(compiled: CompiledLookup, columns: list[pl.Series]) -> pl.Data
     return pl.DataFrame(named)
 
 
-def _outputs(lookup: Lookup, planned: list[_Planned], types: list[pl.DataType], schema: Schema) -> list[Output]:
+def derived_columns(compiled: CompiledLookup, columns: list[pl.Series]) -> list[pl.Series]:
+    """What follows from the measures of some facts, fact by fact, in the form that measures are kept."""
+    frame = general_frame(compiled, columns)
+    found = steady(frame).select(
+        (one.expr.to_physical() if one.logical.is_temporal() else one.expr).cast(one.physical).alias(f"d{number}")
+        for number, one in enumerate(compiled.derived)
+    )
+    return found.head(frame.height).get_columns()
+
+
+def _outputs(
+    lookup: Lookup, planned: list[_Planned], numbers: Mapping[str, int], types: tuple[list[pl.DataType], Schema]
+) -> list[Output]:
     found = []
-    for name, operation, measure, general, how in planned:
-        dtype = _general_type(lookup, general, schema) if general is not None else _result(operation, types[measure])
-        for label, length, rows in _spans(lookup, name):
-            found.append(Output(label, operation, measure, length, dtype, how, general, rows))
+    measured, schema = types
+    for one in planned:
+        if one.inner is None:
+            measure, general, dtype = -1, one.expr, _general_type(lookup, one.expr, schema)
+        else:
+            measure = numbers[("derived " if one.filtered else "") + spelling(one.inner)]
+            general, dtype = None, _result(one.operation, measured[measure])
+        for label, length, rows in _spans(lookup, one.name):
+            found.append(Output(label, one.operation, measure, length, dtype, one.how, general, rows))
     return found
 
 
@@ -152,102 +188,7 @@ def _spans(lookup: Lookup, name: str) -> list[tuple[str, timedelta | None, int |
     return [(f"{name}_{span}", length, rows) for span, (length, rows) in zip(lookup.spans, lengths, strict=True)]
 
 
-def _recognise(expr: pl.Expr, schema: Schema) -> tuple[str, pl.Expr | None, How]:
-    """The operation an aggregation is, and the row-wise expression it aggregates; None where it is not a simple one."""
-    plain = expr.meta.undo_aliases()
-    tree = json.loads(spelling(plain))
-    if tree == "Len":
-        return "len", pl.lit(True), How()
-    operation, how = _operation(tree)
-    if operation == "general":
-        return "general", None, how
-    inner = plain.meta.pop()[-1]
-    if not _rowwise(json.loads(spelling(inner))) or not inner.meta.root_names():
-        return "general", None, how
-    if operation in _NUMERIC and not _number(inner, schema):
-        return "general", None, how
-    if operation == "quantile" and not _ordered(inner, schema):
-        return "general", None, how
-    return operation, inner, how
-
-
-def _operation(tree: Any) -> tuple[str, How]:
-    """The operation an expression ends with, as its spelling shows."""
-    if not isinstance(tree, dict):
-        return "general", How()
-    if "Function" in tree:
-        return _quantile(tree["Function"])
-    if "Agg" not in tree:
-        return "general", How()
-    ((kind, body),) = tree["Agg"].items()
-    if kind == "Count":
-        return "len" if body["include_nulls"] else "count", How()
-    if kind == "Median":
-        return "quantile", How()
-    if kind in _AGGREGATES and not (isinstance(body, dict) and body.get("propagate_nans")):
-        operation = _AGGREGATES[kind]
-        return operation, How(ddof=int(body[1])) if operation in ("std", "var") else How()
-    return "general", How()
-
-
-def _quantile(body: Any) -> tuple[str, How]:
-    """A quantile whose share is a number, with the way of Polars to choose between two values."""
-    kind = body["function"]
-    between = kind["Quantile"].get("method") if isinstance(kind, dict) and "Quantile" in kind else None
-    share = body["input"][-1]
-    while isinstance(share, dict) and len(share) == 1:
-        share = next(iter(share.values()))
-    if between not in _BETWEEN or isinstance(share, bool) or not isinstance(share, int | float) or not 0 <= share <= 1:
-        return "general", How()
-    return "quantile", How(share=float(share), between=between.lower())
-
-
-def _ordered(expr: pl.Expr, schema: Schema) -> bool:
-    """Whether a quantile of an expression is a 64-bit float, which one arithmetic gives."""
-    if not _number(expr, schema):
-        return False
-    dtype = pl.DataFrame(schema={name: schema[name] for name in expr.meta.root_names()}).select(m=expr).schema["m"]
-    return dtype == pl.Float64 or (dtype.is_integer() and dtype not in (pl.UInt64, pl.Int128, pl.UInt128))
-
-
-def _number(expr: pl.Expr, schema: Schema) -> bool:
-    empty = pl.DataFrame(schema={name: schema[name] for name in expr.meta.root_names()})
-    try:
-        dtype = empty.select(expr.alias("m")).schema["m"]
-    except pl.exceptions.PolarsError:
-        return False  # the general path says what is wrong with it, in the user's terms
-    return dtype.is_numeric() or dtype == pl.Boolean
-
-
-def _rowwise(tree: Any) -> bool:
-    """Whether an expression's value for a row depends on that row alone, as far as its spelling shows."""
-    if not isinstance(tree, dict):
-        return False
-    ((kind, body),) = tree.items()
-    if kind in ("Column", "Literal"):
-        return True
-    if kind == "Function":
-        return _rowwise_function(body["function"]) and all(_rowwise(part) for part in body["input"])
-    if kind == "BinaryExpr":
-        return _rowwise(body["left"]) and _rowwise(body["right"])
-    if kind == "Cast":
-        return _rowwise(body["expr"])
-    if kind == "Ternary":
-        return all(_rowwise(body[part]) for part in ("predicate", "truthy", "falsy"))
-    return kind == "Alias" and _rowwise(body[0])
-
-
-def _rowwise_function(function: Any) -> bool:
-    if isinstance(function, str):
-        return function in _ROWWISE_FUNCTIONS
-    ((kind, detail),) = function.items()
-    if kind == "Boolean":
-        name = detail if isinstance(detail, str) else next(iter(detail))
-        return name in _ROWWISE_BOOLEANS
-    return kind in _ROWWISE_FUNCTIONS
-
-
-def _place(measures: dict[str, tuple[int, pl.Expr]], expr: pl.Expr) -> int:
+def _place(measures: _Places, expr: pl.Expr) -> int:
     """The number of a measure, those spelt alike being one."""
     return measures.setdefault(spelling(expr), (len(measures), expr))[0]
 
@@ -256,10 +197,6 @@ def _happened(source: Source) -> pl.Expr:
     """When each fact happened, in microseconds; when it became known, where it does not say."""
     said, told = (pl.col(name or "").cast(pl.Datetime("us")).to_physical() for name in (source.event, source.time))
     return pl.coalesce(said, told + source.delay // timedelta(microseconds=1))
-
-
-def _general_roots(planned: list[_Planned]) -> list[str]:
-    return sorted({root for *_, general, _ in planned if general is not None for root in general.meta.root_names()})
 
 
 def _types(lookup: Lookup, measures: list[pl.Expr], schema: Schema) -> list[pl.DataType]:

@@ -11,12 +11,11 @@ from itertools import accumulate
 from math import isfinite
 from typing import Any
 
-import msgspec
-
 from outlast.features.arithmetic import total
 from outlast.storage.fresh import Version
 
-_decode = msgspec.msgpack.Decoder().decode
+Decode = Callable[[Sequence[bytes]], list[list[Any]]]
+"""From what the store keeps of some facts to their measures, a list for each fact."""
 FEW = 64
 """Up to so many facts, adding them up is quicker than keeping totals."""
 _BLOCK = 128
@@ -60,6 +59,7 @@ class Held:
 
     since: int
     mark: str
+    decode: Decode
     last: tuple[int, str] = (-(2**63), "")
     settled: int = -(2**63)
     known: list[int] = field(default_factory=list)
@@ -70,7 +70,7 @@ class Held:
     def grow(self, facts: Iterable[Version]) -> "Held":
         """Add the facts that come after those already here."""
         begin = len(self.known)
-        rows = []
+        values = []
         for fact in facts:
             if (fact.known, fact.key) <= self.last:
                 continue
@@ -79,7 +79,8 @@ class Held:
                 self.settled = max(self.settled, fact.superseded)
                 continue
             self.known.append(fact.known)
-            rows.append(_decode(fact.values))
+            values.append(fact.values)
+        rows = self.decode(values)
         for place, added in enumerate(zip(*rows, strict=True)):
             if place == len(self.columns):
                 self.columns.append([])

@@ -10,9 +10,9 @@ import msgspec
 import polars as pl
 
 from outlast.features.aggregate import aggregation, general_value
-from outlast.features.compiled import CompiledLookup, Output, general_frame
+from outlast.features.compiled import CompiledLookup, Output, derived_columns, general_frame
 from outlast.features.facts import ENTITY, KEY, KNOWN, facts_of, measure_names, spelled
-from outlast.features.held import FEW, Held, Plan
+from outlast.features.held import FEW, Decode, Held, Plan
 from outlast.storage.fresh import Fact, FreshStore, Grown, Latest, Request, Since
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -119,6 +119,7 @@ class _WindowReader:
         self._reach, self._least = compiled.widest // _MICROSECOND, max(compiled.lookup.lasts, default=0)
         self._digest, self._store = compiled.digest, store
         self._plans = [_plan(compiled, output) for output in compiled.outputs]
+        self._rows = _decoder(compiled)
         self.nothing: list[Any] = [None] * len(self._plans)
         self._held: OrderedDict[str, Held] = OrderedDict()
         self._facts = 0
@@ -156,10 +157,10 @@ class _WindowReader:
     def _begun(self, asked: Since, at: int, found: Grown) -> list[Any]:
         """The values of all facts as they were read, which are kept when there are many."""
         since = min(asked.known, found.facts[0].known) if found.facts else asked.known
-        held = Held(since, found.mark).grow(found.facts)
+        held = Held(since, found.mark, self._rows).grow(found.facts)
         if held.settled >= at:
             alive = [one._replace(superseded=None) for one in found.facts if (one.superseded or at) >= at]
-            return Held(since, found.mark).grow(alive).values(self._plans, at, once=True)
+            return Held(since, found.mark, self._rows).grow(alive).values(self._plans, at, once=True)
         if len(held.known) < self._least:
             held.since = EVER  # nothing was left to be read
         values = held.values(self._plans, at, once=True)
@@ -201,6 +202,7 @@ class _EventReader:
         self._reach, self._event = compiled.reach // _MICROSECOND, event
         self._digest, self._store = compiled.digest, store
         self._plans = [_plan(compiled, output) for output in compiled.outputs]
+        self._rows = _decoder(compiled)
         self.nothing: list[Any] = [None] * len(self._plans)
 
     def __call__(self, entity: str | None, at: int) -> list[Any]:
@@ -214,9 +216,8 @@ class _EventReader:
 
     def take(self, asked: Request, at: int, found: Grown) -> list[Any]:
         alive = [one for one in found.facts if one.superseded is None or one.superseded >= at]
-        facts = sorted(
-            ((one.known, _decode(one.values)) for one in alive), key=lambda fact: cast(int, fact[1][self._event])
-        )
+        rows = zip((one.known for one in alive), self._rows([one.values for one in alive]), strict=True)
+        facts = sorted(rows, key=lambda fact: cast(int, fact[1][self._event]))
         return [plan.compute(self._given(plan, at, facts)) for plan in self._plans]
 
     def _given(self, plan: Plan, at: int, facts: list[tuple[int, list[Any]]]) -> list[Any]:
@@ -229,6 +230,30 @@ class _EventReader:
         return [row[plan.measure] for row in inside]
 
 
+def _decoder(compiled: CompiledLookup) -> Decode:
+    """How the measures of some facts are read, with what is derived from them behind."""
+    if not compiled.derived:
+        return lambda values: [_decode(one) for one in values]
+
+    def decode(values: Sequence[bytes]) -> list[list[Any]]:
+        rows = [_decode(one) for one in values]
+        if not rows:
+            return []
+        further = derived_columns(compiled, _kept_columns(compiled, list(zip(*rows, strict=True))))
+        return [
+            [*row, *more] for row, more in zip(rows, zip(*(one.to_list() for one in further), strict=True), strict=True)
+        ]
+
+    return decode
+
+
+def _kept_columns(compiled: CompiledLookup, columns: Sequence[Sequence[Any]]) -> list[pl.Series]:
+    """The measures that the store keeps, of columns that may have more behind."""
+    given = columns or [()] * len(compiled.physical)
+    kept = given[: len(compiled.physical)]
+    return [pl.Series(one, dtype=physical) for one, physical in zip(kept, compiled.physical, strict=True)]
+
+
 def _plan(compiled: CompiledLookup, output: Output) -> Plan:
     width = None if output.width is None else output.width // _MICROSECOND
     if output.general is not None:
@@ -237,7 +262,5 @@ def _plan(compiled: CompiledLookup, output: Output) -> Plan:
 
 
 def _general(compiled: CompiledLookup, output: Output, columns: list[list[Any]]) -> Any:
-    given = columns or [[] for _ in compiled.physical]
-    series = [pl.Series(one, dtype=physical) for one, physical in zip(given, compiled.physical, strict=True)]
-    value = general_value(output, general_frame(compiled, series))
+    value = general_value(output, general_frame(compiled, _kept_columns(compiled, columns)))
     return (value.to_physical() if output.dtype.is_temporal() else value).item()

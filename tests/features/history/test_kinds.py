@@ -64,6 +64,10 @@ AGGREGATES = {
     "word": pl.col("word").max(),
     "oldest": pl.col("word").first(),
     "newest": pl.col("seen").last(),
+    "storms": pl.col("x").filter(pl.col("word") == "storm").sum(),
+    "spread": pl.col("n").filter(pl.col("x") / 3 < 1).std(),
+    "latest": pl.col("seen").filter(pl.col("n") > 0).max(),
+    "after": pl.col("word").filter(pl.col("n") > 0, pl.col("x").is_not_null()).min(),
 }
 
 

@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from outlast.features.arithmetic import around, total
-from outlast.features.compiled import How
 from outlast.features.history.exact import HUGE, MOST_LIMBS, Scale, rounded, split_by
+from outlast.features.recognised import How
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]

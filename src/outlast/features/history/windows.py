@@ -16,7 +16,7 @@ import numpy.typing as npt
 import polars as pl
 
 from outlast.features.aggregate import aggregation, general_value, typed
-from outlast.features.compiled import CompiledLookup, Output, general_frame
+from outlast.features.compiled import CompiledLookup, Output, derived_columns, general_frame
 from outlast.features.history.column import Column
 from outlast.features.history.layout import Layout, Questions
 from outlast.features.history.newest import by_event, newest, standing, stretched
@@ -67,6 +67,17 @@ class _View:
     _spans: dict[tuple[timedelta | None, int | None], tuple[Ints, Ints]] = field(default_factory=dict)
     _totals: dict[int, Totals | None] = field(default_factory=dict)
 
+    def column(self, measure: int) -> Column:
+        """A measure of the facts, in their order, whether it is kept or derived."""
+        kept = len(self.compiled.measures)
+        return self.layout.column(measure) if measure < kept else self._derived[measure - kept]
+
+    @cached_property
+    def _derived(self) -> list[Column]:
+        return [
+            Column(one, self.layout.rows) for one in derived_columns(self.compiled, self.layout.measures.get_columns())
+        ]
+
     @property
     def plain(self) -> bool:
         """Whether a span holds the facts that count and no others, in their order."""
@@ -102,7 +113,7 @@ class _View:
 
     def totals(self, measure: int) -> Totals | None:
         if measure not in self._totals:
-            self._totals[measure] = totals(self.layout.column(measure), self.most)
+            self._totals[measure] = totals(self.column(measure), self.most)
         return self._totals[measure]
 
     def finished(self, output: Output, answer: Answer) -> pl.Series:
@@ -120,7 +131,7 @@ def _by_totals(view: _View, output: Output) -> Answer | None:
     low, high = view.span(output)
     if output.operation == "len":
         return high - low, None
-    column = view.layout.column(output.measure)
+    column = view.column(output.measure)
     if output.operation == "count":
         before = counts(column)
         return (high - low if before is None else before[high] - before[low]), None
@@ -165,7 +176,7 @@ class _Gathered:
     def computed(self, output: Output) -> pl.Series:
         if output.general is not None:
             return _general(self.view, output, self.facts)
-        answer = self._answer(output, self.view.layout.column(output.measure))
+        answer = self._answer(output, self.view.column(output.measure))
         if answer is None:
             return _one_by_one(self.view, output, self.facts)
         values, there = answer
@@ -174,7 +185,7 @@ class _Gathered:
 
     def present(self, measure: int) -> Segments:
         if measure not in self._present:
-            valid = self.view.layout.column(measure).valid
+            valid = self.view.column(measure).valid
             self._present[measure] = self.facts if valid is None else self.facts.where(valid[self.facts.index])
         return self._present[measure]
 
@@ -245,7 +256,7 @@ _NUMERIC: dict[str, Callable[[Output, Column, Segments], Answer | None]] = {
 
 def _one_by_one(view: _View, output: Output, facts: Segments) -> pl.Series:
     operation = aggregation(output)
-    values = view.layout.column(output.measure).series.gather(pl.Series(facts.index)).to_list()
+    values = view.column(output.measure).series.gather(pl.Series(facts.index)).to_list()
     ends = facts.offsets.tolist()
     return typed(output, [operation(values[low:high]) for low, high in pairwise(ends)])
 
