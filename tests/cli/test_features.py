@@ -128,3 +128,16 @@ def test_examples_of_a_set_are_run_by_a_command(run, bare: Path) -> None:
     assert run("features", "test", "carrier-lateness").code == 0
     model.write_text(before.partition("lateness = ")[0])
     assert run("features", "test").code == 1  # no model
+
+
+def test_sets_that_could_not_be_read_fail_a_run_of_all(run, bare: Path) -> None:
+    (bare.parent / "workspace.toml").write_text("")
+    broken = bare.parent / "broken"
+    broken.mkdir()
+    (broken / "model.py").write_text("import nothing_like_it\n")
+    (broken / "outlast.toml").write_text("")
+    done = run("features", "test")
+    assert done.code == 1
+    assert "carrier-lateness (late-orders/model.py): passed" in done.out
+    assert "The project in broken cannot be loaded: " in done.out
+    assert run("features", "test", "carrier-lateness").code == 0

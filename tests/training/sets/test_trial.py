@@ -219,6 +219,20 @@ def test_functions_are_tried_on_real_questions_of_the_models_that_read_the_set(t
     assert not (team / ".outlast" / "fresh.db").exists()
 
 
+def test_examples_that_one_of_two_copies_has_are_run_and_both_models_are_asked(team: Path) -> None:
+    """The same set in two folders of a workspace, once with an example."""
+    (team / "workspace.toml").write_text("")
+    shutil.copytree(team / "orders", team / "second")
+    for name, examples in (("orders", ""), ("second", repr(example()))):
+        model = (team / name / "model.py").read_text().replace("from common.shops", "from shops")
+        (team / name / "model.py").write_text(model.replace('"late-orders"', f'"{name}"'))
+        text = SET.replace("EXAMPLES", examples).replace("WORSE", WORSE)
+        (team / name / "shops.py").write_text(text)
+    one = result_of(team)
+    assert (one.place, len(one.examples), one.passed) == ("second/shops.py", 1, True)
+    assert [proof.rows for proof in one.proofs][1:] == ["questions of orders", "questions of second"]
+
+
 def test_a_project_that_cannot_be_loaded_is_named_and_the_others_are_tested(team: Path) -> None:
     shutil.copytree(team / "orders", team / "broken")
     (team / "broken" / "model.py").write_text("import nothing_like_it\n")

@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import ModuleType
 
@@ -52,8 +52,10 @@ def declared_sets(workspace: Workspace, here: Path) -> Found:
 
 def _keep(found: dict[tuple[str, str], Declared], one: Declared) -> None:
     key = (one.shared.name, one.shared.digest)
-    if key not in found or (one.shared.examples and not found[key].shared.examples):
+    if key not in found:
         found[key] = one
+    elif one.shared.examples and not found[key].shared.examples:
+        found[key] = replace(one, users=found[key].users)
 
 
 def _projects(workspace: Workspace, here: Path) -> tuple[list[Project], list[str]]:
