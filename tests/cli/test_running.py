@@ -288,3 +288,18 @@ def test_backfill_says_what_history_holds(run, folder: Path) -> None:
     found = run("backfill", "late-orders", "--json").json
     assert found["model"] == "late-orders"
     assert found["facts"]["backlog"] > 0
+
+
+def test_backfill_of_a_model_that_is_not_there_names_the_nearest(run, folder: Path) -> None:
+    done = run("backfill", "late-order")
+    assert (done.code, done.out) == (4, "")
+    assert "There is no model 'late-order' in the ledger: did you mean 'late-orders'?" in done.err
+
+
+def test_backfill_of_what_only_was_trained_says_that_there_is_nothing_to_fill(run, folder: Path) -> None:
+    with Workspace.find(folder).ledger.write() as connection:
+        connection.exec_driver_sql("UPDATE rollouts SET live = NULL, previous = NULL")
+    done = run("backfill", "late-orders")
+    assert (done.code, done.err) == (0, "")
+    assert done.out.startswith("No version of late-orders that is live, or was before, looks anything up")
+    assert run("backfill", "late-orders", "--json").json == {"model": "late-orders", "facts": {}}
