@@ -17,6 +17,22 @@ def test_skew_computes_scored_answers_again(run, folder: Path) -> None:
     assert run("skew", "--until", "2020-01-01", "--json").json["served"] == 0
 
 
+def test_monitor_says_what_the_tick_found(run, folder: Path) -> None:
+    run("promote")
+    rows = (folder / "data" / "orders.csv").read_text().splitlines()
+    (folder / "asked.csv").write_text("\n".join([rows[0], *rows[-6:]]) + "\n")
+    run("score", "late-orders", "asked.csv", "answers.csv", "--record")
+    assert run("monitor", "--json").json["audits"] == []
+    done = [one for one in run("tick", "--json").json if one["job"] == "skew"]
+    assert [(one["did"], one["failed"]) for one in done] == [(True, False)]
+    found = run("monitor", "--json").json["audits"]
+    assert sum(day["looked_at"] for day in found) == 6
+    assert {(len(day["columns"]), day["features"] > 0) for day in found} == {(0, True)}
+    newest = found[-1]
+    said = f"{newest['looked_at']} of {newest['answers']} answers of {newest['day'][:10]} computed again: all equal"
+    assert f"served features {said}" in " ".join(run("monitor").out.split()).replace("1 answers", "1 answer")
+
+
 def test_a_moment_that_is_none_is_told(run, folder: Path) -> None:
     wrong = run("skew", "--since", "yesterday")
     assert wrong.code != 0

@@ -1,10 +1,11 @@
 """Served features are computed again later: right ones pass, a late feed and other code are told apart."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import polars as pl
 import pytest
+from answered import ASKED, NOW, ROW, ask, push
 from msgspec.structs import replace
 
 from outlast.bundle.predictor import TOO_EARLY, Predictor, open_predictor
@@ -18,43 +19,6 @@ from outlast.project.loader import load_project
 from outlast.project.workspace import Workspace
 from outlast.registry.versions import Version
 from outlast.training.run import train
-
-NOW = datetime(2024, 6, 1, tzinfo=UTC)
-ASKED = datetime(2024, 6, 1, 12, tzinfo=UTC)
-ROW = {"shop": "east", "weight": 2, "coupon": "A"}
-
-
-@pytest.fixture
-def served(orders: Path) -> tuple[Workspace, Version]:
-    text = (orders / "model.py").read_text()
-    rate = "dear=pl.col('weight') * rate(), hour=pl.col"
-    numbers = "from shapes import numbers\n"
-    (orders / "model.py").write_text(
-        text.replace("hour=pl.col", rate).replace(numbers, numbers + "from rates import rate\n")
-    )
-    (orders / "rates.py").write_text("import os\n\n\ndef rate():\n    return float(os.environ.get('RATE', '1'))\n")
-    project = load_project(orders)
-    version = train(project, by="ada", now=NOW).version
-    fill_fresh(project.workspace, version, now=NOW)
-    return project.workspace, version
-
-
-def ask(place: Workspace, version: Version, hours: int) -> None:
-    """An answer every hour, kept as a server keeps it."""
-    predictor = open_predictor(place, version.digest, version.number)
-    with Journal(place) as journal:
-        for hour in range(hours):
-            at = ASKED + timedelta(hours=hour)
-            answers = predictor.predict([{**ROW, "ordered_at": at.isoformat()}], at=at)
-            journal.predictions(answers, predictor, request_id=str(hour), server="s")
-
-
-def push(place: Workspace, key: int, known: datetime, *, at: datetime) -> None:
-    rows = pl.DataFrame(
-        {"order_id": [key], "shop": ["east"], "delivered_at": [known.replace(tzinfo=None)], "late": [True]}
-    )
-    with Journal(place) as journal:
-        Ingest(place, journal).take("deliveries", rows, at=at)
 
 
 def columns(place: Workspace) -> dict[str, Column]:

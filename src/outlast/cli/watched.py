@@ -80,6 +80,8 @@ def _together(found: Report, total: Figures) -> None:
     screen.line(found.metric, _said(total.metrics[found.metric]) + expected)
     screen.line("value", f"{_said(total.value)} {found.currency}".rstrip())
     screen.line("gain", f"{_said(total.gain_per_decision)} a decision, against the baseline")
+    if found.audits:
+        screen.line("served features", f" {found.audits[-1].sentence(found.model)}")
     moved = [one for one in total.columns if one.moved.value is not None]
     if not moved:
         return

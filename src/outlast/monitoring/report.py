@@ -7,6 +7,7 @@ from typing import Any
 
 from outlast.journal.strays import Strays, last_count
 from outlast.monitoring.alerts import Alert, alerts
+from outlast.monitoring.audits import Audited, audited
 from outlast.monitoring.counts import merged
 from outlast.monitoring.delivery import place
 from outlast.monitoring.figures import METRICS, Figure, Figures, figures
@@ -49,6 +50,8 @@ class Report:
     alerts: tuple[dict[str, Any], ...]
     strays: Strays | None
     """What became of the model's labels, as the last tick counted them; None before the first label."""
+    audits: tuple[Audited, ...] = ()
+    """The audits of the model's served features, of whichever version, a day each; the newest last."""
 
     def to_json(self) -> dict[str, Any]:
         """Plain values; moments are ISO 8601."""
@@ -74,6 +77,7 @@ def report(workspace: Workspace, model: str, *, since: datetime | None = None, u
         None if total is None else figures(total, subject.profile, subject.task),
         tuple(_told(alerts(workspace.ledger, version.model), version.number)),
         last_count(workspace.ledger).get(version.model),
+        tuple(audited(workspace.ledger, version.model, since, until)),
     )
 
 

@@ -258,6 +258,9 @@ def _plain(value: Any) -> Any:
 
 
 def _said(value: Any) -> Any:
-    """A value as an example shows it; what JSON has no word for is spelt out."""
+    """A value as an example shows it: long ones cut, and what JSON has no word for spelt out."""
     plain = _plain(value)
-    return repr(plain) if isinstance(plain, float) and not math.isfinite(plain) else plain
+    if isinstance(plain, bool | int | None) or (isinstance(plain, float) and math.isfinite(plain)):
+        return plain
+    text = str(plain)
+    return text if len(text) <= 40 else text[:39] + "…"

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from outlast.errors import StorageError
 from outlast.journal import journal, strays
+from outlast.monitoring.audits import audit_due
 from outlast.monitoring.delivery import deliver
 from outlast.monitoring.subject import Subject, open_subject
 from outlast.monitoring.watch import judge_pending
@@ -76,6 +77,21 @@ def watch(shared: Shared, model: str, hold: Hold) -> tuple[bool, str]:
     return True, f"counted {counted(seen, 'window')}, judged {judged}, raised {counted(raised, 'alert')}{told}"
 
 
+def skew(shared: Shared, model: str, hold: Hold) -> tuple[bool, str]:
+    """Compute features of a day's answers again, once for each day, and raise what was served otherwise."""
+    if not versions(shared.workspace.ledger, model):
+        return False, "no version yet"
+
+    def subject(version: int) -> Subject:
+        return shared.subject(model, version)
+
+    done = audit_due(shared.workspace, model, now=shared.now, subject=subject, hold=hold)
+    if not done:
+        return False, "no day to audit"
+    raised = counted(sum(alerts for _, alerts in done), "alert")
+    return True, f"audited {counted(len(done), 'day')}, raised {raised}; the last: {done[-1][0].sentence(model)}"
+
+
 def mirror(shared: Shared, model: str, hold: Hold) -> tuple[bool, str]:
     """Bring MLflow up to the ledger."""
     from outlast.registry.mirror import mirror as bring  # mlflow takes seconds to import
@@ -109,6 +125,6 @@ def alerts(shared: Shared, _: str, hold: Hold) -> tuple[bool, str]:
 
 
 FIRST: dict[str, Job] = {"seal": seal, "servers": close_servers}
-PER_MODEL: dict[str, Job] = {"watch": watch, "mirror": mirror}
+PER_MODEL: dict[str, Job] = {"watch": watch, "skew": skew, "mirror": mirror}
 LAST: dict[str, Job] = {"alerts": alerts, "prune": prune}
 """Jobs in the order of a tick: alerts come after what raises them."""
