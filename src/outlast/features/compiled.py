@@ -202,7 +202,7 @@ def _happened(source: Source) -> pl.Expr:
 def _types(lookup: Lookup, measures: list[pl.Expr], schema: Schema) -> list[pl.DataType]:
     empty = pl.DataFrame(schema=dict(schema))
     try:
-        return [empty.select(expr.alias("m")).schema["m"] for expr in measures]
+        return list(empty.select(expr.alias(str(place)) for place, expr in enumerate(measures)).schema.values())
     except pl.exceptions.PolarsError as error:
         raise FeatureError(f"{lookup.kind}({lookup.source.name}) cannot be computed: {error}") from None
 

@@ -116,6 +116,8 @@ def _number(expr: pl.Expr, schema: Schema) -> bool:
 
 def _type(expr: pl.Expr, schema: Schema) -> pl.DataType:
     """The type of an expression's values; that of nothing where it has none."""
+    if expr.meta.is_column():
+        return schema.get(expr.meta.output_name(), pl.Null())
     empty = pl.DataFrame(schema={name: schema[name] for name in expr.meta.root_names()})
     try:
         return empty.select(expr.alias("m")).schema["m"]
