@@ -8,20 +8,18 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
-from audit import audit
 from replay import Played
 from rich.console import Console
 from rich.table import Table
 from sklearn.metrics import roc_auc_score
 
+from outlast.monitoring.audits import audited
 from outlast.monitoring.report import report
 from outlast.project.loader import Project
 from outlast.registry.versions import Version
 from outlast.types import counted
 
 Payoff = dict[str, dict[str, float]]
-SAMPLE = 200
-"""Answers whose features are computed again from the files."""
 
 
 def told(project: Project, version: Version, played: Played, console: Console) -> None:
@@ -110,11 +108,13 @@ def fast_said(played: Played) -> str:
 
 
 def same_said(project: Project) -> str:
-    """Whether what was served is what the files give."""
-    looked, compared, differences = audit(project, SAMPLE)
-    said = f"{looked} answers computed again from the year's files: {compared:,} values, {len(differences)} different."
-    shown = [f"{one.key} {one.feature}: {one.served!r}, not {one.computed!r}" for one in differences[:5]]
-    return "\n".join([said, *shown])
+    """Whether what was served is what the facts known at each decision give, as the tick has looked."""
+    days = audited(project.workspace.ledger, project.model.name)
+    looked, values = sum(day.looked_at for day in days), sum(day.looked_at * day.features for day in days)
+    wrong = [column for day in days for column in day.columns]
+    said = f"{looked:,} answers computed again from the facts as known then: {values:,} values, "
+    shown = [day.sentence(project.model.name) for day in days if day.columns or day.unread]
+    return "\n".join([f"{said}{sum(column.differ for column in wrong):,} different.", *shown])
 
 
 def watched_said(project: Project) -> str:

@@ -15,6 +15,10 @@ import polars as pl
 import pytest
 
 from outlast.journal import reading
+from outlast.journal.ingest import Ingest
+from outlast.journal.journal import Journal
+from outlast.monitoring.audits import audited
+from outlast.monitoring.skew import audit
 from outlast.project.loader import Project, load_project
 from outlast.project.workspace import Workspace
 from outlast.registry.served import history
@@ -29,10 +33,10 @@ def modules() -> tuple[ModuleType, ...]:
     """The example's scripts, which import each other by their own names."""
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(FOLDER)
-        return tuple(import_module(name) for name in ("prepare", "replay", "audit", "figures", "demo"))
+        return tuple(import_module(name) for name in ("prepare", "replay", "figures", "demo"))
 
 
-prepare, replay, audit, figures, demo = modules()
+prepare, replay, figures, demo = modules()
 
 
 @pytest.fixture(scope="module")
@@ -108,21 +112,26 @@ def test_every_flight_is_asked_about_once_and_every_landing_told(folder: Path, h
     assert set(happened[0].questions[0]) == asks
 
 
-def test_what_was_served_is_what_the_years_files_give(project: Project) -> None:
-    """The store knew only what was posted, the files know the whole year: the time rule makes them equal."""
-    looked, compared, differences = audit.audit(project, 200)
-    assert differences == []
-    assert (looked, compared) == (200, 200 * 21)
+def test_what_was_served_is_what_the_facts_give(project: Project) -> None:
+    """The store knew only what was posted; the audit reads the files and the journal by the time rule."""
+    found = audit(project.workspace, project.model.name, sample=200)
+    assert (found.looked_at, found.differ, found.unread) == (200, 0, ())
+    assert {one.rows for one in found.columns} == {200}
 
 
-def test_the_audit_sees_a_fact_that_was_not_the_one_served(project: Project, tmp_path: Path) -> None:
+def test_the_audit_sees_readings_that_came_after_their_answers(project: Project, tmp_path: Path) -> None:
     copy = tmp_path / "flights"
     shutil.copytree(project.folder, copy)
-    file = copy / "data" / "year" / "weather.parquet"
-    pl.read_parquet(file).with_columns(visib=pl.col("visib") + 1).write_parquet(file)
-    _, _, differences = audit.audit(load_project(copy), 50)
-    assert {one.feature for one in differences} == {"visib"}
-    assert len(differences) >= 40
+    weather = pl.read_parquet(copy / "data" / "year" / "weather.parquet")
+    hours = pl.col("observed_at").is_between(START, START + LENGTH)
+    changed = weather.filter(hours).with_columns(visib=pl.col("visib") + 1)
+    place = Workspace.find(copy)
+    with Journal(place) as journal:
+        Ingest(place, journal).take("weather", changed, at=datetime.now(UTC))
+    wrong = [one for one in audit(place, project.model.name, sample=50).columns if one.differ]
+    assert [(one.column, one.source, one.other_code) for one in wrong] == [("visib", "weather", 0)]
+    assert wrong[0].late == wrong[0].differ >= 40
+    place.ledger.dispose()
 
 
 def test_every_answer_and_label_is_in_the_journal(project: Project, happened: list[Any]) -> None:
@@ -151,7 +160,10 @@ def test_the_figures_are_those_of_the_journal(project: Project, said: str) -> No
     worth = sum(payoff[row] for row in landed.select("decision", "value").iter_rows())
     assert f"{worth:+,.0f} USD" in said
     assert f"{joined.height:,} flights. {landed.height:,} landed" in said
-    assert "4,200 values, 0 different" in said
+    (day,) = audited(project.workspace.ledger, project.model.name)
+    assert (day.answers, day.looked_at) == (joined.height, min(500, joined.height))
+    assert f"{day.looked_at} answers computed again from the facts as known then: " in said
+    assert f"{day.looked_at * day.features:,} values, 0 different" in said
 
 
 def test_the_server_stops_with_the_demo(project: Project, said: str) -> None:
