@@ -20,7 +20,7 @@ _LEDGER = {
     "windows": "counts and findings of the watch, per model, version and window",
     "alerts": "what was raised, and whether it was delivered",
     "mirror": "what MLflow was told",
-    "marks": "how far a job has come",
+    "marks": "how far a job has come, and what each day's audit of served features found",
 }
 
 
