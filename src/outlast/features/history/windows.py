@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from outlast.engines import Local
 from outlast.features.aggregate import aggregation, general_value, typed
 from outlast.features.compiled import CompiledLookup, Output, derived_columns, general_frame
 from outlast.features.history.column import Column
@@ -37,6 +38,7 @@ Answer = tuple[npt.NDArray[Any] | pl.Series, Bools | None]
 """Values of some windows and which of them are there; None when all are."""
 AT_ONCE = 4_000_000
 """How many facts of windows are gathered at a time, and with them how much memory they take."""
+_HERE = Local()
 _MICROSECOND = timedelta(microseconds=1)
 _BY_TOTALS = ("sum", "mean", "count", "len")
 
@@ -44,17 +46,30 @@ _BY_TOTALS = ("sum", "mean", "count", "len")
 def windows(compiled: CompiledLookup, layout: Layout, questions: Questions) -> list[pl.Series]:
     """One column per output, in the order of the sorted questions."""
     view = _View(compiled, layout, questions)
-    found: dict[str, pl.Series] = {}
+    found = _totalled(view) if view.plain else {}
     rest: dict[Any, list[Output]] = {}
     for output in compiled.outputs:
-        quick = _by_totals(view, output) if view.plain and output.operation in _BY_TOTALS else None
-        if quick is None:
+        if output.name not in found:
             rest.setdefault((output.width, output.rows), []).append(output)
-        else:
-            found[output.name] = view.finished(output, quick)
     for outputs in rest.values():
         found.update(_gathering(view, outputs))
     return [found[output.name] for output in compiled.outputs]
+
+
+def _totalled(view: "_View") -> dict[str, pl.Series]:
+    """The outputs that running totals give, several measures at once."""
+    measures: dict[int, list[Output]] = {}
+    for output in view.compiled.outputs:
+        if output.operation in _BY_TOTALS:
+            measures.setdefault(output.measure, []).append(output)
+    view.prepare()
+
+    def of_one(outputs: list[Output]) -> dict[str, pl.Series]:
+        answers = ((output, _by_totals(view, output)) for output in outputs)
+        return {output.name: view.finished(output, answer) for output, answer in answers if answer is not None}
+
+    found = _HERE.shared(of_one, measures.values())
+    return {name: series for part in found for name, series in part.items()}
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,6 +120,11 @@ class _View:
     def _high(self) -> Ints:
         return self.layout.position(self.questions)
 
+    def prepare(self) -> None:
+        """Find every span, so that threads share them."""
+        for output in self.compiled.outputs:
+            self.span(output)
+
     @cached_property
     def most(self) -> int:
         """The most facts that any window holds."""
@@ -150,7 +170,7 @@ def _gathering(view: _View, outputs: list[Output]) -> dict[str, pl.Series]:
     """The outputs of one span, computed over its windows' facts."""
     low, high = view.span(outputs[0])
     found: dict[str, list[pl.Series]] = {output.name: [pl.Series([], dtype=output.dtype)] for output in outputs}
-    for part in chunks(low, high, AT_ONCE):
+    for part in chunks(low, high, AT_ONCE // min(_HERE.threads, len(outputs))):
         facts = standing(view.layout, view.questions, part, (low[part], high[part]))
         if view.compiled.event is not None and outputs[0].width is not None:
             happened = view.layout.column(view.compiled.event).numbers
@@ -158,8 +178,8 @@ def _gathering(view: _View, outputs: list[Output]) -> dict[str, pl.Series]:
         if outputs[0].rows is not None and not view.plain:
             facts = newest(facts, outputs[0].rows)
         shared = _Gathered(view, facts, (low[part], high[part]))
-        for output in outputs:
-            found[output.name].append(shared.computed(output))
+        for output, values in zip(outputs, _HERE.shared(shared.computed, outputs), strict=True):
+            found[output.name].append(values)
     columns = {output.name: pl.concat(found[output.name], rechunk=True) for output in outputs}
     return {output.name: view.finished(output, (columns[output.name], None)) for output in outputs}
 
