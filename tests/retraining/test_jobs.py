@@ -12,7 +12,10 @@ from outlast.bundle.format import pack
 from outlast.bundle.ingest import MARGIN
 from outlast.bundle.lookups import written
 from outlast.data.schema import infer, to_json
-from outlast.project.declare import Source, window
+from outlast.features.online import NOBODY
+from outlast.monitoring.subject import Subject
+from outlast.project.declare import Lookup, Source, latest, window
+from outlast.project.workspace import Workspace
 from outlast.registry.versions import register
 from outlast.retraining.jobs import Shared, prune
 from outlast.storage.fresh import Fact
@@ -21,15 +24,14 @@ from outlast.types import micros
 
 NOW = datetime(2013, 7, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
+LANDINGS = Source("landings", "x", key="id", time="at")
 
 
-def test_facts_that_no_live_lookup_can_reach_are_forgotten(tmp_path: Path) -> None:
-    workspace, origin = made(tmp_path)
-    landings = Source("landings", "x", key="id", time="at")
-    day = window(landings, by="plane", over=["6h", "1d"], delay=pl.col("delay").mean())
+def live(workspace: Workspace, origin: Subject, lookup: Lookup) -> None:
+    """A version that reads one lookup over landings."""
     facts = pl.DataFrame({"id": [1], "plane": ["a"], "at": [NOW], "delay": [1.0]})
     manifest = {
-        "lookups": [written(day)],
+        "lookups": [written(lookup)],
         "sources": {"landings": {"schema": to_json(infer(facts.lazy())).decode()}},
     }
     contract = msgspec.json.encode(origin.contract.model_dump(mode="json"))
@@ -39,6 +41,12 @@ def test_facts_that_no_live_lookup_can_reach_are_forgotten(tmp_path: Path) -> No
     with workspace.ledger.write() as connection:
         row = {"model": MODEL, "live": version.number, "previous": None, "sequence": 1, "updated_at": NOW}
         connection.execute(sa.insert(rollouts).values(row))
+
+
+def test_facts_that_no_live_lookup_can_reach_are_forgotten(tmp_path: Path) -> None:
+    workspace, origin = made(tmp_path)
+    day = window(LANDINGS, by="plane", over=["6h", "1d"], delay=pl.col("delay").mean())
+    live(workspace, origin, day)
     known = [NOW - timedelta(days=days) - HOUR * late for days, late in ((0, 0), (1, 0), (3, -1), (3, 1), (9, 0))]
     facts_of = [Fact("a", str(index), micros(at), b"") for index, at in enumerate(known)]
     workspace.fresh.ingest(day.digest, facts_of)
@@ -51,3 +59,17 @@ def test_facts_that_no_live_lookup_can_reach_are_forgotten(tmp_path: Path) -> No
     assert [key for _, key, _ in left] == ["3", "2", "1", "0"]  # the newest before the limit stays
     assert workspace.fresh.count("of no live version") == 5
     assert prune(shared, "", lambda: None) == (False, "nothing to forget")
+
+
+def test_a_withdrawn_fact_brings_back_the_one_before_it(tmp_path: Path) -> None:
+    workspace, origin = made(tmp_path)
+    newest = latest(LANDINGS, "delay", by="plane")
+    live(workspace, origin, newest)
+    known = [micros(NOW - timedelta(days=days)) for days in (50, 40, 30, 20, 0)]
+    workspace.fresh.ingest(newest.digest, [Fact("a", str(at), at, b"") for at in known])
+    workspace.fresh.ingest(newest.digest, [Fact("b", "now", micros(NOW), b"")])
+    prune(Shared(workspace, NOW), "", lambda: None)
+    later = micros(NOW + HOUR)
+    for gone, stands in ((known[4], known[3]), (known[3], known[2]), (known[2], known[1])):
+        workspace.fresh.ingest(newest.digest, [Fact(NOBODY, str(gone), later - 1, b"")])
+        assert workspace.fresh.latest(newest.digest, "a", later) == (stands, str(stands), b"")

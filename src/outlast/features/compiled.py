@@ -17,6 +17,8 @@ from outlast.features.steady import steady
 from outlast.project.declare import Lookup, Source, spelling
 from outlast.types import duration
 
+SPARE = 3
+"""Facts kept of an entity beyond those that count, since the newest may be withdrawn when the others are forgotten."""
 _Places = dict[str, tuple[int, pl.Expr]]
 
 
@@ -89,8 +91,8 @@ class CompiledLookup:
 
     @property
     def rows(self) -> int:
-        """How many of an entity's newest facts are kept however old they are."""
-        return max(self.lookup.lasts, default=1) if self.reach is None else 1
+        """How many of an entity's newest facts are kept however old they are: where those count, some to spare."""
+        return max(self.lookup.lasts, default=1) + SPARE if self.reach is None else 1
 
     @property
     def schema(self) -> dict[str, pl.DataType]:
