@@ -88,10 +88,12 @@ def killed(shop: Shop, names: tuple[str, ...], chance: random.Random) -> list[st
     found = []
     for moment, name, process in due:
         time.sleep(max(0.0, begun + moment - time.perf_counter()))
-        if process.poll() is None:
+        early = process.poll() is None
+        if early:
             process.kill()
             found.append(name)
         process.wait()
+        shop.usual[name] *= 1.05 if early else 0.85  # how long it takes hangs on what else the machine does
     return found
 
 
