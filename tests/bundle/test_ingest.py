@@ -15,6 +15,7 @@ from outlast.data.schema import Field, Schema, types
 from outlast.errors import DataError, RequestError
 from outlast.features.compiled import CompiledLookup, compile_lookup
 from outlast.features.facts import RETRACTED, instants
+from outlast.features.history import parts
 from outlast.features.offline import look_up
 from outlast.features.online import frame_of, reader, to_store
 from outlast.project.declare import Lookup, Source, latest, window
@@ -307,17 +308,19 @@ def test_whatever_is_asked_from_the_margin_on_is_answered_as_from_the_whole_hist
 
 @settings(deadline=None, max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @pytest.mark.parametrize("lookup", [EVER, DAY], ids=["latest", "window"])
-@given(facts=facts_strategy, left=st.sets(st.integers(0, 19)))
-@example(facts=[(1, "N1", 0, 7), (1, "N2", 50, 7), (2, "N2", 90, 3), (3, None, 290, 0)], left={0})
+@given(facts=facts_strategy, left=st.sets(st.integers(0, 19)), count=st.integers(1, 3))
+@example(facts=[(1, "N1", 0, 7), (1, "N2", 50, 7), (2, "N2", 90, 3), (3, None, 290, 0)], left={0}, count=1)
 def test_what_nobody_wrote_to_for_a_while_is_right_after_a_fill(
-    tmp_path_factory: pytest.TempPathFactory, lookup: CompiledLookup, facts: Any, left: set[int]
+    tmp_path_factory: pytest.TempPathFactory, lookup: CompiledLookup, facts: Any, left: set[int], count: int
 ) -> None:
     """Any part of a history may lie in the store: what was dropped half-way, or filled for a version long retired."""
     facts = list({(key, at): (key, tail, at, n) for key, tail, at, n in facts}.values())
     frame = rows(*facts)
     store = FreshValues(tmp_path_factory.mktemp("fresh") / "fresh.db")
     update(store, [lookup], rows(*(fact for place, fact in enumerate(facts) if place in left)))
-    fill(store, lookup, frame.lazy(), now=START + timedelta(days=99))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(parts, "parts_needed", lambda *_: count)
+        fill(store, lookup, frame.lazy(), now=START + timedelta(days=99))
     asks = pl.DataFrame({"tail": ["N1", "N2"]})
     moment = hours(400)
     expected = look_up(lookup, frame.lazy(), asks, pl.Series([moment] * 2))

@@ -1,6 +1,6 @@
 """Facts on their way in: decoded by their source's schema, and written to the store of fresh values."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
@@ -8,13 +8,16 @@ import polars as pl
 
 from outlast.bundle.requests import MISSING, converters, kind_of
 from outlast.data.schema import Schema, types
+from outlast.engines import Engine, Local
 from outlast.errors import DataError, RequestError, nearest
 from outlast.features.compiled import CompiledLookup
 from outlast.features.facts import ENTITY, KEY, KNOWN, RETRACTED, UNTIL, facts_of, instants, known_at, superseded
+from outlast.features.history.parts import divided
 from outlast.features.online import kept, to_store
 from outlast.storage.fresh import FreshStore
 from outlast.types import micros, span, utc
 
+_HERE = Local()
 MARGIN = timedelta(days=2)
 """How much longer than its reach a lookup's facts are kept, for questions that are asked late."""
 MARK = "retracted"
@@ -171,6 +174,7 @@ def fill(
     *,
     now: datetime,
     watcher: Watcher | None = None,
+    engine: Engine = _HERE,
 ) -> int:
     """Bring a lookup's fresh values up to its source's history: what a question asked from now on can still need.
 
@@ -181,26 +185,31 @@ def fill(
     name = lookup.lookup.source.name
     if watcher is not None:
         watcher.total(None, name)
-    needed = _needed(lookup, history, now)
-    if watcher is not None:
-        watcher.total(needed.height, name)
-    for part in needed.iter_slices(store.at_once):
-        store.ingest(lookup.digest, kept(lookup, part))
+    count = 0
+    for needed in _needed(lookup, history, now, engine):
+        count += needed.height
         if watcher is not None:
-            watcher.advance(part.height)
-    return needed.height
+            watcher.total(needed.height, name)
+        for part in needed.iter_slices(store.at_once):
+            store.ingest(lookup.digest, kept(lookup, part))
+            if watcher is not None:
+                watcher.advance(part.height)
+    return count
 
 
-def _needed(lookup: CompiledLookup, history: pl.LazyFrame, now: datetime) -> pl.DataFrame:
+def _needed(lookup: CompiledLookup, history: pl.LazyFrame, now: datetime, engine: Engine) -> Iterator[pl.DataFrame]:
     """The facts of a history that a question asked from now on can need; a long history is not held as a whole."""
     known = known_at(lookup.lookup.source)
     newest = history.select(known.filter(known <= micros(now)).max()).collect(engine="streaming").item()
     if newest is None:
-        return facts_of(lookup, history)
+        yield facts_of(lookup, history)
+        return
     since = newest - _us(oldest_needed(lookup))
-    if lookup.reach is None:
-        return _not_yet_replaced(facts_of(lookup, history), since, lookup.rows)
-    return facts_of(lookup, history.filter(known >= since))
+    if lookup.reach is not None:
+        yield facts_of(lookup, history.filter(known >= since))
+        return
+    for part in divided(lookup, history, engine):
+        yield _not_yet_replaced(facts_of(lookup, part), since, lookup.rows)
 
 
 def oldest_needed(lookup: CompiledLookup) -> timedelta:

@@ -124,7 +124,8 @@ def fill_fresh(
     for lookup in wanted:
         source = sources.named(lookup.lookup.source.name)
         with reading(source):
-            count = ingest.fill(workspace.fresh, lookup, sources.frame(source), now=now, watcher=watcher)
+            history, engine = sources.frame(source), workspace.engine
+            count = ingest.fill(workspace.fresh, lookup, history, now=now, watcher=watcher, engine=engine)
         filled.setdefault(source.name, {})[lookup.digest] = count
     return filled
 

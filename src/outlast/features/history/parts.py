@@ -4,7 +4,7 @@ A part holds the facts of its entities and every version of those facts, whoever
 each part, twice where facts may have been corrected, and nothing is written anywhere.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -42,6 +42,17 @@ def parts_needed(compiled: CompiledLookup, facts: pl.LazyFrame, engine: Engine) 
     measured = sum(physical.is_numeric() for physical in compiled.physical) * 8
     each = few.estimated_size() / max(few.height, 1) + measured + 16
     return max(1, -(-int(rows * each * TAKES) // engine.memory))
+
+
+def divided(compiled: CompiledLookup, facts: pl.LazyFrame, engine: Engine) -> Iterator[pl.LazyFrame]:
+    """A history in as many parts as needed, each entity's facts in one of them."""
+    count = parts_needed(compiled, facts, engine)
+    if count == 1:
+        yield facts
+        return
+    corrected = not rising(facts, compiled.lookup.source.keys)
+    for number in range(count * 2 if corrected else count):
+        yield facts_of_part(compiled, facts, (number, count * 2 if corrected else count), corrected=corrected)
 
 
 def in_parts(
