@@ -34,6 +34,14 @@ def test_a_window_is_the_mean_of_the_facts_that_count(orders: Path) -> None:
     assert (window.source, window.entity) == ("deliveries", found.asks["shop"])
 
 
+def test_a_count_of_facts_reads_nothing_of_them(orders: Path) -> None:
+    model = (orders / "model.py").read_text()
+    (orders / "model.py").write_text(model.replace('over=["1d", "3d"], late', 'over=["1d", "3d"], n=pl.len(), late'))
+    counted = of(orders).lookups[0]
+    assert counted.features["n_1d"] > 0
+    assert {name for fact in counted.facts for name in fact.values} == {"late"}
+
+
 def test_every_other_fact_says_why_it_does_not_count(orders: Path) -> None:
     found = of(orders)
     at = found.as_of

@@ -128,7 +128,7 @@ def _behind(compiled: CompiledLookup, fact: dict[str, Any], state: str) -> Behin
         value, logical = fact[name], compiled.logical[index]
         if index == compiled.event:
             values.setdefault(str(compiled.lookup.source.event), moment(value))
-        else:
+        elif expr.meta.root_names():  # a count of facts reads nothing of them
             values[_name(expr)] = (
                 pl.Series([value], dtype=pl.Int64).cast(logical).item() if logical.is_temporal() else value
             )
