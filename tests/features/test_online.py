@@ -135,13 +135,13 @@ def test_a_long_window_follows_whatever_comes_in(store: FreshStore, span: dict[s
     ]
     update(store, [compiled], frame(history))
     seen = []
-    for step in range(40):
+    for step in range(25):
         at = micros(now + timedelta(seconds=step))
         found = kept("a", at)
         assert list(map(bits, found)) == list(map(bits, plainly(compiled, store, "a", at))), step
         seen.append(found)
         update(store, [compiled], frame([arrival(step, history, now, chance)]))
-    assert len({tuple(map(bits, one)) for one in seen}) > 15
+    assert len({tuple(map(bits, one)) for one in seen}) > 10
     late = micros(now - timedelta(days=1))
     assert list(map(bits, kept("a", late))) == list(map(bits, plainly(compiled, store, "a", late)))
 
