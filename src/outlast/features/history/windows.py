@@ -4,10 +4,10 @@ Counts, sums and means come from running totals, everything else and whatever wa
 themselves, gathered a few million at a time.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import timedelta
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import pairwise
 from typing import Any
 
@@ -33,6 +33,7 @@ from outlast.features.history.segments import (
 )
 
 Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 Answer = tuple[npt.NDArray[Any] | pl.Series, Bools | None]
 """Values of some windows and which of them are there; None when all are."""
@@ -57,18 +58,19 @@ def windows(compiled: CompiledLookup, layout: Layout, questions: Questions) -> l
 
 
 def _totalled(view: "_View") -> dict[str, pl.Series]:
-    """The outputs that running totals give, several measures at once."""
-    measures: dict[int, list[Output]] = {}
+    """The outputs that running totals give, several measures and spans at once."""
+    groups: dict[Any, list[Output]] = {}
     for output in view.compiled.outputs:
         if output.operation in _BY_TOTALS:
-            measures.setdefault(output.measure, []).append(output)
-    view.prepare()
+            groups.setdefault((output.measure, output.width, output.rows), []).append(output)
+    summed = {one.measure for some in groups.values() for one in some if one.operation in ("sum", "mean")}
+    view.prepare(summed)
 
     def of_one(outputs: list[Output]) -> dict[str, pl.Series]:
         answers = ((output, _by_totals(view, output)) for output in outputs)
         return {output.name: view.finished(output, answer) for output, answer in answers if answer is not None}
 
-    found = _HERE.shared(of_one, measures.values())
+    found = _HERE.shared(of_one, groups.values())
     return {name: series for part in found for name, series in part.items()}
 
 
@@ -81,6 +83,7 @@ class _View:
     questions: Questions
     _spans: dict[tuple[timedelta | None, int | None], tuple[Ints, Ints]] = field(default_factory=dict)
     _totals: dict[int, Totals | None] = field(default_factory=dict)
+    _sums: dict[Any, Ints | Floats] = field(default_factory=dict)
 
     def column(self, measure: int) -> Column:
         """A measure of the facts, in their order, whether it is kept or derived."""
@@ -120,10 +123,14 @@ class _View:
     def _high(self) -> Ints:
         return self.layout.position(self.questions)
 
-    def prepare(self) -> None:
-        """Find every span, so that threads share them."""
-        for output in self.compiled.outputs:
-            self.span(output)
+    def prepare(self, summed: Iterable[int]) -> None:
+        """Find every span and the totals of some measures, several at once, so that what follows shares them."""
+        _ = self._high, self.questions.by_time, self.layout.rows.all  # what all of them read, found once
+        spans = {(output.width, output.rows): output for output in self.compiled.outputs}
+        work = [partial(self.span, output) for output in spans.values()]
+        numbers = [partial(getattr, self.column(measure), "numbers") for measure in summed]
+        _HERE.shared(lambda one: one(), [*work, *numbers])
+        _HERE.shared(self.totals, summed)
 
     @cached_property
     def most(self) -> int:
@@ -135,6 +142,14 @@ class _View:
         if measure not in self._totals:
             self._totals[measure] = totals(self.column(measure), self.most)
         return self._totals[measure]
+
+    def sums(self, output: Output) -> Ints | Floats | None:
+        """The sum of each of an output's windows, from running totals; None where those would not be exact."""
+        kind = output.measure, output.width, output.rows
+        found = self.totals(output.measure)
+        if found is not None and kind not in self._sums:
+            self._sums[kind] = found.sums(*self.span(output))
+        return None if found is None else self._sums[kind]
 
     def finished(self, output: Output, answer: Answer) -> pl.Series:
         """Computed values as a column of the output's type, null for questions that name nobody."""
@@ -155,10 +170,9 @@ def _by_totals(view: _View, output: Output) -> Answer | None:
     if output.operation == "count":
         before = counts(column)
         return (high - low if before is None else before[high] - before[low]), None
-    found = view.totals(output.measure)
-    if found is None:
+    values, found = view.sums(output), view.totals(output.measure)
+    if values is None or found is None:
         return None
-    values = found.sums(low, high)
     return (values, None) if output.operation == "sum" else _over(values, found.counted(low, high))
 
 
