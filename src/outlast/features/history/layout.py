@@ -203,7 +203,9 @@ def _entities(frame: pl.DataFrame) -> tuple[Ints, Numbers]:
 def _ties_by_key(frame: pl.DataFrame, codes: Ints, known: Ints, order: Ints | None) -> Ints | None:
     """The order of time with an entity's facts of one moment in order of their keys' text, as the store has them."""
     same = np.concatenate([np.flatnonzero(part[1:] == part[:-1]) + start for start, part in _overlapping(known)])
-    near = np.union1d(same, same + 1)
+    near = np.concatenate((same, same + 1))
+    near.sort()
+    near = near[np.diff(near, prepend=-1) > 0]
     near = near[codes[near] >= 0]
     if not len(near):
         return order

@@ -38,9 +38,10 @@ def parts_needed(compiled: CompiledLookup, facts: pl.LazyFrame, engine: Engine) 
     rows = facts.select(pl.len()).collect(engine="streaming").item()
     if rows <= _SAMPLE:
         return 1
-    few = facts.select(read_columns(compiled)).head(_SAMPLE).collect()
-    measured = sum(physical.is_numeric() for physical in compiled.physical) * 8
-    each = few.estimated_size() / max(few.height, 1) + measured + 16
+    schema, read = facts.collect_schema(), read_columns(compiled)
+    plain = [name for name in read if schema[name].is_numeric() or schema[name].is_temporal()]
+    few = facts.select(name for name in read if name not in plain).head(_SAMPLE).collect()
+    each = few.estimated_size() / max(few.height, 1) + 8 * (len(plain) + len(compiled.measures)) + 16
     return max(1, -(-int(rows * each * TAKES) // engine.memory))
 
 
