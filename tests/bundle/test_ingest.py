@@ -68,6 +68,7 @@ def test_facts_are_decoded_by_the_types_of_training() -> None:
         ({"id": 1, "at": START, "n": 2**31}, "field 'n' is the number 2147483648: expected a whole number (Int32)"),
         ({"id": 1, "at": START, "n": float("nan")}, "field 'n' is the number nan"),
         ([1], "Fact 0 of 'landings' is not an object"),
+        ({"id": 1, "at": START, "tial": "N1"}, "has a field 'tial' and none of the name 'tail': write it 'tail'"),
     ],
 )
 def test_a_fact_that_is_none_is_refused_with_its_place(fact: Any, says: str) -> None:
@@ -241,6 +242,14 @@ def test_what_fills_and_stays_is_all_that_so_many_facts_need(
             assert [tuple(read(tail, at)) for tail, at in zip(asks["tail"], moments, strict=True)] == expected
     filled.close()
     everything.close()
+
+
+def test_a_file_whose_column_is_misspelt_is_refused_and_one_with_others_beside_is_not() -> None:
+    file = rows((1, "N1", 0, 3))
+    with pytest.raises(RequestError, match="The file of facts for 'landings' has a field 'tial' and none of the name"):
+        fit_schema("landings", SCHEMA, file.rename({"tail": "tial"}), REQUIRED)
+    beside = file.with_columns(tails=pl.lit("N2"), gate=pl.lit("A1"))
+    assert fit_schema("landings", SCHEMA, beside, REQUIRED).equals(file)
 
 
 def test_a_withdrawal_is_decoded_by_its_mark_and_keeps_only_key_and_moment() -> None:

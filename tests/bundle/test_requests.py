@@ -27,7 +27,7 @@ GOOD = [
     ("UInt8", 255, 255),
     ("Int64", 2**53 + 1, 2**53 + 1),
     ("Int64", -(2**63), -(2**63)),
-    ("Int64", float(EXACT), EXACT),
+    ("Int64", float(EXACT - 1), EXACT - 1),
     ("UInt64", 2**64 - 1, 2**64 - 1),
     ("Float64", 2, 2.0),
     ("Float64", 10**30, 1e30),
@@ -76,6 +76,7 @@ BAD = [
     ("Int64", 2**63, "expected a whole number"),
     ("UInt64", 2**64, "expected a whole number"),
     ("Int64", float(EXACT * 2), "expected a whole number"),
+    ("Int64", float(EXACT + 1), "expected a whole number"),  # it has been rounded to another one already
     ("Int64", NAN, "is the number nan"),
     ("Int64", INF, "is the number inf"),
     ("Float64", NAN, "is the number nan: expected a number"),
@@ -178,7 +179,10 @@ TIMED = Decoder([FULL], [Field("id", "Int64"), Field("day", "Date")], "asked_at"
 def test_the_moment_of_decision_is_a_field_or_the_servers_clock() -> None:
     assert TIMED.decode({"weight": 1}, 0, NOW).decide_at == NOW
     assert TIMED.decode({"weight": 1, "asked_at": None}, 0, NOW).decide_at == NOW
-    assert TIMED.decode({"weight": 1, "asked_at": "2013-07-01T14:00+02:00"}, 0, NOW).decide_at == micros(NOON)
+    past = TIMED.decode({"weight": 1, "asked_at": "2013-07-01T14:00+02:00"}, 0, NOW)
+    assert (past.decide_at, past.warnings) == (micros(NOON), [])
+    ahead = TIMED.decode({"weight": 1, "asked_at": "2013-07-05T13:00Z"}, 0, micros(NOON))
+    assert ahead.warnings == ["'asked_at' lies 4 days ahead: what becomes known until then is not known yet"]
     with pytest.raises(RequestError, match="field 'asked_at' is the text 'now': expected a moment"):
         TIMED.decode({"weight": 1, "asked_at": "now"}, 0, NOW)
 

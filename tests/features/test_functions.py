@@ -8,7 +8,9 @@ import pandas as pd
 import polars as pl
 import pytest
 
+from outlast import Source, window
 from outlast.errors import DataError, FeatureError
+from outlast.features.compiled import compile_lookup
 from outlast.features.functions import apply, wants_pandas
 
 ROWS = pl.DataFrame({"n": [3, 1, 2]})
@@ -72,3 +74,15 @@ def test_values_of_several_types_are_told() -> None:
 
     with pytest.raises(DataError, match=r"Function 'mixed' got a pandas frame whose values cannot be kept"):
         apply(mixed, ROWS)
+
+
+def test_a_list_is_no_feature() -> None:
+    def both(rows: pl.DataFrame) -> pl.DataFrame:
+        return rows.select(pair=pl.concat_list("a", "a"))
+
+    with pytest.raises(FeatureError, match=r"'both' returns 'pair' of type List\(Int64\): a feature is one value"):
+        apply(both, pl.DataFrame({"a": [1, 2]}))
+    facts = Source("facts", "facts.parquet", key="a", time="at")
+    lists = window(facts, by="a", over="1d", every=pl.col("a").implode())
+    with pytest.raises(FeatureError, match=r"gives a List\(Int64\): a feature is one value"):
+        compile_lookup(lists, {"a": pl.Int64(), "at": pl.Datetime("us", "UTC")})

@@ -1,7 +1,8 @@
 """Facts on their way in: decoded by their source's schema, and written to the store of fresh values."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
+from difflib import get_close_matches
 from typing import Any, Protocol
 
 import polars as pl
@@ -40,6 +41,8 @@ def decode_facts(
         if not isinstance(row, Mapping):
             raise RequestError(f"Fact {index} of '{name}' is not an object of fields", details={"row": index})
         withdrawn.append(_marked(name, row, index, (mark, convert, required)))
+        if not withdrawn[-1]:
+            _no_misspelling(f"Fact {index} of '{name}'", row, (convert, {mark, *required}), {"row": index})
         for column, (to, expected) in convert.items():
             given = row.get(column)
             value = None if given is None else to(given)
@@ -51,6 +54,24 @@ def decode_facts(
                 )
             columns[column].append(value)
     return _withdrawn(pl.DataFrame(columns, schema=types(schema)), pl.Series(RETRACTED, withdrawn, dtype=pl.Boolean))
+
+
+def _no_misspelling(
+    what: str, given: Collection[Any], known: tuple[Iterable[str], Collection[str]], place: dict[str, Any]
+) -> None:
+    """Refuse a field that is not known and reads like one that is not given: its value would be null without a word."""
+    columns, others = known
+    unknown = [str(name) for name in set(given).difference(columns) if name not in others]
+    if not unknown:
+        return
+    for column in columns:
+        alike = [] if column in given or column in others else get_close_matches(column, unknown, 1, 0.75)
+        if alike:
+            raise RequestError(
+                f"{what} has a field '{alike[0][:60]}' and none of the name '{column}': write it '{column}', or give "
+                f"'{column}' as null too if both are meant",
+                details={**place, "field": alike[0][:60]},
+            )
 
 
 def _marked(name: str, row: Mapping[str, Any], index: int, how: tuple[str, Mapping[str, Any], Sequence[str]]) -> bool:
@@ -97,6 +118,7 @@ def fit_schema(name: str, schema: Schema, frame: pl.DataFrame, required: Sequenc
     missing = [column for column in required if column not in frame.columns]
     if missing:
         raise DataError(f"The facts for '{name}' have no column '{missing[0]}': expected {', '.join(wanted)}")
+    _no_misspelling(f"The file of facts for '{name}'", frame.columns, (wanted, {MARK, *required}), {})
     _lose_nothing(name, wanted, frame)
     present = [pl.col(column).cast(dtype) for column, dtype in wanted.items() if column in frame.columns]
     absent = [pl.lit(None, dtype).alias(column) for column, dtype in wanted.items() if column not in frame.columns]

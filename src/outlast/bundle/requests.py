@@ -10,7 +10,7 @@ import polars as pl
 
 from outlast.data.schema import Field, dtype_of
 from outlast.errors import RequestError, SettingsError, nearest
-from outlast.types import duration, micros, utc
+from outlast.types import counted, duration, micros, utc
 
 _FIRST_NS, _LAST_NS = datetime(1677, 9, 22, tzinfo=UTC), datetime(2262, 4, 11, tzinfo=UTC)
 MISSING = object()
@@ -19,6 +19,7 @@ FIRST_YEAR, LAST_YEAR = 1900, 2200
 LARGEST = 3.4028234663852886e38
 """The largest 32-bit float: models compute with no more, and fail on what lies beyond."""
 EXACT = 2**53
+_DAY = 86_400_000_000
 """The greatest whole number up to which a float names one whole number only: past it, 1e17 may mean any of several."""
 Convert = Callable[[Any], Any]
 
@@ -71,6 +72,9 @@ class Decoder:
         if not self._known.issuperset(row):
             warnings.extend(self._unknown(row))
         decide_at = now if self._time is None else self._moment(row, index, now)
+        if decide_at > now + _DAY:
+            days = counted((decide_at - now) // _DAY, "day")
+            warnings.append(f"'{self._time}' lies {days} ahead: what becomes known until then is not known yet")
         return Asked(values, self._key_of(row, index), decide_at, warnings)
 
     def _value(self, column: _Column, row: Mapping[str, Any], index: int, warnings: list[str]) -> Any:
@@ -206,7 +210,7 @@ def _whole_between(dtype: pl.DataType) -> Convert:
     low, high = (0, 2**bits - 1) if str(dtype).startswith("U") else (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1)
 
     def convert(value: Any) -> Any:
-        if isinstance(value, float) and value.is_integer() and abs(value) <= EXACT:
+        if isinstance(value, float) and value.is_integer() and abs(value) < EXACT:
             value = int(value)
         if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
             return MISSING

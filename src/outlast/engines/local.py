@@ -51,7 +51,7 @@ def size_of(text: str) -> int:
     """
     found = _SIZE.fullmatch(text)
     size = int(float(found[1]) * _UNITS[found[2].lower()]) if found and found[2].lower() in _UNITS else 0
-    if size < 2**20:
+    if size < 10**6:
         raise ProjectError(f"OUTLAST_MEMORY is '{text}': expected a size of at least 1 MB, such as 4GB or 512MiB")
     return size
 

@@ -220,6 +220,11 @@ def _general_type(lookup: Lookup, expr: pl.Expr, schema: Schema) -> pl.DataType:
             f"window({lookup.source.name}) has an expression that does not give one value for a window: "
             f"end {expr} with an aggregation such as .mean()"
         )
+    if result.schema["value"].is_nested():
+        raise FeatureError(
+            f"window({lookup.source.name}) has an expression that gives a {result.schema['value']}: a feature is one "
+            f"value, so end {expr} with an aggregation such as .mean()"
+        )
     return result.schema["value"]
 
 

@@ -27,6 +27,12 @@ def apply(function: Function, rows: pl.DataFrame) -> pl.DataFrame:
             f"Function '{name_of(function)}' returned {result.height} rows for {rows.height}: "
             "a function gives exactly one row for each row it gets"
         )
+    nested = next((name for name, dtype in result.schema.items() if dtype.is_nested()), None)
+    if nested is not None:
+        raise FeatureError(
+            f"Function '{name_of(function)}' returns '{nested}' of type {result.schema[nested]}: "
+            "a feature is one value, so return a column for each of its parts"
+        )
     there = set(rows.columns)
     taken = [name for name in result.columns if name in there]
     if taken:

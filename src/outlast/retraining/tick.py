@@ -61,7 +61,7 @@ def _run(shared: Shared, job: Job, line: Done, holder: str, clock: Callable[[], 
     ledger, name = shared.workspace.ledger, f"{line.job}/{line.model or '*'}"
     try:
         if not leases.acquire(ledger, name, holder, LEASE, clock()):
-            return replace(line, sentence="another worker is at it")
+            return replace(line, sentence="another worker is at it, or was killed within the last minute")
         try:
             did, sentence = job(shared, line.model or "", lambda: _hold(ledger, name, holder, clock()))
             return replace(line, did=did, sentence=sentence)

@@ -113,13 +113,13 @@ def facts_behind(compiled: CompiledLookup, facts: pl.DataFrame, at: int) -> list
 def _facts(compiled: CompiledLookup, sources: Sources, entity: str | None) -> pl.DataFrame:
     """The versions of facts that named the entity, newest first, each with what replaced it, wherever that went."""
     source = compiled.lookup.source
-    frame = sources.frame(source)
+    frame = sources.frame(source) if entity is not None else sources.frame(source).head(0)
     keys = spelled(source.keys, nulls=True).alias(KEY)
     with reading(source):
-        named = frame.filter(spelled(compiled.lookup.fact_entity) == entity).select(keys).unique().collect()
+        named = frame.filter(spelled(compiled.lookup.fact_entity).eq_missing(entity)).select(keys).unique().collect()
         theirs = frame.filter(spelled(source.keys, nulls=True).is_in(named[KEY].implode()))
         facts = superseded(facts_of(compiled, theirs))
-    return facts.filter(pl.col(ENTITY) == entity).sort(KNOWN, KEY, descending=True)
+    return facts.filter(pl.col(ENTITY).eq_missing(entity)).sort(KNOWN, KEY, descending=True)
 
 
 def _behind(compiled: CompiledLookup, fact: dict[str, Any], state: str) -> Behind:

@@ -9,6 +9,7 @@ import polars as pl
 
 from outlast.bundle.predictor import open_bundle
 from outlast.errors import NotFound, RequestError, StorageError
+from outlast.features.facts import SEPARATOR
 from outlast.journal.sources import Sources, project_of
 from outlast.project.loader import Project, load_project
 from outlast.project.workspace import Workspace, project_folder
@@ -70,6 +71,7 @@ def frame_of(project: Project, *, as_of: datetime | str) -> Framed:
     found = build_dataset(project, Sources(project), moment)
     timed = [name for name in (AT, LABEL_AT) if project.model.question.time is not None]
     rows = found.rows.with_columns(pl.col(name).cast(pl.Datetime("us", "UTC")) for name in timed)
+    rows = rows.with_columns(pl.col(KEY).str.replace_all(SEPARATOR, ",", literal=True))  # as --key takes it
     hidden = {name: NAMES[name] for name in (KEY, AT, LABEL, LABEL_AT) if name in (KEY, LABEL, *timed)}
     taken = [name for name in hidden.values() if name in rows.columns]
     names = {name: f"{word}_" if word in taken else word for name, word in hidden.items()}

@@ -116,6 +116,7 @@ class Ways:
         for compiled in self.lookups:
             if column in compiled.lookup.names:
                 every = superseded(facts_of(compiled, facts[compiled.lookup.source.name].lazy()))
-                mine = every.filter(pl.col(ENTITY) == self.entity(compiled, asked))
+                entity = self.entity(compiled, asked)
+                mine = every.head(0) if entity is None else every.filter(pl.col(ENTITY) == entity)
                 return facts_behind(compiled, mine.sort(KNOWN, KEY, descending=True), at)
         return []
