@@ -19,6 +19,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from outlast.cli import MEMORY
+
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent))
 import _report  # noqa: E402
@@ -79,7 +81,8 @@ def run(engine: str, question: str, folder: Path, answer: str = "-") -> dict[str
 
 
 def _environment() -> dict[str, str]:
-    return {**os.environ, "PYTHONPATH": str(PEERS)}
+    """Peers beside us, and for all of them memory as our command line asks for it."""
+    return {**MEMORY, **os.environ, "PYTHONPATH": str(PEERS)}
 
 
 def engines(question: str) -> list[str]:

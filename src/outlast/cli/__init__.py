@@ -1,5 +1,6 @@
 """The command line: each command parses, calls a stage and prints. The verbs stand in the order of a model's life."""
 
+import os
 import signal
 import sys
 from collections.abc import Iterator, Sequence
@@ -12,9 +13,14 @@ from outlast.errors import OutlastError
 
 __all__ = ["CODES", "main"]
 
+MEMORY = {"NUMPY_MADVISE_HUGEPAGE": "0"}
+"""NumPy asks for huge pages. Where memory is in pieces the system stops to make some: a look-up over ten million facts
+took 2.9 s instead of 1.9, and 1.6 instead of 1.9 where it had them."""
+
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run a command; a failure is one sentence and an exit code that means something to CI."""
+    os.environ.update(MEMORY | os.environ)
     with _ended_in_order():
         _run(arguments)
 
