@@ -1,10 +1,11 @@
 """Lookups for a few questions now, from the store of fresh values, by the same arithmetic as the history's."""
 
 import threading
+from abc import ABC, abstractmethod
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
 import msgspec
 import polars as pl
@@ -70,36 +71,37 @@ def frame_of(schema: Mapping[str, pl.DataType], rows: Iterable[Iterable[Any]]) -
     return pl.from_dicts([dict(zip(schema, row, strict=True)) for row in rows], schema=schema)
 
 
-class Reader(Protocol):
+class Reader(ABC):
     """Asks the store what a lookup needs, and makes values of what is found."""
 
-    nothing: list[Any]
-    """The values where no entity is named."""
+    def __init__(self, compiled: CompiledLookup, store: FreshStore) -> None:
+        self._digest, self._store = compiled.digest, store
+        self.nothing: list[Any] = [None] * len(compiled.outputs)
+        """The values where no entity is named."""
 
     def __call__(self, entity: str | None, at: int) -> list[Any]:
         """The values of an entity at a moment."""
+        return read_all(self._store, [(self, entity, at)])[0]
 
     def ask(self, entity: str | None, at: int) -> Request | None:
         """What to ask the store; nothing without an entity."""
+        return None if entity is None or entity == NOBODY else self._asked(entity, at)
 
+    @abstractmethod
+    def _asked(self, entity: str, at: int) -> Request: ...
+
+    @abstractmethod
     def take(self, asked: Request, at: int, found: Any) -> list[Any]:
         """The values, of what the store found."""
 
 
-class _LatestReader:
+class _LatestReader(Reader):
     def __init__(self, compiled: CompiledLookup, store: FreshStore) -> None:
-        self.nothing: list[Any] = [None] * len(compiled.outputs)
+        super().__init__(compiled, store)
         self._order = [output.measure for output in compiled.outputs]
         self._age = None if compiled.reach is None else compiled.reach // _MICROSECOND
-        self._digest, self._store = compiled.digest, store
 
-    def __call__(self, entity: str | None, at: int) -> list[Any]:
-        asked = self.ask(entity, at)
-        return self.nothing if asked is None else self.take(asked, at, self._store.latest(*asked))
-
-    def ask(self, entity: str | None, at: int) -> Latest | None:
-        if entity is None or entity == NOBODY:
-            return None
+    def _asked(self, entity: str, at: int) -> Latest:
         return Latest(self._digest, entity, at, None if self._age is None else at - self._age)
 
     def take(self, asked: Request, at: int, found: Any) -> list[Any]:
@@ -109,29 +111,22 @@ class _LatestReader:
         return [values[index] for index in self._order]
 
 
-class _WindowReader:
+class _WindowReader(Reader):
     """Keeps the facts of entities with many of them in memory, and asks the store for what came since.
 
     The store's mark says whether facts only came after those kept. Where anything else changed, all are read again.
     """
 
     def __init__(self, compiled: CompiledLookup, store: FreshStore) -> None:
+        super().__init__(compiled, store)
         self._reach, self._least = compiled.widest // _MICROSECOND, max(compiled.lookup.lasts, default=0)
-        self._digest, self._store = compiled.digest, store
         self._plans = [_plan(compiled, output) for output in compiled.outputs]
         self._rows = _decoder(compiled)
-        self.nothing: list[Any] = [None] * len(self._plans)
         self._held: OrderedDict[str, Held] = OrderedDict()
         self._facts = 0
         self._lock = threading.Lock()
 
-    def __call__(self, entity: str | None, at: int) -> list[Any]:
-        asked = self.ask(entity, at)
-        return self.nothing if asked is None else self.take(asked, at, self._store.read_many([asked])[0])
-
-    def ask(self, entity: str | None, at: int) -> Since | None:
-        if entity is None or entity == NOBODY:
-            return None
+    def _asked(self, entity: str, at: int) -> Since:
         with self._lock:
             held = self._held.get(entity)
             if held is not None and self._covers(held, at) and self._is_lean(held, at):
@@ -194,24 +189,17 @@ class _WindowReader:
         return Since(self._digest, entity, at - self._reach - self._reach // 8, before=at, least=self._least)
 
 
-class _EventReader:
+class _EventReader(Reader):
     """Reads the facts that became known within reach, and takes those that happened in each window, in that order."""
 
     def __init__(self, compiled: CompiledLookup, event: int, store: FreshStore) -> None:
+        super().__init__(compiled, store)
         assert compiled.reach is not None  # a source with event time is looked up within a time only
         self._reach, self._event = compiled.reach // _MICROSECOND, event
-        self._digest, self._store = compiled.digest, store
         self._plans = [_plan(compiled, output) for output in compiled.outputs]
         self._rows = _decoder(compiled)
-        self.nothing: list[Any] = [None] * len(self._plans)
 
-    def __call__(self, entity: str | None, at: int) -> list[Any]:
-        asked = self.ask(entity, at)
-        return self.nothing if asked is None else self.take(asked, at, self._store.read_many([asked])[0])
-
-    def ask(self, entity: str | None, at: int) -> Since | None:
-        if entity is None or entity == NOBODY:
-            return None
+    def _asked(self, entity: str, at: int) -> Since:
         return Since(self._digest, entity, at - self._reach, before=at)
 
     def take(self, asked: Request, at: int, found: Grown) -> list[Any]:
