@@ -17,7 +17,7 @@ import polars as pl
 from polars.exceptions import PanicException
 
 from outlast.bundle.predictor import TOO_EARLY, Predictor, open_bundle, open_predictor
-from outlast.errors import OutlastError
+from outlast.errors import Conflict, OutlastError
 from outlast.features.invariance import same
 from outlast.journal.reading import predictions
 from outlast.journal.sources import sources_of
@@ -108,10 +108,9 @@ def audit(
     rows = asked.filter(full).join(chosen.lazy(), on="prediction_id", how="semi").select(_COLUMNS).collect()
     found: list[Column] = []
     unread: list[Unread] = []
-    keep = _Held(hold)
     for part in rows.sort("version", "decide_at", "prediction_id").partition_by("version", maintain_order=True):
-        keep()
-        looked = _look(workspace, part.to_dicts(), keep)
+        hold()
+        looked = _look(workspace, part.to_dicts(), hold)
         if isinstance(looked, Unread):
             unread.append(looked)
         else:
@@ -176,22 +175,7 @@ class _Version:
         return asked if self.predictor.time is None else {**asked, self.predictor.time: row["decide_at"]}
 
 
-class _Held:
-    """The caller's `hold`, which is not taken for a fault of a version when it says that the lease is lost."""
-
-    def __init__(self, hold: Hold) -> None:
-        self._hold = hold
-        self.lost: BaseException | None = None
-
-    def __call__(self) -> None:
-        try:
-            self._hold()
-        except BaseException as error:
-            self.lost = error
-            raise
-
-
-def _look(workspace: Workspace, rows: list[Values], hold: _Held) -> list[Column] | Unread:
+def _look(workspace: Workspace, rows: list[Values], hold: Hold) -> list[Column] | Unread:
     """The columns of one version, or why they cannot be computed again."""
     number = rows[0]["version"]
     try:
@@ -199,11 +183,11 @@ def _look(workspace: Workspace, rows: list[Values], hold: _Held) -> list[Column]
         right = version.today()
         wrong = {index: names for index, names in enumerate(_differing(rows, right)) if names}
         return _columns(version, (right, wrong, _reasons(version, wrong)))
-    except (Exception, PanicException) as error:  # the version's code runs here
-        if hold.lost is not None:
-            raise
-        if isinstance(error, OutlastError):
-            return Unread(number, len(rows), error.sentence)
+    except Conflict:  # the lease is lost: no fault of the version
+        raise
+    except OutlastError as error:
+        return Unread(number, len(rows), error.sentence)
+    except (Exception, PanicException) as error:  # noqa: BLE001 - the version's code runs here
         _log.exception("version %d could not be computed again", number)
         return Unread(number, len(rows), f"its code raised {type(error).__name__}: {error}")
 
