@@ -5,7 +5,6 @@ What comes in after that is not waited for: an audited day is not judged again. 
 transaction, so a killed audit is done anew and ends at the same ones.
 """
 
-import math
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
@@ -135,16 +134,9 @@ def chance(hits: int, rows: int, share: float) -> float:
     >>> round(chance(1, 2, 0.5), 3), chance(0, 5, 0.01)
     (0.75, 1.0)
     """
-    if hits <= 0:
-        return 1.0
-    whole = math.lgamma(rows + 1)
-    return math.fsum(
-        math.exp(
-            whole - math.lgamma(k + 1) - math.lgamma(rows - k + 1)
-            + k * math.log(share) + (rows - k) * math.log1p(-share)
-        )
-        for k in range(hits, rows + 1)
-    )  # fmt: skip
+    from scipy.special import bdtrc  # a tick that has nothing to audit does not wait for it
+
+    return float(bdtrc(hits - 1, rows, share))
 
 
 def _other_code(model: str, of: Audited, one: Column, *, advise: bool) -> Finding:
