@@ -10,7 +10,7 @@ Found = TypeVar("Found")
 class Engine(Protocol):
     """Runs one function over many parts.
 
-    Functions and parts that are given with `whole` can be sent to another process: they hold values, no open things.
+    Both can be sent to another process: they hold values, no open things.
     """
 
     @property
@@ -19,6 +19,3 @@ class Engine(Protocol):
 
     def whole(self, work: Callable[[Part], Found], parts: Iterable[Part]) -> list[Found]:
         """What the work gives for each part, in their order, with no more parts at once than fit into memory."""
-
-    def shared(self, work: Callable[[Part], Found], parts: Iterable[Part]) -> list[Found]:
-        """The same for small parts of something that lies in this process's memory."""

@@ -35,6 +35,7 @@ class Local:
         return [work(part) for part in parts]
 
     def shared(self, work: Callable[[Part], Found], parts: Iterable[Part]) -> list[Found]:
+        """The same for small parts of something that lies in this process's memory, several at once."""
         wanted = list(parts)
         workers = min(self.threads, len(wanted))
         if workers < 2:

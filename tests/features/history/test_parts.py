@@ -74,9 +74,6 @@ class Apart:
         with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
             return list(pool.map(work, wanted))
 
-    def shared(self, work: Callable[[Any], Any], wanted: Iterable[Any]) -> list[Any]:
-        return [work(part) for part in wanted]
-
 
 def many(count: int) -> pl.DataFrame:
     chance = random.Random(3)

@@ -51,9 +51,15 @@ def divided(compiled: CompiledLookup, facts: pl.LazyFrame, engine: Engine) -> It
     if count == 1:
         yield facts
         return
+    count, corrected = _divided_into(compiled, facts, count)
+    for number in range(count):
+        yield facts_of_part(compiled, facts, (number, count), corrected=corrected)
+
+
+def _divided_into(compiled: CompiledLookup, facts: pl.LazyFrame, count: int) -> tuple[int, bool]:
+    """How many parts there are, and whether facts may have been corrected: to find versions takes as much again."""
     corrected = not rising(facts, compiled.lookup.source.keys)
-    for number in range(count * 2 if corrected else count):
-        yield facts_of_part(compiled, facts, (number, count * 2 if corrected else count), corrected=corrected)
+    return (count * 2 if corrected else count), corrected
 
 
 def in_parts(
@@ -62,8 +68,7 @@ def in_parts(
 ) -> pl.DataFrame:  # fmt: skip
     """What the kernel gives, part by part, in the order of the asks."""
     kernel, count, engine = how
-    corrected = not rising(facts, compiled.lookup.source.keys)
-    count = count * 2 if corrected else count  # versions have to be found, which takes as much memory again
+    count, corrected = _divided_into(compiled, facts, count)
     owner = asks.select(_owner(compiled.lookup.entity, compiled.fact_types, count, cast=True)).to_series().to_numpy()
     places = [np.flatnonzero(owner == number) for number in range(count)]
     wanted = [Part(number, asks[where], at[where]) for number, where in enumerate(places) if len(where)]
