@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 import polars as pl
 import pytest
+from polars.exceptions import PanicException
 
 from outlast.errors import FeatureError
 from outlast.features.calling import with_functions
@@ -72,3 +73,11 @@ def test_two_functions_do_not_give_one_column() -> None:
     assert with_functions([twice], KNOWN).columns == ["n", "shop", "twice"]
     with pytest.raises(FeatureError, match="Functions 'twice' and 'other' both return a column 'twice'"):
         with_functions([twice, other], KNOWN)
+
+
+def test_a_panic_inside_polars_is_told_like_any_other_error() -> None:
+    def panics(rows: pl.DataFrame) -> pl.DataFrame:
+        raise PanicException("index out of bounds")
+
+    with pytest.raises(FeatureError, match=r"Function 'panics' fails on row 0 .*PanicException: index out of bounds"):
+        with_functions([panics], KNOWN)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import polars as pl
+from polars.exceptions import PanicException
 
 from outlast.errors import FeatureError, OutlastError
 from outlast.features.functions import Function, apply, name_of
@@ -34,7 +35,7 @@ def called(function: Function, rows: pl.DataFrame) -> pl.DataFrame:
         return apply(function, rows)
     except OutlastError:
         raise
-    except Exception as error:  # the function is the user's and may raise anything
+    except (Exception, PanicException) as error:  # the function is the user's and may raise anything
         raise FeatureError(_sentence(function, rows, error)) from error
 
 
@@ -50,7 +51,7 @@ def short(value: Any) -> str:
     return text if len(text) <= 40 else text[:39] + "…"
 
 
-def _sentence(function: Function, rows: pl.DataFrame, error: Exception) -> str:
+def _sentence(function: Function, rows: pl.DataFrame, error: BaseException) -> str:
     place, error = _smallest(function, rows, error)
     said = str(error).strip().partition("\n")[0]
     what = f"{type(error).__name__}: {said}" if said else type(error).__name__
@@ -61,7 +62,7 @@ def _sentence(function: Function, rows: pl.DataFrame, error: Exception) -> str:
     return f"Function '{name_of(function)}' fails on row {place} ({shown_row(rows.row(place, named=True))}): {what}"
 
 
-def _smallest(function: Function, rows: pl.DataFrame, error: Exception) -> tuple[int | None, Exception]:
+def _smallest(function: Function, rows: pl.DataFrame, error: BaseException) -> tuple[int | None, BaseException]:
     """A row that fails alone, with its error, found by halving; none where only rows together fail."""
     begin, end = 0, rows.height
     while end - begin > 1:
@@ -76,9 +77,9 @@ def _smallest(function: Function, rows: pl.DataFrame, error: Exception) -> tuple
     return (begin, error) if end > begin else (None, error)
 
 
-def _failure(function: Function, rows: pl.DataFrame) -> Exception | None:
+def _failure(function: Function, rows: pl.DataFrame) -> BaseException | None:
     try:
         apply(function, rows)
-    except Exception as error:  # noqa: BLE001 (the same function again)
+    except (Exception, PanicException) as error:  # noqa: BLE001 (the same function again)
         return error
     return None
