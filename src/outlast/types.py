@@ -94,6 +94,26 @@ def counted(number: int, word: str, many: str | None = None) -> str:
     return f"{number:,} {word if number == 1 else many or f'{word}s'}"
 
 
+class Verified(str):
+    """A name that a token proved, `token` by its id; who is named by any other text only says so."""
+
+    token: str
+
+    def __new__(cls, name: str, token: str) -> "Verified":
+        made = super().__new__(cls, name)
+        made.token = token
+        return made
+
+
+def identity(name: str) -> str:
+    """How a name is known, as records keep it.
+
+    >>> identity("ana"), identity(Verified("ana", "t-1"))
+    ('unverified', 'token t-1')
+    """
+    return f"token {name.token}" if isinstance(name, Verified) else "unverified"
+
+
 @dataclass(frozen=True)
 class ModelRef:
     """A model, and perhaps which of its versions: late-arrivals, late-arrivals@7, late-arrivals@live."""

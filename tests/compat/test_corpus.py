@@ -22,6 +22,7 @@ from outlast.project.workspace import Workspace
 from outlast.registry import audit, served
 from outlast.registry.rollout import current, transitions
 from outlast.registry.versions import find
+from outlast.storage.ledger import migrate_ledger
 from outlast.types import ModelRef
 
 HERE = Path(__file__).parent
@@ -41,6 +42,7 @@ def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
 @pytest.fixture
 def workspace(folder: Path) -> Iterator[Workspace]:
     place = Workspace.find(folder)
+    migrate_ledger(place.ledger_url)
     yield place
     place.ledger.dispose()
     place.fresh.close()

@@ -186,7 +186,7 @@ def stamp(url: str, revision: str, form: str = "1") -> None:
     [
         ("0000", "1", "earlier release .*back it up, then run: outlast doctor --migrate"),
         ("9999", "1", "newer release .*upgrade Outlast"),
-        ("0001", "2", "has format 2, this release reads format 1"),
+        ("0002", "2", "has format 2, this release reads format 1"),
     ],
 )
 def test_a_ledger_of_another_release_is_refused(url: str, revision: str, form: str, sentence: str) -> None:
@@ -202,8 +202,8 @@ def test_migrating_never_touches_a_newer_ledger(url: str) -> None:
 
 
 def test_migrating_creates_and_then_does_nothing(url: str) -> None:
-    assert migrate_ledger(url) == (None, "0001")
-    assert migrate_ledger(url) == ("0001", "0001")
+    assert migrate_ledger(url) == (None, "0002")
+    assert migrate_ledger(url) == ("0002", "0002")
 
 
 @pytest.fixture
@@ -212,15 +212,15 @@ def next_release(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "100% migrations"
     shutil.copytree(opening.MIGRATIONS, folder)
     monkeypatch.setattr(opening, "MIGRATIONS", folder)
-    monkeypatch.setattr(schema, "HEAD", "0002")
-    return folder / "versions" / "v0002.py"
+    monkeypatch.setattr(schema, "HEAD", "0003")
+    return folder / "versions" / "v0003.py"
 
 
 NEXT = """
 import sqlalchemy as sa
 from alembic import op
-revision = "0002"
-down_revision = "0001"
+revision = "0003"
+down_revision = "0002"
 def upgrade():
     op.add_column("models", sa.Column("nickname", sa.String()))
     {mistake}
@@ -241,8 +241,8 @@ def test_an_earlier_ledger_is_migrated_when_asked(url: str, request: pytest.Fixt
     request.getfixturevalue("next_release").write_text(NEXT.format(mistake=""))
     with pytest.raises(StorageError, match="outlast doctor --migrate"):
         open_ledger(url)
-    assert migrate_ledger(url) == ("0001", "0002")
-    assert revision_and_columns(url) == ("0002", True)
+    assert migrate_ledger(url) == ("0002", "0003")
+    assert revision_and_columns(url) == ("0003", True)
     open_ledger(url).dispose()
 
 
@@ -251,7 +251,7 @@ def test_a_migration_that_fails_changes_nothing(url: str, request: pytest.Fixtur
     request.getfixturevalue("next_release").write_text(NEXT.format(mistake="op.execute('SELECT no_such_thing()')"))
     with pytest.raises((sa.exc.DBAPIError, StorageError)):
         migrate_ledger(url)
-    assert revision_and_columns(url) == ("0001", False)
+    assert revision_and_columns(url) == ("0002", False)
 
 
 # Addresses

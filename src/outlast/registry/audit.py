@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from outlast.registry import verdicts
 from outlast.storage.ledger import Ledger, lock
 from outlast.storage.ledger.schema import audit, marks, rollouts, transitions
-from outlast.types import FORMAT, digest_of, utc
+from outlast.types import FORMAT, digest_of, identity, utc
 
 FIRST = "0" * 64
 """What the first entry has as the digest of the one before it."""
@@ -59,7 +59,7 @@ def record(
     """Add an entry in the caller's write transaction; call it last, because other writers wait from here on."""
     lock(connection, HEAD)  # on PostgreSQL, the order of locks: whatever the caller holds, then this one
     seq, previous = _last(connection)
-    plain = msgspec.json.decode(msgspec.json.encode({**detail, "identity": "unverified"}))
+    plain = msgspec.json.decode(msgspec.json.encode({**detail, "identity": identity(actor)}))
     who = (plainly(actor), action, object)
     entry = Entry(seq + 1, utc(at), *who, plain, previous, _digest(seq + 1, utc(at), who, plain, previous))
     connection.execute(sa.insert(audit).values(vars(entry)))
@@ -184,7 +184,7 @@ def _agrees(connection: sa.Connection, written: dict[tuple[str, int], Entry]) ->
         entry = written.pop((row.model, row.sequence), None)
         if entry is None:
             return Broken(0, f"Transition {row.sequence} of model '{row.model}' is not in the trail: it was put in")
-        if {**transition_of(row), "identity": "unverified"} != entry.detail:
+        if {**transition_of(row), "identity": entry.detail.get("identity")} != entry.detail:
             what = f"says otherwise than audit entry {entry.seq}: somebody edited it"
             return Broken(entry.seq, f"Transition {row.sequence} of model '{row.model}' {what}")
         live[row.model] = row.to_version

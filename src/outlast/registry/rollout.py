@@ -25,6 +25,10 @@ class Rollout:
     previous: int | None
     sequence: int
     updated_at: datetime
+    advice: bool = False
+    challenger: int | None = None
+    stage: str | None = None
+    share: float | None = None
 
 
 @dataclass(frozen=True)
@@ -40,6 +44,10 @@ class Transition:
     by: str
     reason: str | None
     verdict_digest: str | None
+    advice: bool = False
+    challenger: int | None = None
+    stage: str | None = None
+    share: float | None = None
 
 
 def transition(  # noqa: PLR0913 (each is a part of the record, given by name)

@@ -28,6 +28,7 @@ class Span:
     until: datetime | None
     by: str | None
     reason: str | None
+    role: str | None = None
 
 
 def taking(ledger: Ledger, model: str, version: int, digest: str | None, server: str, at: datetime) -> int:

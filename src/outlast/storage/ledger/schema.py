@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from outlast.types import utc
 
-HEAD = "0001"
+HEAD = "0002"
 """The newest migration this release knows. Revisions are four digits, so they sort in the order they were written."""
 
 VERSION_TABLE = "ledger_version"
@@ -62,6 +62,10 @@ def _may(name: str, kind: sa.types.TypeEngine[Any]) -> sa.Column[Any]:
     return sa.Column(name, kind, nullable=True)
 
 
+def _flag(name: str) -> sa.Column[Any]:
+    return sa.Column(name, sa.Boolean(), nullable=False, default=False, server_default=sa.false())
+
+
 meta = sa.Table("meta", metadata, _key("key", Words), _must("value", Words))
 
 models = sa.Table(
@@ -97,6 +101,10 @@ rollouts = sa.Table(
     _may("previous", Count),
     _must("sequence", Count),
     _must("updated_at", Moment()),
+    _flag("advice"),
+    _may("challenger", Count),
+    _may("stage", Words),
+    _may("share", sa.Float()),
     sa.ForeignKeyConstraint(["model"], ["models.name"]),
     sa.ForeignKeyConstraint(["model", "live"], ["versions.model", "versions.number"]),
     sa.ForeignKeyConstraint(["model", "previous"], ["versions.model", "versions.number"]),
@@ -115,6 +123,10 @@ transitions = sa.Table(
     _must("by", Words),
     _may("reason", Words),
     _may("verdict_digest", Words),
+    _flag("advice"),
+    _may("challenger", Count),
+    _may("stage", Words),
+    _may("share", sa.Float()),
     sa.ForeignKeyConstraint(["model"], ["models.name"]),
     sa.UniqueConstraint("model", "sequence"),
 )
@@ -129,6 +141,7 @@ served = sa.Table(
     _must("server", Words),
     _must("since", Moment()),
     _may("until", Moment()),
+    _may("role", Words),
     sa.Index(None, "model", "since"),
 )
 
@@ -142,6 +155,39 @@ verdicts = sa.Table(
     _must("passed", sa.Boolean()),
     _may("checks", Plain),
     sa.Index(None, "model", "number"),
+)
+
+approvals = sa.Table(
+    "approvals",
+    metadata,
+    sa.Column("id", Count, primary_key=True),
+    _must("model", Words),
+    _must("number", Count),
+    _must("bundle", Words),
+    _must("verdict_digest", Words),
+    _must("decision", Words),
+    _must("by", Words),
+    _must("identity", Words),
+    _must("reason", Words),
+    _must("at", Moment()),
+    sa.ForeignKeyConstraint(["model", "number"], ["versions.model", "versions.number"]),
+    sa.Index(None, "model", "number"),
+)
+
+tokens = sa.Table(
+    "tokens",
+    metadata,
+    _key("id", Words),
+    _must("name", Words),
+    _must("digest", Words),
+    _must("roles", Plain),
+    _may("models", Plain),
+    _must("created_at", Moment()),
+    _must("created_by", Words),
+    _may("expires_at", Moment()),
+    _may("revoked_at", Moment()),
+    _may("revoked_by", Words),
+    sa.UniqueConstraint("digest"),
 )
 
 audit = sa.Table(
