@@ -13,6 +13,8 @@ _LEDGER = {
     "rollouts": "what is live, and what was before; `sequence` counts the changes",
     "transitions": "each change of what is live: who, when, why, by which verdict",
     "served": "which server answered with which version, from when to when",
+    "approvals": "who agreed to a version or rejected it, on which verdict, and why",
+    "tokens": "who may do what, until when; a digest stands for the secret",
     "verdicts": "each verdict of the gate, check by check",
     "audit": "who did what; each record holds the digest of the one before it",
     "declarations": "names of models, sources and sets, and what they mean in this workspace",
