@@ -14,7 +14,7 @@ import pytest
 from outlast.bundle.ingest import update
 from outlast.bundle.predictor import Predictor, open_bundle, open_predictor
 from outlast.bundle.replay import open_proven
-from outlast.gates.promote import judge
+from outlast.gates.judge import judge
 from outlast.journal import reading
 from outlast.journal.journal import seal
 from outlast.project.loader import load_project

@@ -12,7 +12,8 @@ from outlast.bundle.predictor import open_bundle, open_predictor
 from outlast.errors import Conflict, Refused, StorageError
 from outlast.gates import promote as gate
 from outlast.gates.champion import Comparison, no_worse
-from outlast.gates.promote import judge, promote
+from outlast.gates.judge import judge
+from outlast.gates.promote import promote
 from outlast.gates.verdict import Verdict, last_verdict
 from outlast.project.contract import read_contract
 from outlast.project.loader import load_project

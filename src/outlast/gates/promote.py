@@ -9,37 +9,16 @@ from outlast.bundle import ingest
 from outlast.bundle.predictor import open_bundle
 from outlast.data.sources import reading
 from outlast.errors import Refused
-from outlast.gates.champion import Comparison, no_worse
-from outlast.gates.checks import contract_complete, data_sound, floors_held, worth_having
-from outlast.gates.skew import answers_alike
-from outlast.gates.verdict import Verdict, conclude, keep
+from outlast.gates.judge import judge
+from outlast.gates.verdict import Verdict
 from outlast.journal.sources import sources_of
 from outlast.project.workspace import Workspace
-from outlast.registry.contracts import effective
-from outlast.registry.declarations import folder_of
 from outlast.registry.letting_out import SECONDS, Mark, letting_out
 from outlast.registry.rollout import Rollout, current, kept_up, transition
 from outlast.registry.servable import lookups_of
 from outlast.registry.versions import Version, find
 from outlast.training.steps import Steps, Watcher
 from outlast.types import Clock, ModelRef, clock_from
-
-
-def judge(workspace: Workspace, version: Version, *, now: datetime) -> Verdict:
-    """The verdict over a version, made now and stored."""
-    contract = effective(workspace.ledger, version.model, open_bundle(workspace, version.digest).contract)
-    folder = folder_of(workspace, version.model)
-    checks = [
-        contract_complete(contract, folder, version.task),
-        data_sound(version.summary),
-        floors_held(contract, version.summary),
-        worth_having(version.summary),
-        no_worse(Comparison(workspace, folder, contract, version), champion_of(workspace, version.model)),
-        answers_alike(workspace, version, now=now),
-    ]
-    verdict = conclude(version, checks, now)
-    keep(workspace.ledger, verdict)
-    return verdict
 
 
 def promote(
@@ -146,11 +125,3 @@ class _Goes:
 def _protected(workspace: Workspace, version: Version, clock: Clock) -> AbstractContextManager[Mark]:
     lookups = {lookup.digest for lookup in lookups_of(workspace, version.digest)}
     return letting_out(workspace.ledger, version.model, version.number, lookups=lookups, clock=clock)
-
-
-def champion_of(workspace: Workspace, model: str) -> Version | None:
-    """The live version, if there is one."""
-    rollout = current(workspace.ledger, model)
-    if rollout.live is None:
-        return None
-    return find(workspace.ledger, ModelRef(model, rollout.live))
