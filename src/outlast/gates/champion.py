@@ -19,7 +19,7 @@ from outlast.project.loader import Project, load_model
 from outlast.project.workspace import Workspace
 from outlast.registry.versions import Version
 from outlast.training.dataset import AT, KEY, questions, with_features
-from outlast.training.metrics import MAIN, better, metrics_of, with_interval
+from outlast.training.evaluation.metrics import MAIN, better, metrics_of, with_interval
 from outlast.types import Task, counted
 
 Floats = npt.NDArray[np.float64]

@@ -6,7 +6,7 @@ from typing import Any
 from outlast.errors import nearest
 from outlast.gates.verdict import Check
 from outlast.project.contract import Contract
-from outlast.training.metrics import SMALLER_IS_BETTER
+from outlast.training.evaluation.metrics import SMALLER_IS_BETTER
 from outlast.types import Task, counted
 
 

@@ -15,7 +15,7 @@ from outlast.journal.sources import Sources
 from outlast.project.declare import Source
 from outlast.project.loader import Project
 from outlast.training.dataset import AT, Dataset
-from outlast.training.value import Scored
+from outlast.training.evaluation.value import Scored
 from outlast.types import moment
 
 ROWS = 16

@@ -28,14 +28,14 @@ from outlast.registry.sets import described
 from outlast.registry.versions import Version, register
 from outlast.training.compiling.compiling import Fitted, Outcome, compiling
 from outlast.training.dataset import AT, Dataset, build_dataset, cutoff_of, require_invariant, split_rows
+from outlast.training.evaluation.metrics import measure
+from outlast.training.evaluation.value import Scored, decide_all, value_of
 from outlast.training.fitting import evaluated, fit, pickled
 from outlast.training.golden import golden_rows
 from outlast.training.leakage.guards import joined, suspicions
 from outlast.training.lineage import lineage_of
-from outlast.training.metrics import measure
 from outlast.training.proving import proven
 from outlast.training.steps import Steps, Watcher
-from outlast.training.value import Scored, decide_all, value_of
 from outlast.types import digest_of, moment
 
 ABSENT = ("simpler model", "slices", "approvals", "tokens")

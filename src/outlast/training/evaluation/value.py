@@ -11,7 +11,7 @@ import polars as pl
 from outlast.bundle.decisions import decider, outcomes, worth_of
 from outlast.errors import ContractError
 from outlast.project.contract import Contract
-from outlast.training.metrics import with_interval
+from outlast.training.evaluation.metrics import with_interval
 from outlast.types import Task
 
 Floats = npt.NDArray[np.float64]
