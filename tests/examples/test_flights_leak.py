@@ -1,14 +1,13 @@
 """The landing most people write first is a leak, and is found; the honest one is under no suspicion."""
 
-import importlib.util
 import shutil
-import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from types import ModuleType
 
 import polars as pl
 import pytest
+from example_code import FLIGHTS as FOLDER
+from example_code import load
 
 from outlast.data.validation import Violation
 from outlast.journal.sources import Sources
@@ -16,22 +15,11 @@ from outlast.project.loader import load_project
 from outlast.training.dataset import build_dataset, cutoff_of, split_rows
 from outlast.training.leakage.guards import suspicions
 
-FOLDER = Path(__file__).resolve().parents[2] / "examples" / "flights"
-
-
-def load(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(f"leaking_{name}", FOLDER / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
 
 @pytest.fixture(scope="module")
 def timetable(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, pl.DataFrame]:
     """The example with its data of six weeks, and its flights with the landing on New York's clock."""
-    prepare, folder = load("prepare"), tmp_path_factory.mktemp("leak") / "flights"
+    prepare, folder = load("prepare", "leaking_prepare"), tmp_path_factory.mktemp("leak") / "flights"
     shutil.copytree(FOLDER, folder, ignore=shutil.ignore_patterns("data", ".outlast", "__pycache__"))
     (folder / "data").mkdir()
     raw = prepare.read_package()

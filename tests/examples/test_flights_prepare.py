@@ -1,30 +1,18 @@
 """The flights have honest times: what the example says about its raw data is true."""
 
-import importlib.util
 import io
 import sys
 from datetime import UTC, date, datetime
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import polars as pl
 import pytest
+from example_code import FLIGHTS as FOLDER
+from example_code import load
 from rich.console import Console
 
-FOLDER = Path(__file__).resolve().parents[2] / "examples" / "flights"
-
-
-def load(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(f"flights_{name}", FOLDER / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-prepare = load("prepare")
+prepare = load("prepare", "flights_prepare")
 
 
 @pytest.fixture(scope="module")
