@@ -1,5 +1,6 @@
 """Where a version was made, and whether this is such a place: only there are equal bits promised."""
 
+import os
 import platform
 from collections.abc import Mapping
 from functools import lru_cache
@@ -23,6 +24,14 @@ def processor() -> str:
     except OSError:
         return platform.processor()
     return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "")
+
+
+def memory() -> int | None:
+    """Bytes of memory that this machine has; None where the system does not say."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (OSError, ValueError):
+        return None
 
 
 @lru_cache(maxsize=1)

@@ -52,10 +52,10 @@ def show(model: str = places.MODEL, json: bool = places.JSON) -> None:
 def why(model: str = places.MODEL, json: bool = places.JSON) -> None:
     """Say which code, data and evidence made a version."""
     from outlast.cli.telling import origin
+    from outlast.evidence.moved import moved
     from outlast.gates.verdict import last_verdict
     from outlast.registry.rollout import transitions
     from outlast.registry.versions import find
-    from outlast.training.lineage import moved
 
     place = places.workspace()
     version = find(place.ledger, places.model_ref(model, place))

@@ -9,6 +9,7 @@ from typing import Any
 
 import polars as pl
 
+from outlast.data.dvc import dvc_hash
 from outlast.data.schema import dtype_name
 from outlast.data.sources import address, kind_of, matched, reading, shown
 from outlast.errors import DataError
@@ -39,7 +40,8 @@ def fingerprint(
         if kind == "delta":
             return {**known, **_delta(address(location), dict(options or {}))}
         if kind in ("parquet", "csv") and "://" not in address(location):
-            return {**known, **_files(matched(Path(address(location))))}
+            place = Path(address(location))
+            return {**known, **_files(matched(place)), **_tracked(place)}
         return {**known, "digest": rows_digest(frame, ordered=kind in ("parquet", "csv"))}
 
 
@@ -83,6 +85,11 @@ def _files(files: list[Path]) -> dict[str, Any]:
 def _content(file: Path) -> str:
     with file.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _tracked(place: Path) -> dict[str, Any]:
+    found = dvc_hash(place.resolve())
+    return {} if found is None else {"dvc": found}
 
 
 def _delta(place: str, options: dict[str, str]) -> dict[str, Any]:

@@ -267,7 +267,7 @@ class Features:
     @property
     def digest(self) -> str:
         """The version of this set: what it computes, not how it is written or tested."""
-        return digest_of([_digest_of_part(part) for part in self.parts])
+        return digest_of([digest_of_part(part) for part in self.parts])
 
     @property
     def lookups(self) -> tuple[Lookup, ...]:
@@ -371,7 +371,8 @@ def _sets(parts: Sequence[Part]) -> "list[Features]":
     return found
 
 
-def _digest_of_part(part: Part) -> str:
+def digest_of_part(part: Part) -> str:
+    """What one of a model's features computes, not how it is written."""
     if isinstance(part, Lookup | Features):
         return part.digest
     code = part.__code__

@@ -113,6 +113,14 @@ class Tables:
         with _sentences(name, "read"):
             return int(self._found(name).version())
 
+    def size(self, name: str) -> int:
+        """The bytes of the table's rows as they are kept now."""
+        import polars as pl
+
+        with _sentences(name, "read"):
+            files = pl.DataFrame(self._found(name).get_add_actions(flatten=True))
+            return int(files["size_bytes"].sum()) if files.height else 0
+
     def compact(self, name: str) -> None:
         """Join small files into large ones, so that reading and appending stay fast; readers are not disturbed.
 

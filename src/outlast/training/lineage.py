@@ -1,71 +1,106 @@
-"""Where a version comes from: code, environment, machine, seed, threads."""
+"""Where a version comes from: code, data, features, environment, machine, seed, threads, and what making it cost."""
 
 import os
 import platform
-import subprocess
-from pathlib import Path
+import resource
+import sys
+import time
+from datetime import datetime
 from typing import Any
 
-from outlast.bundle.machine import processor
-from outlast.data.sources import shown
-from outlast.errors import OutlastError
-from outlast.project.declare import Source
-from outlast.project.loader import Project, load_project
+import numpy as np
+
+from outlast.bundle.build import own_build
+from outlast.bundle.estimator import Floats
+from outlast.bundle.machine import environment, here, memory, processor
+from outlast.project.declare import Lookup, Model, digest_of_part
+from outlast.project.loader import Project
 from outlast.project.workspace import Workspace
-from outlast.registry.declarations import folder_of
-from outlast.registry.versions import Version
+from outlast.training.commit import committed
+from outlast.training.dataset import Dataset
+from outlast.training.snapshot import Mask, keep
+from outlast.types import digest_of
 
 
 def lineage_of(project: Project, *, seed: int, threads: int) -> dict[str, Any]:
     """What can be said of a run's origin before it starts."""
     return {
-        "code": {"digest": project.code.digest, **_git(project.folder)},
+        "code": {"digest": project.code.digest, **committed(project.folder, project.workspace.packages)},
+        "features": features_of(project.model),
         "seed": seed,
         "threads": threads,
         "python": platform.python_version(),
+        "environment": {"digest": here()["environment"], "packages": len(environment().splitlines())},
         "machine": {
             "system": platform.platform(),
             "processor": processor(),
             "cores": os.cpu_count(),
+            "memory": memory(),
         },
     }
 
 
-def moved(workspace: Workspace, version: Version) -> dict[str, str | None]:
-    """The sources that lie elsewhere now than when a version was trained, and where; None for one no longer declared.
+def kept_with(project: Project, dataset: Dataset, split: tuple[Mask, Mask], answers: Floats) -> dict[str, Any]:
+    """What a version keeps so that it can be made again: its training set and the build of Outlast, by digest.
 
-    This reads the project's model.py as it is now; where the project is not here or cannot be read, nothing is known.
+    The digest of the answers on the test rows says whether another training is the same.
     """
-    folder = folder_of(workspace, version.model)
-    if folder is None:
-        return {}
-    try:
-        project = load_project(folder, workspace)
-    except OutlastError:
-        return {}
-    now = {source.name: _place(project, source) for source in project.model.sources}
-    then = {name: found.get("location") for name, found in version.summary["sources"].items()}
-    return {name: now.get(name) for name, place in then.items() if now.get(name) != place}
+    workspace = project.workspace
+    snapshot = keep(workspace, project.model, dataset, split)
+    name, wheel = own_build()
+    return {
+        "snapshot": snapshot.table,
+        "training_set": snapshot.lineage(),
+        "builds": {"outlast": {"file": name, "artifact": workspace.artifacts.put(wheel), "bytes": len(wheel)}},
+        "answers": digest_of_answers(answers),
+    }
 
 
-def _place(project: Project, source: Source) -> str:
-    place = shown(project.workspace.location(source, project.folder))
-    within = Path(place).is_relative_to(project.folder)
-    return Path(place).relative_to(project.folder).as_posix() if within else place
+def digest_of_answers(table: Floats) -> str:
+    """What tells one set of answers from another, to the last bit."""
+    return digest_of(np.ascontiguousarray(table, dtype=np.float64).tobytes())
 
 
-def _git(folder: Path) -> dict[str, Any]:
-    """The commit, and whether something is not committed; nothing where there is no repository."""
-    commit = _run(folder, "rev-parse", "HEAD")
-    if commit is None:
-        return {"commit": None, "changed": None}
-    changed = _run(folder, "status", "--porcelain", "--", ".")
-    return {"commit": commit, "changed": (changed or "").splitlines()}
+def features_of(model: Model) -> list[dict[str, Any]]:
+    """Every lookup and function of a model by the digest of what it computes."""
+    found: list[dict[str, Any]] = []
+    for part in model.parts:
+        if isinstance(part, Lookup):
+            about = {
+                "kind": part.kind,
+                "source": part.source.name,
+                "by": list(part.entity),
+                "columns": list(part.names),
+            }
+            found.append({**about, "digest": part.digest})
+        else:
+            found.append({"kind": "function", "name": part.__name__, "digest": digest_of_part(part)})
+    return found
 
 
-def _run(folder: Path, *words: str) -> str | None:
-    try:
-        done = subprocess.run(["git", *words], cwd=folder, capture_output=True, text=True, timeout=10, check=False)
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return done.stdout.rstrip() if done.returncode == 0 else None
+class Cost:
+    """What a run takes; it goes into the ledger, not into the bundle, whose bytes are the same every time."""
+
+    def __init__(self, started: datetime) -> None:
+        self._started = started
+        self._wall, self._cpu = time.perf_counter(), _cpu_seconds()
+
+    def so_far(self, workspace: Workspace, lineage: dict[str, Any], bundle: int) -> dict[str, Any]:
+        """When it began, seconds, seconds of CPU, and bytes: at the most in memory, of the bundle and of the rows."""
+        return {
+            "started_at": self._started.isoformat(),
+            "seconds": round(time.perf_counter() - self._wall, 3),
+            "cpu_seconds": round(_cpu_seconds() - self._cpu, 3),
+            "peak_memory_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _UNIT,
+            "bundle_bytes": bundle,
+            "snapshot_bytes": workspace.tables.size(lineage["snapshot"]),
+        }
+
+
+_UNIT = 1 if sys.platform == "darwin" else 1024
+
+
+def _cpu_seconds() -> float:
+    """Of this process and of those it has started and seen end."""
+    used = os.times()
+    return used.user + used.system + used.children_user + used.children_system

@@ -33,10 +33,10 @@ from outlast.training.evaluation.value import Scored, decide_all, value_of
 from outlast.training.fitting import evaluated, fit, pickled
 from outlast.training.golden import golden_rows
 from outlast.training.leakage.guards import joined, suspicions
-from outlast.training.lineage import lineage_of
+from outlast.training.lineage import Cost, kept_with, lineage_of
 from outlast.training.proving import proven
 from outlast.training.steps import Steps, Watcher
-from outlast.types import digest_of, moment
+from outlast.types import moment
 
 ABSENT = ("simpler model", "slices", "approvals", "tokens")
 """What a version of this release does not have; named wherever a verdict or a card is shown."""
@@ -55,7 +55,7 @@ def train(
     project: Project, *, by: str, now: datetime, seed: int | None = None, watcher: Watcher | None = None
 ) -> Trained:
     """Train the project's model on what was known at its cutoff and register the version."""
-    steps, sources = Steps(watcher), Sources(project)
+    steps, sources, cost = Steps(watcher), Sources(project), Cost(now)
     contract = project.contract.training
     seed = contract.seed if seed is None else seed
     _declare(project, by, now)
@@ -82,7 +82,8 @@ def train(
     summary |= {"violations": _plain(violations), "sources": prints, "compiled": compiled.summary()}
     with steps.step("bundle"):
         lineage = lineage_of(project, seed=seed, threads=contract.threads)
-        lineage["snapshot"] = summary["snapshot"] = _snapshot(project, dataset, test_rows)
+        lineage |= kept_with(project, dataset, (train_rows, test_rows), tested.table)
+        summary["snapshot"] = lineage["snapshot"]
         files = {NATIVE: pickled(project.model, estimator), **compiled.files}
         files["profile.json"] = profiles.to_json(_profile(project, dataset, tested, train_rows))
         files["golden.json"] = encode(golden_rows(project, sources, dataset, tested))
@@ -95,7 +96,7 @@ def train(
     with steps.step("register"):
         unpack(data)
         digest = project.workspace.artifacts.put(data)
-        summary["timings"] = steps.seconds
+        summary |= {"timings": steps.seconds, "cost": cost.so_far(project.workspace, lineage, len(data))}
         version = register(project.workspace.ledger, project.model.name, digest=digest,
                            code_digest=project.code.digest, task=dataset.task, summary=summary,
                            lineage=lineage, by=by, at=now)  # fmt: skip
@@ -169,15 +170,6 @@ def _period(project: Project, dataset: Dataset, test_rows: npt.NDArray[np.bool_]
     edges = {"from": at.min(), "until": at.max(), "test_from": first_test}
     said = {name: moment(int(us)).isoformat() for name, us in edges.items() if isinstance(us, int)}
     return {**said, "cutoff": dataset.cutoff.isoformat() if project.contract.training.until else None}
-
-
-def _snapshot(project: Project, dataset: Dataset, test_rows: npt.NDArray[np.bool_]) -> str:
-    """Keep the training set as it was; equal sets are kept once."""
-    frame = dataset.rows.with_columns(pl.Series("__test", test_rows), pl.Series("__y", dataset.y))
-    digest = digest_of(frame.hash_rows(seed=0).to_numpy().tobytes() + str(frame.schema).encode())
-    name = f"snapshots/{project.model.name}/{digest[:16]}"
-    project.workspace.tables.append(name, frame, once=digest)
-    return name
 
 
 def _profile(project: Project, dataset: Dataset, tested: Scored, train_rows: npt.NDArray[np.bool_]) -> profiles.Profile:
