@@ -12,7 +12,7 @@ HEAVY = {"polars", "mlflow", "sklearn", "pandas", "sqlalchemy", "numpy", "pyarro
 LIFE = ["init", "check", "apply", "train", "dataset", "versions", "show", "why", "promote", "rollback", "history"]
 LIFE += ["serve", "predict", "score", "label", "push", "backfill", "monitor", "skew", "tick", "up", "doctor"]
 
-GROUPS = ["features"]
+GROUPS = ["features", "token"]
 
 
 def test_help_loads_none_of_the_heavy_libraries() -> None:

@@ -121,7 +121,7 @@ def _leased(folder: Path) -> bool:
 @pytest.mark.parametrize("command", ["serve", "up"])
 def test_an_address_that_others_can_reach_is_refused(run, folder: Path, command: str) -> None:
     done = run(command, "--host", "0.0.0.0", "--port", "0")
-    assert (done.code, "no tokens" in done.err) == (3, True)
+    assert (done.code, "nobody holds a token" in done.err) == (3, True)
 
 
 def test_a_tick_every_blink_is_refused(run, folder: Path) -> None:

@@ -140,6 +140,12 @@ def _frames() -> dict[str, pl.DataFrame]:
 
 
 if __name__ == "__main__":  # a server in a process of its own, for tests that kill it
+    import logging
+    import os
+
     from outlast.serving.server import serve
 
-    serve(Workspace.find(Path(sys.argv[1])), port=int(sys.argv[2]), ready=lambda address: print(address, flush=True))
+    if level := os.environ.get("LATE_PROJECT_LOG"):
+        logging.basicConfig(level=int(level), format="%(levelname)s %(name)s %(message)s")
+    host = sys.argv[3] if len(sys.argv) > 3 else "127.0.0.1"
+    serve(Workspace.find(Path(sys.argv[1])), host, int(sys.argv[2]), ready=lambda address: print(address, flush=True))

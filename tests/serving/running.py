@@ -45,18 +45,18 @@ class Running:
 
 
 @contextmanager
-def running(folder: Path, port: int = 0) -> Iterator[Running]:
+def running(folder: Path, port: int = 0, host: str = "127.0.0.1") -> Iterator[Running]:
     """The project's server in a process of its own, stopped at the end."""
     errors = folder / f"server-{time.monotonic_ns()}.err"
-    command = [sys.executable, str(Path(__file__).parent / "late_project.py"), str(folder), str(port)]
+    command = [sys.executable, str(Path(__file__).parent / "late_project.py"), str(folder), str(port), host]
     with (
         errors.open("w") as said,
         subprocess.Popen(command, stdout=subprocess.PIPE, stderr=said, text=True, env=dict(os.environ)) as process,
     ):
         assert process.stdout is not None
         address = process.stdout.readline().strip()
-        assert address.startswith("http://127.0.0.1:"), errors.read_text()
-        server = Running(process, address, Workspace.find(folder))
+        assert address.startswith(f"http://{host}:"), errors.read_text()
+        server = Running(process, address.replace(host, "127.0.0.1"), Workspace.find(folder))
         try:
             yield server
         finally:

@@ -11,13 +11,28 @@ from running import running
 
 from outlast.errors import Refused, StorageError
 from outlast.project.workspace import Workspace
+from outlast.registry.tokens import Wanted, create, revoke
 from outlast.serving.server import listening, serve
+from outlast.types import now
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.5", "example.com", ""])
-def test_other_machines_are_not_let_in(tmp_path: Path, host: str) -> None:
-    with pytest.raises(Refused, match="no tokens"):
-        serve(Workspace(tmp_path), host, 0)
+def test_other_machines_are_not_let_in_without_tokens(tmp_path: Path, host: str) -> None:
+    place = Workspace(tmp_path)
+    for _ in range(2):
+        with pytest.raises(Refused, match="nobody holds a token"):
+            serve(place, host, 0)
+        token, _ = create(place.ledger, Wanted.of("ana", ["view"], at=now()), by="ada", at=now())
+        revoke(place.ledger, token.id, by="ada", at=now())
+
+
+def test_with_a_token_other_machines_may_ask(folder: Path, workspace: Workspace) -> None:
+    promote(workspace, 1)
+    _, secret = create(workspace.ledger, Wanted.of("ana", ["predict"], at=now()), by="ada", at=now())
+    with running(folder, host="0.0.0.0") as server, server.client() as client:
+        assert client.post("/predict/late", json=ROW).status_code == 401
+        headers = {"authorization": f"Bearer {secret}", "host": "models.example"}
+        assert client.post("/predict/late", json=ROW, headers=headers).status_code == 200
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "127.0.0.2"])

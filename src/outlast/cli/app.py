@@ -2,7 +2,7 @@
 
 import typer
 
-from outlast.cli import features, life, looking, project, running
+from outlast.cli import features, life, looking, project, running, tokens
 
 app = typer.Typer(
     name="outlast",
@@ -41,6 +41,7 @@ for command in (
     app.command()(command)
 
 app.add_typer(features.app, name="features")
+app.add_typer(tokens.app, name="token")
 
 
 @app.callback(invoke_without_command=True)

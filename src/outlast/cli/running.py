@@ -12,7 +12,7 @@ from outlast.errors import RequestError
 if TYPE_CHECKING:
     from outlast.project.workspace import Workspace
 
-HOST = typer.Option("127.0.0.1", "--host", help="An address of this machine; others need tokens, not yet there.")
+HOST = typer.Option("127.0.0.1", "--host", help="An address of this machine; one that others reach needs tokens.")
 PORT = typer.Option(8000, "--port", min=0, max=65535, help="0 takes a free one.")
 
 

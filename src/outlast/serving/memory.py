@@ -27,15 +27,7 @@ class Memory:
 
     def remember(self, known: Known) -> None:
         """Keep what is live of a model."""
-        try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            with tempfile.NamedTemporaryFile(dir=self._folder, suffix=".new", delete=False) as file:
-                file.write(msgspec.json.encode(known))
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(file.name, self._path(known.model))
-        except OSError as error:
-            raise StorageError(f"Could not note what is live in {self._folder}: {error}; check the disk") from error
+        replace(self._path(known.model), msgspec.json.encode(known))
 
     def forget(self, model: str) -> None:
         """Nothing is live of a model any more."""
@@ -53,3 +45,16 @@ class Memory:
 
     def _path(self, model: str) -> Path:
         return self._folder / f"{model}.json"
+
+
+def replace(path: Path, data: bytes) -> None:
+    """Write a file that is there whole or not at all, for nobody's eyes but the server's."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".new", delete=False) as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(file.name, path)
+    except OSError as error:
+        raise StorageError(f"Could not note what is live in {path.parent}: {error}; check the disk") from error

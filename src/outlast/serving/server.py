@@ -10,7 +10,7 @@ import sys
 import threading
 from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import uvicorn
 
@@ -22,9 +22,11 @@ from outlast.journal.journal import Journal
 from outlast.project.workspace import Workspace
 from outlast.serving.alive import Alive, close_dead, server_name
 from outlast.serving.house import House, Opener
+from outlast.serving.http.access import Extra
 from outlast.serving.http.app import create_app
 from outlast.serving.http.metrics import Metrics
 from outlast.serving.http.parts import Parts
+from outlast.serving.keys import Keys
 
 _POOLS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "LOKY_MAX_CPU_COUNT")
 _ROTATE = 300.0
@@ -41,21 +43,24 @@ def serve(
     models: Collection[str] | None = None,
     ready: Callable[[str], None] | None = None,
     opener: Opener = open_proven,
+    extra: Extra | None = None,
 ) -> None:
     """Serve the live versions of a workspace until told to stop; `ready` gets the address once it answers.
 
     SIGTERM and SIGINT let requests under way finish. Addresses that other machines can reach are refused, as long as
-    there are no tokens.
+    nobody holds a token. `extra` is what else the server answers.
     """
-    with _until_told_to_stop(), listening(host, port) as socket_:
+    with _until_told_to_stop(), _keys(workspace, host) as keys, listening(host, port) as socket_:
         _few_threads()
         address = f"http://{_shown(host)}:{socket_.getsockname()[1]}"
-        with _parts(workspace, models, opener) as parts:
+        with _parts(workspace, keys, models, opener) as parts:
             _one_thread_each()
             gc.collect()
             gc.freeze()  # what is loaded now stays: later collections need not look at it
             sys.setswitchinterval(0.001)  # a large request in a thread may hold up the small ones no longer than that
-            _Announcing(_config(parts), lambda: ready(address) if ready else None).run(sockets=[socket_])
+            _Announcing(_config(parts, extra or Extra()), lambda: ready(address) if ready else None).run(
+                sockets=[socket_]
+            )
 
 
 @contextmanager
@@ -64,8 +69,12 @@ def local(workspace: Workspace, *, opener: Opener = open_predictor) -> Iterator[
     from threadpoolctl import threadpool_limits
 
     started = threading.Event()
-    with threadpool_limits(1), listening("127.0.0.1", 0) as socket_, _parts(workspace, None, opener) as parts:
-        server = _Announcing(_config(parts), started.set)
+    with ExitStack() as opened:
+        opened.enter_context(threadpool_limits(1))
+        keys = opened.enter_context(_keys(workspace, "127.0.0.1"))
+        socket_ = opened.enter_context(listening("127.0.0.1", 0))
+        parts = opened.enter_context(_parts(workspace, keys, None, opener))
+        server = _Announcing(_config(parts, Extra()), started.set)
         thread = threading.Thread(target=server.run, args=([socket_],), name="outlast-local", daemon=True)
         thread.start()
         try:
@@ -109,12 +118,7 @@ def _until_told_to_stop() -> Iterator[None]:
 
 @contextmanager
 def listening(host: str, port: int) -> Iterator[socket.socket]:
-    """A socket that only this machine can reach."""
-    if not _loopback(host):
-        raise Refused(
-            f"Serving on '{host}' would let other machines in, and this release has no tokens to tell who they are: "
-            "use 127.0.0.1, and a proxy that checks its callers"
-        )
+    """A socket on an address of this machine."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     bound = socket.socket(family, socket.SOCK_STREAM)
     with bound:
@@ -122,11 +126,29 @@ def listening(host: str, port: int) -> Iterator[socket.socket]:
         try:
             bound.bind((host, port))
             bound.listen(2048)
-        except (OSError, OverflowError) as error:
+        except (OSError, OverflowError, UnicodeError) as error:
             raise StorageError(
                 f"Could not listen on {host}:{port}: {error}; stop what uses it, or choose another port"
             ) from error
         yield bound
+
+
+@contextmanager
+def _keys(workspace: Workspace, host: str) -> Iterator[Keys]:
+    """The workspace's tokens; Refused where other machines could come in and nobody holds one."""
+    here = _loopback(host)
+    keys = Keys(workspace, always=not here)
+    keys.look()
+    if not here and not keys.any_live:
+        raise Refused(
+            f"Serving on '{host}' would let other machines in, and nobody holds a token to tell who they are: "
+            "make one with `outlast token create NAME --role predict`, or use 127.0.0.1"
+        )
+    try:
+        keys.start()
+        yield keys
+    finally:
+        keys.close()
 
 
 def _loopback(host: str) -> bool:
@@ -141,7 +163,7 @@ def _shown(host: str) -> str:
 
 
 @contextmanager
-def _parts(workspace: Workspace, models: Collection[str] | None, opener: Opener) -> Iterator[Parts]:
+def _parts(workspace: Workspace, keys: Keys, models: Collection[str] | None, opener: Opener) -> Iterator[Parts]:
     name = server_name()
     alive = Alive(workspace, name)
     house = House(workspace, opener, server=name, models=models)
@@ -151,7 +173,7 @@ def _parts(workspace: Workspace, models: Collection[str] | None, opener: Opener)
     try:
         house.start(on_beat=alive.beat)
         keeper.start()
-        yield Parts(house, journal, Ingest(workspace, journal), Metrics(), workers)
+        yield Parts(house, journal, Ingest(workspace, journal), Metrics(), workers, keys)
     finally:
         keeper.stop()
         workers.shutdown()
@@ -188,9 +210,9 @@ class _Keeper:
             _log.warning("%s", error)
 
 
-def _config(parts: Parts) -> uvicorn.Config:
+def _config(parts: Parts, extra: Extra) -> uvicorn.Config:
     return uvicorn.Config(
-        create_app(parts),
+        create_app(parts, extra),
         log_config=None,
         access_log=False,
         lifespan="off",

@@ -38,7 +38,7 @@ from outlast.training.proving import proven
 from outlast.training.steps import Steps, Watcher
 from outlast.types import moment
 
-ABSENT = ("simpler model", "slices", "approvals", "tokens")
+ABSENT = ("simpler model", "slices", "approvals")
 """What a version of this release does not have; named wherever a verdict or a card is shown."""
 
 

@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from outlast.errors import OutlastError
 from outlast.serving.http import errors, probes
-from outlast.serving.http.callers import stranger
+from outlast.serving.http.access import Access, Extra
 from outlast.serving.http.facts import facts
 from outlast.serving.http.invocations import invocations
 from outlast.serving.http.labels import labels
@@ -20,23 +20,13 @@ from outlast.serving.http.parts import Parts
 from outlast.serving.http.predict import predict
 
 _HEADER = b"x-request-id"
+_NONE = Extra()
 
 
-def create_app(parts: Parts) -> ASGIApp:
-    """The ASGI application over a server's parts."""
+def create_app(parts: Parts, extra: Extra = _NONE) -> ASGIApp:
+    """The ASGI application over a server's parts, and what else it answers."""
     app = Starlette(
-        routes=[
-            Route("/predict/{model}", predict, methods=["POST"]),
-            Route("/invocations", invocations, methods=["POST"]),
-            Route("/labels/{model}", labels, methods=["POST"]),
-            Route("/facts/{source}", facts, methods=["POST"]),
-            Route("/ping", probes.ping),
-            Route("/livez", probes.livez),
-            Route("/readyz", probes.readyz),
-            Route("/metrics", probes.prometheus),
-            Route("/openapi.json", probes.openapi),
-            Route("/", probes.index),
-        ],
+        routes=[*_routes(), *extra.routes],
         exception_handlers={
             OutlastError: errors.of_outlast,
             HTTPException: errors.of_routing,
@@ -46,7 +36,27 @@ def create_app(parts: Parts) -> ASGIApp:
     )
     app.router.redirect_slashes = False
     app.state.parts = parts
-    return _Counted(app, parts.metrics)
+    return _Counted(app, parts.metrics, Access(parts.keys, extra))
+
+
+def paths() -> list[str]:
+    """Every path that a server answers."""
+    return [route.path for route in _routes()]
+
+
+def _routes() -> list[Route]:
+    return [
+        Route("/predict/{model}", predict, methods=["POST"]),
+        Route("/invocations", invocations, methods=["POST"]),
+        Route("/labels/{model}", labels, methods=["POST"]),
+        Route("/facts/{source}", facts, methods=["POST"]),
+        Route("/ping", probes.ping),
+        Route("/livez", probes.livez),
+        Route("/readyz", probes.readyz),
+        Route("/metrics", probes.prometheus),
+        Route("/openapi.json", probes.openapi),
+        Route("/", probes.index),
+    ]
 
 
 async def _gone(request: Request, error: Exception) -> Response:
@@ -57,8 +67,8 @@ async def _gone(request: Request, error: Exception) -> Response:
 class _Counted:
     """Turns strangers away, counts every answer by path and status, and gives errors the request's id too."""
 
-    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
-        self._app, self._metrics = app, metrics
+    def __init__(self, app: ASGIApp, metrics: Metrics, access: Access) -> None:
+        self._app, self._metrics, self._access = app, metrics, access
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -74,9 +84,8 @@ class _Counted:
                 self._metrics.step("request", begin)
             await send(message)
 
-        refusal = stranger(scope)
-        answers: ASGIApp = self._app if refusal is None else errors.answer(403, "refused", refusal)
-        await answers(scope, receive, counted)
+        refusal = self._access.refusal(scope)
+        await (refusal or self._app)(scope, receive, counted)
 
 
 def _echo(scope: Scope, message: Message) -> None:

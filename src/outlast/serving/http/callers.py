@@ -40,5 +40,5 @@ def _sentence(header: str, value: bytes, expected: str) -> str:
     said = value[:80].decode("latin-1")
     return (
         f"The request's {header} is '{said}', and this server answers its own machine only: expected {expected}; "
-        "a proxy in front sets Host to localhost and drops Origin"
+        "make tokens, or let the proxy in front set Host to localhost and drop Origin"
     )

@@ -7,6 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from outlast.errors import RequestError
+from outlast.serving.http.access import caller_of
 from outlast.serving.http.body import json_of
 from outlast.serving.http.parts import json_answer, parts_of, request_id
 from outlast.serving.http.predict import MOST
@@ -20,6 +21,7 @@ async def facts(request: Request) -> Response:
     """
     parts, name = parts_of(request), request_id(request)
     source = request.path_params["source"]
+    caller_of(request).require(None, f"source '{source[:80]}', whose facts belong to every model,")
     rows = _rows(await json_of(request))
     taken = await parts.aside(lambda: parts.ingest.take(source, rows, at=now()))
     parts.metrics.kept("facts", taken.rows)

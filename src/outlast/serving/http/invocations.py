@@ -12,6 +12,7 @@ from starlette.responses import Response
 from outlast.bundle.predictor import Predictor
 from outlast.data.schema import Field
 from outlast.errors import RequestError, nearest
+from outlast.serving.http.access import caller_of
 from outlast.serving.http.body import content_type, json_of, read
 from outlast.serving.http.errors import HttpError
 from outlast.serving.http.parts import Parts, json_answer, parts_of, request_id
@@ -27,7 +28,9 @@ async def invocations(request: Request) -> Response:
     parts, name = parts_of(request), request_id(request)
     as_csv = content_type(request) == "text/csv"
     body: Any = await read(request) if as_csv else await json_of(request)
-    with parts.house.take(_model(request, parts)) as predictor:
+    model = _model(request, parts)
+    caller_of(request).require(model, f"model '{model[:80]}'")
+    with parts.house.take(model) as predictor:
         rows = _from_csv(body, predictor) if as_csv else _from_json(body, predictor)
         answers = await answers_for(parts, predictor, rows, name)
     return json_answer(msgspec.json.encode({"predictions": [spoken(one) for one in answers]}), name)
@@ -37,7 +40,7 @@ def _model(request: Request, parts: Parts) -> str:
     named = request.query_params.get("model")
     if named:
         return ModelRef.parse(named).name
-    served = list(parts.house.predictors())
+    served = [name for name in parts.house.predictors() if caller_of(request).sees(name)]
     if len(served) != 1:
         raise RequestError(f"Say which model you mean with /invocations?model=NAME: {nearest('', served)}")
     return served[0]

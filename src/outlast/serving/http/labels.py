@@ -8,6 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from outlast.errors import NotFound, RequestError, nearest
+from outlast.serving.http.access import caller_of
 from outlast.serving.http.body import json_of
 from outlast.serving.http.parts import Parts, json_answer, parts_of, request_id
 from outlast.serving.http.predict import MOST
@@ -23,10 +24,10 @@ async def labels(request: Request) -> Response:
     predictor = parts.house.predictors().get(model)
     if predictor is None:
         await parts.aside(lambda: _known(parts, model))
-    at = micros(now())
+    at, origin = micros(now()), caller_of(request).origin
     truth = None if predictor is None else Truth(predictor.task, predictor.classes, predictor.key_fields)
     records = [
-        record_of(one, index, model=model, truth=truth, at=at, origin="http") for index, one in enumerate(_given(body))
+        record_of(one, index, model=model, truth=truth, at=at, origin=origin) for index, one in enumerate(_given(body))
     ]
     if len(records) > 64:
         await parts.aside(lambda: parts.journal.labels(records))

@@ -13,7 +13,8 @@ _ANY: Schema = {"type": "object"}
 _TEXTS: Schema = {"type": "array", "items": _TEXT}
 _FAULTS = {
     "400": "The body or a header is malformed",
-    "403": "The request names another machine",
+    "401": "The request needs a token",
+    "403": "The token lacks the role or the model; without tokens, the request names another machine",
     "404": "There is no such model or source",
     "408": "The body did not arrive in time",
     "413": "The body is too large",
@@ -36,7 +37,8 @@ def document(predictors: Sequence[Predictor]) -> Schema:
         "openapi": "3.1.0",
         "info": {"title": "Outlast", "version": version("outlast"), "description": "Predictions, and what turned out."},
         "paths": paths,
-        "components": {"schemas": {"Error": _ERROR}},
+        "components": {"schemas": {"Error": _ERROR}, "securitySchemes": {"token": _BEARER}},
+        "security": [{"token": []}, {}],
     }
 
 
@@ -181,6 +183,8 @@ def _reads(path: str, what: str) -> Schema:
     found: Schema = {"200": {"description": what, "content": content}}
     if path in ("/livez", "/readyz"):
         found["503"] = {"description": "Not now", "content": content}
+    fault = {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}
+    found |= {status: {"description": _FAULTS[status], "content": fault} for status in ("401", "403")}
     return found
 
 
@@ -202,6 +206,11 @@ def _post(name: str, what: str, body: Schema, answer: Schema, *, examples: Schem
     }
 
 
+_BEARER: Schema = {
+    "type": "http",
+    "scheme": "bearer",
+    "description": "From the first token of a workspace on; the secret that `outlast token create` shows.",
+}
 _PLACE: Schema = {"kind": _TEXT, "message": _TEXT, "row": {"type": "integer"}, "field": _TEXT}
 _ERROR: Schema = {
     "type": "object",

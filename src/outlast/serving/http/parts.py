@@ -15,6 +15,7 @@ from outlast.journal.journal import Journal
 from outlast.serving.house import House
 from outlast.serving.http.errors import HttpError
 from outlast.serving.http.metrics import Metrics
+from outlast.serving.keys import Keys
 
 T = TypeVar("T")
 REQUEST_ID = "x-request-id"
@@ -29,6 +30,7 @@ class Parts:
     ingest: Ingest
     metrics: Metrics
     workers: ThreadPoolExecutor
+    keys: Keys
 
     async def aside(self, work: Callable[[], T]) -> T:
         """Do long work in a thread, so that other requests are answered meanwhile."""

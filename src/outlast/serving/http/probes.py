@@ -6,7 +6,9 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
+from outlast.bundle.predictor import Predictor
 from outlast.serving.http import metrics
+from outlast.serving.http.access import caller_of
 from outlast.serving.http.errors import PATHS
 from outlast.serving.http.openapi import document
 from outlast.serving.http.parts import parts_of
@@ -19,7 +21,8 @@ async def ping(request: Request) -> Response:
 
 async def livez(request: Request) -> Response:
     """The process answers and still watches the ledger; restart it when it does not."""
-    watching = parts_of(request).house.watching
+    parts = parts_of(request)
+    watching = parts.house.watching and parts.keys.watching
     return _plain({"status": "ok" if watching else "no longer watching the ledger"}, 200 if watching else 503)
 
 
@@ -29,6 +32,8 @@ async def readyz(request: Request) -> Response:
     served = {model: one.version for model, one in house.predictors().items()}
     ready = bool(served) and all(model in served for model in house.refused)
     status = "ready" if ready else "a live version could not be loaded" if house.refused else "nothing is live yet"
+    if not caller_of(request).known:
+        return _plain({"status": status}, 200 if ready else 503)
     body = {
         "status": status,
         "models": served,
@@ -44,7 +49,7 @@ async def index(request: Request) -> Response:
     house = parts_of(request).house
     models = {
         model: {"version": one.version, "task": one.task, "predict": f"/predict/{model}", "example": one.example()}
-        for model, one in house.predictors().items()
+        for model, one in _seen(request).items()
     }
     return _plain({"outlast": "serving", "server": house.server, "models": models, "paths": list(PATHS)})
 
@@ -52,13 +57,20 @@ async def index(request: Request) -> Response:
 async def prometheus(request: Request) -> Response:
     """Counters and times."""
     parts = parts_of(request)
+    caller_of(request).require(None, "/metrics, which is about every model,")
     labels = await parts.aside(parts.house.labels)  # reads the ledger
     return Response(parts.metrics.text(parts.house, labels), headers={"content-type": metrics.TYPE})
 
 
 async def openapi(request: Request) -> Response:
     """What this server takes and gives, with each model's own fields and an example of its own."""
-    return _plain(document(list(parts_of(request).house.predictors().values())))
+    return _plain(document(list(_seen(request).values())))
+
+
+def _seen(request: Request) -> dict[str, Predictor]:
+    """What is served, of the models that the caller may know of."""
+    caller = caller_of(request)
+    return {model: one for model, one in parts_of(request).house.predictors().items() if caller.sees(model)}
 
 
 def _plain(value: Any, status: int = 200) -> Response:

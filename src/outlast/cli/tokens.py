@@ -1,0 +1,89 @@
+"""Commands about who may do what: create, list, revoke."""
+
+from typing import TYPE_CHECKING
+
+import typer
+
+from outlast.cli import places, screen
+
+if TYPE_CHECKING:
+    from outlast.registry.tokens import Token
+
+app = typer.Typer(help="Say who may do what on a server.", no_args_is_help=True, rich_markup_mode=None)
+
+ROLE = typer.Option([], "--role", "-r", help="predict, label, view, train, approve, operate or admin; repeatable.")
+FOR = typer.Option([], "--model", "-M", help="Only for this model; repeatable. Left out: for all.")
+EXPIRES = typer.Option(None, "--expires", help="How long it is taken, such as 90d. Left out: until it is revoked.")
+
+
+@app.command()
+def create(
+    name: str = typer.Argument(..., help="Whose it is: a person, or a program."),
+    role: list[str] = ROLE,
+    model: list[str] = FOR,
+    expires: str = EXPIRES,
+    json: bool = places.JSON,
+) -> None:
+    """Make a token; its secret is shown once."""
+    from outlast.registry.tokens import Wanted
+    from outlast.registry.tokens import create as make
+    from outlast.types import duration
+
+    at = places.at()
+    until = None if expires is None else at + duration(expires)
+    wanted = Wanted.of(name, role, model, expires_at=until, at=at)
+    token, secret = make(places.workspace().ledger, wanted, by=places.who(), at=at)
+    if json:
+        screen.as_json({"token": _plain(token), "secret": secret})
+        return
+    print(f"Token {token.id} for {token.name} ({_scope(token)}), {_until(token)}. Its secret, shown this once:")
+    print(secret)
+    print("Next: give it to whom it is for, who sends it as `Authorization: Bearer …` or sets OUTLAST_TOKEN")
+
+
+@app.command(name="list")
+def list_(json: bool = places.JSON) -> None:
+    """List tokens, and who may do what with them."""
+    from outlast.registry.tokens import tokens
+
+    found, at = tokens(places.workspace().ledger), places.at()
+    if json:
+        screen.as_json([{**_plain(one), "state": one.state(at)} for one in found])
+        return
+    screen.table(
+        ("id", "name", "roles", "models", "state", "made (UTC)", "by", "until"),
+        [
+            (t.id, t.name, ", ".join(t.roles), ", ".join(t.models or ("all",)), t.state(at),
+             screen.moment(t.created_at), t.created_by, screen.moment(t.expires_at))
+            for t in found
+        ],
+        empty="Nobody holds a token: make one with `outlast token create NAME --role predict`",
+    )  # fmt: skip
+
+
+@app.command()
+def revoke(
+    id: str = typer.Argument(..., help="The token's id, as `outlast token list` shows it."),
+    json: bool = places.JSON,
+) -> None:
+    """Take a token no longer; servers know within a second."""
+    from outlast.registry.tokens import revoke as end
+
+    token = end(places.workspace().ledger, id, by=places.who(), at=places.at())
+    if json:
+        screen.as_json(_plain(token))
+    else:
+        print(f"Token {token.id} of {token.name} is taken no longer; servers that run know within a second")
+
+
+def _plain(token: "Token") -> dict[str, object]:
+    return vars(token)
+
+
+def _scope(token: "Token") -> str:
+    models = f"for {', '.join(token.models)}" if token.models else "for all models"
+    return f"{', '.join(token.roles)}; {models}"
+
+
+def _until(token: "Token") -> str:
+    return "until it is revoked" if token.expires_at is None else f"until {screen.moment(token.expires_at)} UTC"

@@ -1,0 +1,144 @@
+"""Who may ask what: the one place where a request's token is looked at, for every path there is."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute
+from starlette.types import Scope
+
+from outlast.errors import Refused
+from outlast.registry.tokens import Role, Token
+from outlast.serving.http.callers import stranger
+from outlast.serving.http.errors import answer
+from outlast.serving.keys import Keys
+
+NEEDS: dict[str, Role | None] = {
+    "/predict/{model}": "predict",
+    "/invocations": "predict",
+    "/labels/{model}": "label",
+    "/facts/{source}": "label",
+    "/metrics": "view",
+    "/openapi.json": "view",
+    "/": "view",
+    "/ping": None,
+    "/livez": None,
+    "/readyz": None,
+}
+"""The role that each path asks for; None: whoever can reach it."""
+
+_CALLER = "outlast.caller"
+_BEARER = b"bearer "
+_CHALLENGE = {"www-authenticate": 'Bearer realm="outlast"'}
+
+
+@dataclass(frozen=True)
+class Extra:
+    """Paths that whoever starts a server adds to it, and the role that each asks for."""
+
+    routes: Sequence[BaseRoute] = ()
+    needs: Mapping[str, Role] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who asks: the bearer of a token, or somebody of this machine where none is needed."""
+
+    token: Token | None = None
+    known: bool = True
+    """False for whoever asked without a token where others need one."""
+
+    @property
+    def origin(self) -> str:
+        """The caller as records keep it."""
+        return "http" if self.token is None else f"http, {self.token.name}, token {self.token.id}"
+
+    def sees(self, model: str) -> bool:
+        """Whether a model is among those that the caller may know of."""
+        return self.known and (self.token is None or self.token.covers(model))
+
+    def require(self, model: str | None, what: str) -> None:
+        """Refused, unless the caller's token reaches the model; None stands for what belongs to all."""
+        if self.token is not None and not self.token.covers(model):
+            raise Refused(_not_for(self.token, what))
+
+
+_SOMEBODY = Caller()
+_UNKNOWN = Caller(known=False)
+
+
+def caller_of(request: Request) -> Caller:
+    """Who sent a request that was let in."""
+    caller: Caller = request.scope[_CALLER]
+    return caller
+
+
+class Access:
+    """Lets requests in: by their token where the workspace has tokens, by their Host where it has none."""
+
+    def __init__(self, keys: Keys, extra: Extra) -> None:
+        self._keys = keys
+        self._exact: dict[str, Role | None] = {path: role for path, role in NEEDS.items() if "{" not in path}
+        self._exact |= extra.needs
+        self._with_name = {path.split("{")[0]: (role, "{model}" in path) for path, role in NEEDS.items() if "{" in path}
+
+    def refusal(self, scope: Scope) -> Response | None:
+        """The answer to a request that is not let in; None, and the caller noted, for all others."""
+        if not self._keys.needed:
+            scope[_CALLER] = _SOMEBODY
+            said = stranger(scope)
+            return None if said is None else answer(403, "refused", said)
+        path: str = scope["path"]
+        role, model, is_open = self._needed(path)
+        given = _authorization(scope)
+        if is_open and given is None:
+            scope[_CALLER] = _UNKNOWN
+            return None
+        if given is None:
+            return _unproven(f"'{path[:200]}' needs a token: send it as Authorization: Bearer outlast_…")
+        token = self._keys.holder(given)
+        if token is None:
+            return _unproven("The token is not known here, has expired or was revoked: ask an admin for another")
+        scope[_CALLER] = Caller(token)
+        return self._forbidden(token, role, model, path[:200])
+
+    def _forbidden(self, token: Token, role: Role | None, model: str | None, path: str) -> Response | None:
+        if role is not None and not token.may(role):
+            has = ", ".join(token.roles)
+            said = f"Token {token.id} ({token.name}) has {has}, and '{path}' needs {role}: ask an admin for a token"
+            return answer(403, "refused", said)
+        if model is not None and not token.covers(model):
+            return answer(403, "refused", _not_for(token, f"'{path}'"))
+        return None
+
+    def _needed(self, path: str) -> tuple[Role | None, str | None, bool]:
+        """The role a path asks for, the model it names, and whether anybody may ask; of no path: any token."""
+        if path in self._exact:
+            role = self._exact[path]
+            return role, None, role is None
+        word, slash, name = path[1:].partition("/")
+        found = self._with_name.get(f"/{word}{slash}")
+        if found is None:
+            return None, None, False
+        role, names_model = found
+        return role, name if names_model else None, False
+
+
+def _authorization(scope: Scope) -> str | None:
+    """What follows Bearer; the first such header counts."""
+    for name, value in scope["headers"]:
+        if name == b"authorization":
+            return value[7:].decode("latin-1").strip() if value[:7].lower() == _BEARER else ""
+    return None
+
+
+def _unproven(said: str) -> Response:
+    return answer(401, "token", said, headers=_CHALLENGE)
+
+
+def _not_for(token: Token, what: str) -> str:
+    models = ", ".join(token.models or ())
+    return (
+        f"Token {token.id} ({token.name}) is for {models} only, and {what} is not part of that: ask for another token"
+    )
