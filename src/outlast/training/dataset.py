@@ -22,6 +22,8 @@ from outlast.project.loader import Project
 from outlast.types import Task, counted, duration, micros, utc
 
 KEY, AT, LABEL, LABEL_AT = "__key", "__at", "__label", "__label_at"
+Split = tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]
+"""Which rows train, and which test."""
 _MICROSECOND = timedelta(microseconds=1)
 _SHOWN = 5
 
@@ -263,10 +265,14 @@ def _task(project: Project, label: pl.Series) -> Task:
     )
 
 
-def split_rows(project: Project, dataset: Dataset, seed: int) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+def split_kind(project: Project) -> str:
+    """How rows are split: as the contract says, or by time where there is one."""
+    return project.contract.training.split or ("random" if project.model.question.time is None else "time")
+
+
+def split_rows(project: Project, dataset: Dataset, seed: int) -> Split:
     """Which rows train and which test. By time, a row trains only if its label was known when the test begins."""
-    contract = project.contract.training
-    how = contract.split or ("random" if project.model.question.time is None else "time")
+    contract, how = project.contract.training, split_kind(project)
     if how == "random":
         test = np.random.default_rng(seed).random(dataset.rows.height) < contract.holdout
         return _both_filled(dataset, ~test, test, "random")
@@ -282,9 +288,7 @@ def split_rows(project: Project, dataset: Dataset, seed: int) -> tuple[npt.NDArr
     return _both_filled(dataset, train, test, "time")
 
 
-def _both_filled(
-    dataset: Dataset, train: npt.NDArray[np.bool_], test: npt.NDArray[np.bool_], how: str
-) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+def _both_filled(dataset: Dataset, train: npt.NDArray[np.bool_], test: npt.NDArray[np.bool_], how: str) -> Split:
     if not train.any() or not test.any():
         raise TrainingError(
             f"Splitting by {how} leaves {counted(int(train.sum()), 'row')} to train and {int(test.sum())} to test: "

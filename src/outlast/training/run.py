@@ -27,9 +27,20 @@ from outlast.registry.declarations import claims, declare
 from outlast.registry.sets import described
 from outlast.registry.versions import Version, register
 from outlast.training.compiling.compiling import Fitted, Outcome, compiling
-from outlast.training.dataset import AT, Dataset, build_dataset, cutoff_of, require_invariant, split_rows
+from outlast.training.dataset import (
+    AT,
+    Dataset,
+    Split,
+    build_dataset,
+    cutoff_of,
+    require_invariant,
+    split_kind,
+    split_rows,
+)
 from outlast.training.evaluation.metrics import measure
-from outlast.training.evaluation.value import Scored, decide_all, value_of
+from outlast.training.evaluation.report import evaluation
+from outlast.training.evaluation.slices import require_columns
+from outlast.training.evaluation.value import Scored, decide_all, require_money, value_of
 from outlast.training.fitting import evaluated, fit, pickled
 from outlast.training.golden import golden_rows
 from outlast.training.leakage.guards import joined, suspicions
@@ -38,7 +49,7 @@ from outlast.training.proving import proven
 from outlast.training.steps import Steps, Watcher
 from outlast.types import moment
 
-ABSENT = ("simpler model", "slices", "approvals")
+ABSENT = ("simpler model", "approvals")
 """What a version of this release does not have; named wherever a verdict or a card is shown."""
 
 
@@ -65,6 +76,8 @@ def train(
         violations = sources.violations(schemas_before(project))
     with steps.step("features as known"):
         dataset = build_dataset(project, sources, cutoff_of(project, now))
+        require_columns(project.contract, dataset.rows, dataset.task)
+        require_money(project.contract, dataset.rows, dataset.task, dataset.classes)
     with steps.step("prove functions"):
         require_invariant(project, dataset.rows)
     train_rows, test_rows = split_rows(project, dataset, seed)
@@ -77,6 +90,7 @@ def train(
     with steps.step("evaluate"):
         tested = _score(project, dataset, estimator, test_rows)
         summary = _summary(project, dataset, tested, (train_rows, test_rows), seed)
+        summary["evaluation"] = _evaluation(project, dataset, estimator, tested, (train_rows, test_rows), seed)
     with steps.step("compile"):
         compiled = _compiled(project, dataset, estimator, tested, seed)
     summary |= {"violations": _plain(violations), "sources": prints, "compiled": compiled.summary()}
@@ -118,6 +132,20 @@ def _score(project: Project, dataset: Dataset, estimator: Any, chosen: npt.NDArr
     return Scored(project.contract, dataset.task, dataset.classes, rows, table, dataset.y[chosen])
 
 
+def _evaluation(
+    project: Project, dataset: Dataset, estimator: Any, tested: Scored, split: Split, seed: int
+) -> dict[str, Any]:
+    """What a decision about the version rests on, beyond its metrics."""
+    timed, drawn = project.model.question.time is not None, split_kind(project) != "time"
+    at = tested.rows[AT].to_numpy() if timed else None
+    share = float(split[1].sum() / (split[0] | split[1]).sum()) if drawn else 1.0
+
+    def score(x: pl.DataFrame) -> Floats:
+        return evaluated(project.model, estimator, x, dataset.task, len(dataset.classes))
+
+    return evaluation(tested, tested.rows.select(dataset.features), score, at=at, share=share, seed=seed)
+
+
 def _compiled(project: Project, dataset: Dataset, estimator: Any, tested: Scored, seed: int) -> Outcome:
     """The compiled form of the model, proven on the rows it was tested on."""
     pandas, contract = wants_pandas(project.model.fit), project.contract
@@ -138,7 +166,7 @@ def _summary(
     project: Project,
     dataset: Dataset,
     tested: Scored,
-    split: tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]],
+    split: Split,
     seed: int,
 ) -> dict[str, Any]:
     train_rows, test_rows = split

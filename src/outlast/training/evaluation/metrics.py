@@ -17,17 +17,18 @@ Floats = npt.NDArray[np.float64]
 Metric = Callable[[Floats], float | None]
 DRAWS = 200
 SMALLER_IS_BETTER = frozenset({"log_loss", "brier", "mae", "rmse"})
+METRICS: dict[Task, tuple[str, ...]] = {
+    "binary": ("roc_auc", "log_loss", "accuracy", "brier"),
+    "multiclass": ("log_loss", "accuracy"),
+    "regression": ("mae", "rmse", "r2"),
+}
 MAIN: dict[Task, str] = {"binary": "roc_auc", "multiclass": "log_loss", "regression": "mae"}
 
 
 def measure(task: Task, y: npt.NDArray[Any], table: Floats, seed: int) -> dict[str, dict[str, float]]:
     """Every metric of a task on scored rows, each as {value, low, high}; one that is not defined there is left out."""
-    found = {}
-    for name, metric in metrics_of(task, y, table).items():
-        interval = with_interval(metric, len(y), seed)
-        if interval is not None:
-            found[name] = interval
-    return found
+    found = _with_intervals(metrics_of(task, y, table), len(y), seed)
+    return {name: interval for name, interval in found.items() if interval is not None}
 
 
 def metrics_of(task: Task, y: npt.NDArray[Any], table: Floats) -> Mapping[str, Metric]:
@@ -44,11 +45,24 @@ def metrics_of(task: Task, y: npt.NDArray[Any], table: Floats) -> Mapping[str, M
 
 def with_interval(metric: Metric, rows: int, seed: int) -> dict[str, float] | None:
     """A metric on all rows, and its bootstrap interval."""
-    value = metric(np.ones(rows))
+    return _with_intervals({"one": metric}, rows, seed)["one"]
+
+
+def _with_intervals(metrics: Mapping[str, Metric], rows: int, seed: int) -> dict[str, dict[str, float] | None]:
+    """Several metrics from the same draws; None for one that is not defined on all rows."""
+    every, rng = np.ones(rows), np.random.default_rng(seed)
+    values = {name: metric(every) for name, metric in metrics.items()}
+    drawn: dict[str, list[float | None]] = {name: [] for name in metrics}
+    for _ in range(DRAWS):
+        weights = rng.poisson(1.0, rows).astype(np.float64)
+        for name, metric in metrics.items():
+            drawn[name].append(None if values[name] is None else metric(weights))
+    return {name: _interval(value, drawn[name]) for name, value in values.items()}
+
+
+def _interval(value: float | None, drawn: list[float | None]) -> dict[str, float] | None:
     if value is None:
         return None
-    rng = np.random.default_rng(seed)
-    drawn = [metric(rng.poisson(1.0, rows).astype(np.float64)) for _ in range(DRAWS)]
     known = np.array([d for d in drawn if d is not None])
     low, high = np.percentile(known, [2.5, 97.5]) if len(known) else (value, value)
     return {"value": float(value), "low": float(low), "high": float(high)}
