@@ -133,8 +133,9 @@ class ModelRef:
             raise RequestError(f"'{text}' names no model: write NAME, NAME@7, NAME@live, NAME@previous or NAME@latest")
         if version.isdigit():
             return cls(name, int(version))
-        if version and version not in ("live", "previous", "latest"):
-            raise RequestError(f"'{text}' names no version: after @ write a number, live, previous or latest")
+        if version and version not in ("live", "challenger", "previous", "latest"):
+            said = "after @ write a number, live, challenger, previous or latest"
+            raise RequestError(f"'{text}' names no version: {said}")
         return cls(name, version or None)
 
     def __str__(self) -> str:

@@ -51,9 +51,9 @@ def train(ledger: Ledger) -> Callable[..., Version]:
 def judge(ledger: Ledger) -> Callable[..., str]:
     """Write a verdict about a version; returns its digest."""
 
-    def made(number: int, model: str = "late", *, passed: bool = True) -> str:
+    def made(number: int, model: str = "late", *, passed: bool = True, at: datetime = NOON) -> str:
         with ledger.write() as connection:
-            return verdicts.write(connection, model, number, NOON, [{"name": "floors", "passed": passed}])
+            return verdicts.write(connection, model, number, at, [{"name": "floors", "passed": passed}])
 
     return made
 

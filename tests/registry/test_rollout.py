@@ -11,8 +11,9 @@ import sqlalchemy as sa
 
 from outlast.errors import Conflict, NotFound, OutlastError, Refused
 from outlast.registry import audit
-from outlast.registry.rollout import Rollout, current, live, transition, transitions
+from outlast.registry.rollout import Rollout, current, live, states, transition, transitions
 from outlast.storage.ledger.schema import verdicts
+from outlast.types import digest_of
 
 
 @pytest.fixture
@@ -65,6 +66,11 @@ def test_a_promotion_is_recorded_with_who_and_why(ledger, act, noon) -> None:
         ("1 2 retire back back", (1, None)),
         ("1 2 retire 3 back", (2, 1)),
         ("1 2 back retire", (None, 1)),
+        ("1 retire 1", (1, None)),
+        ("1 2 retire 2 back", (1, None)),
+        ("1 2 3 retire@1 back", (2, None)),
+        ("1 2 3 retire@2 back", (1, None)),
+        ("1 2 1 retire@2", (1, None)),
     ],
 )
 def test_a_rollback_never_brings_back_what_was_rolled_back(ledger, act, steps: str, expected) -> None:
@@ -72,7 +78,8 @@ def test_a_rollback_never_brings_back_what_was_rolled_back(ledger, act, steps: s
         if step.isdigit():
             act("promote", int(step))
         else:
-            act({"back": "rollback"}.get(step, step))
+            action, _, number = step.partition("@")
+            act({"back": "rollback"}.get(action, action), int(number) if number else None)
     now = current(ledger, "late")
     assert (now.live, now.previous) == expected
     assert now.sequence == len(steps.split())
@@ -97,8 +104,11 @@ def test_a_rollback_never_brings_back_what_was_rolled_back(ledger, act, steps: s
         ([1], "rollback", {}, Refused, "has no earlier version to roll back to"),
         ([1, 2], "rollback", {"to": 2}, Conflict, "goes to version 1, not 2"),
         ([], "retire", {}, Refused, "has nothing live"),
-        ([1], "retire", {"to": 2}, Refused, "to go to version 2, promote that"),
-        ([1], "destroy", {}, Refused, "knows no 'destroy': say promote, rollback or retire"),
+        ([1], "retire", {"to": 1}, Refused, "is live and cannot be retired by itself"),
+        ([1], "retire", {"to": 9}, NotFound, "no version 9"),
+        ([1], "destroy", {}, Refused, "knows no 'destroy': say promote, advise, .* rollback or retire"),
+        ([1], "shadow", {"to": 2, "verdict": None}, Refused, "without a verdict"),
+        ([1], "canary", {"to": 2}, Refused, "needs a share of the requests: add --share 10"),
         ([1], "promote", {"to": 2, "expected": 0}, Conflict, r"\(1, not 0\) by ada: promote to version 1\. Look again"),
         ([], "promote", {"to": 2, "expected": 3}, Conflict, r"\(0, not 3\)\. Look again"),
     ],
@@ -133,6 +143,84 @@ def test_a_verdict_that_was_edited_lets_nothing_out(ledger, act, judge, train, e
     with pytest.raises(Refused, match="was edited after it was written: `outlast promote late@1`"):
         act("promote", 1, verdict=refused)
     assert live(ledger) == []
+
+
+def test_a_challenger_stands_beside_what_is_live_and_goes_by_a_rollback_when_it_answers(ledger, act) -> None:
+    act("promote", 1)
+    act("promote", 2)
+    act("shadow", 3)
+    assert states(ledger, "late") == {1: "previous", 2: "live", 3: "shadow"}
+    after = act("canary", 3, share=12.5)
+    assert (after.live, after.challenger, after.stage, after.share, after.previous) == (2, 3, "canary", 12.5, 1)
+    assert states(ledger, "late")[3] == "canary 12.5%"
+    with pytest.raises(Conflict, match=r"is the canary 12.5% already"):
+        act("canary", 3, share=12.5)
+    with pytest.raises(Conflict, match=r"version 3 is the canary 12.5%: `outlast withdraw late` comes first"):
+        act("ab", 1, share=50)
+    assert [act("rollback").live, act("rollback").live] == [2, 1]
+    assert current(ledger, "late").challenger is None
+    steps = transitions(ledger, "late")
+    assert [str(step) for step in steps[-4:]] == ["shadow: 3", "canary 12.5%: 3", "rollback", "rollback"]
+    assert (steps[3].bundle, steps[3].challenger_bundle) == tuple(digest_of(["late", n]) for n in (2, 3))
+    assert audit.verify(ledger) is None
+
+
+def test_a_shadow_does_not_keep_a_rollback_from_what_users_see(ledger, act) -> None:
+    act("promote", 1)
+    act("promote", 2)
+    act("shadow", 3)
+    after = act("rollback")
+    assert (after.live, after.challenger, after.stage) == (1, None, None)
+
+
+def test_a_challenger_goes_when_something_else_is_promoted_or_it_is_withdrawn_or_retired(ledger, act) -> None:
+    act("promote", 1)
+    for leave in [("withdraw", 2), ("promote", 3), ("retire", 2)]:
+        act("ab", 2, share=50)
+        assert act(*leave).challenger is None
+    act("shadow", 1)
+    with pytest.raises(Conflict, match="The challenger of model 'late' is version 1, not 2"):
+        act("withdraw", 2)
+    gone = act("retire")
+    assert (gone.live, gone.challenger, gone.stage) == (None, None, None)
+
+
+def test_advice_is_marked_becomes_live_and_comes_back_as_it_was(ledger, act) -> None:
+    act("promote", 1)
+    assert act("advise", 2).advice
+    assert states(ledger, "late") == {1: "previous", 2: "live, advice"}
+    with pytest.raises(Conflict, match="is live as advice already"):
+        act("advise", 2)
+    assert act("canary", 3, share=1).advice
+    assert act("promote", 3).advice is False
+    back = act("rollback")
+    assert (back.live, back.advice, back.previous) == (2, True, 1)
+    now = act("promote", 2)
+    assert (now.live, now.advice, now.previous) == (2, False, 1)
+
+
+def test_what_was_retired_by_name_needs_a_verdict_made_since(ledger, act, judge, noon) -> None:
+    act("promote", 2)
+    act("promote", 1)
+    act("retire", 2, by="bob", reason="leaks")
+    assert states(ledger, "late") == {1: "live", 2: "retired"}
+    with pytest.raises(Conflict, match="is retired already"):
+        act("retire", 2)
+    for action, more in (("promote", {}), ("advise", {}), ("shadow", {}), ("canary", {"share": 5})):
+        with pytest.raises(Refused, match="was retired by bob after verdict"):
+            act(action, 2, **more)
+    with pytest.raises(Refused, match="no earlier version"):
+        act("rollback")
+    assert act("promote", 2, verdict=judge(2, at=noon + timedelta(days=1))).live == 2
+    assert states(ledger, "late") == {1: "previous", 2: "live"}
+
+
+def test_every_way_out_needs_a_passed_verdict(ledger, act, judge) -> None:
+    act("promote", 1)
+    bad = judge(2, passed=False)
+    for action, more in (("advise", {}), ("shadow", {}), ("canary", {"share": 5}), ("ab", {"share": 5})):
+        with pytest.raises(Refused, match="it did not pass verdict"):
+            act(action, 2, verdict=bad, **more)
 
 
 def test_a_model_that_is_not_there_says_so(ledger, act, noon) -> None:

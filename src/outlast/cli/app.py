@@ -2,7 +2,7 @@
 
 import typer
 
-from outlast.cli import features, life, looking, project, running, tokens
+from outlast.cli import approving, features, life, looking, project, running, tokens
 
 app = typer.Typer(
     name="outlast",
@@ -23,8 +23,12 @@ for command in (
     looking.versions,
     looking.show,
     looking.why,
+    approving.approve,
+    approving.reject,
     life.promote,
+    life.withdraw,
     life.rollback,
+    life.retire,
     looking.history,
     running.serve,
     running.predict,

@@ -9,7 +9,7 @@ from outlast.cli import places, screen
 
 def versions(model: str = places.MODEL, json: bool = places.JSON) -> None:
     """List versions, and which of them is live."""
-    from outlast.registry.rollout import current
+    from outlast.registry.rollout import states
     from outlast.registry.versions import models
     from outlast.registry.versions import versions as listed
 
@@ -17,15 +17,15 @@ def versions(model: str = places.MODEL, json: bool = places.JSON) -> None:
     every = models(place.ledger)
     named = model or (every and places.in_project())
     names = [places.model_ref(model, place).name] if named else every
-    live = {name: current(place.ledger, name) for name in names}
+    state = {name: states(place.ledger, name) for name in names}
     found = [version for name in names for version in listed(place.ledger, name)]
     if json:
-        screen.as_json([{**vars(v), "state": _state(live[v.model], v.number)} for v in found])
+        screen.as_json([{**vars(v), "state": state[v.model].get(v.number, "")} for v in found])
         return
     screen.table(
         ("version", "state", "trained (UTC)", "by", "metric", "value", "digest"),
         [
-            (v, _state(live[v.model], v.number), screen.moment(v.created_at), v.created_by, *_main(v), v.digest[:12])
+            (v, state[v.model].get(v.number, ""), screen.moment(v.created_at), v.created_by, *_main(v), v.digest[:12])
             for v in found
         ],
         empty=f"No model has been trained in {place.root}: train one with `outlast train`",
@@ -36,13 +36,13 @@ def show(model: str = places.MODEL, json: bool = places.JSON) -> None:
     """Show a version: figures, features, promises, verdict."""
     from outlast.cli.telling import card
     from outlast.gates.verdict import last_verdict
-    from outlast.registry.rollout import current
+    from outlast.registry.rollout import states
     from outlast.registry.versions import find
 
     place = places.workspace()
     version = find(place.ledger, places.model_ref(model, place))
     verdict = last_verdict(place.ledger, version)
-    state = _state(current(place.ledger, version.model), version.number)
+    state = states(place.ledger, version.model).get(version.number, "")
     if json:
         screen.as_json({**vars(version), "state": state, "verdict": verdict})
     else:
@@ -84,7 +84,7 @@ def history(model: str = places.MODEL, json: bool = places.JSON) -> None:
         return
     screen.table(
         ("at (UTC)", "what", "from", "to", "by", "reason"),
-        [(screen.moment(s.at), s.action, s.from_version, s.to_version, s.by, s.reason) for s in steps],
+        [(screen.moment(s.at), s, s.from_version, s.to_version, s.by, s.reason) for s in steps],
         empty=f"{name} has never been live: promote a version with `outlast promote {name}`",
     )
     print()
@@ -148,12 +148,6 @@ def doctor(
             screen.line(f"{'ok ' if one['ok'] else 'BAD'} {one['what']:<16}", one["says"])
     if not all(one["ok"] for one in found):
         raise typer.Exit(1)
-
-
-def _state(rollout: Any, number: int) -> str:
-    if rollout.live == number:
-        return "live"
-    return "previous" if rollout.previous == number else ""
 
 
 def _main(version: Any) -> tuple[str, str]:

@@ -8,20 +8,33 @@ from datetime import datetime
 from outlast.bundle import ingest
 from outlast.bundle.predictor import open_bundle
 from outlast.data.sources import reading
-from outlast.errors import Refused
-from outlast.gates.judge import judge
+from outlast.errors import Refused, nearest
+from outlast.gates.approving import evidence
 from outlast.gates.verdict import Verdict
 from outlast.journal.sources import sources_of
 from outlast.project.workspace import Workspace
 from outlast.registry.letting_out import SECONDS, Mark, letting_out
-from outlast.registry.rollout import Rollout, current, kept_up, transition
+from outlast.registry.rollout import (
+    ANSWERING,
+    STAGES,
+    Action,
+    Asked,
+    Rollout,
+    current,
+    kept_up,
+    require_allowed,
+    transition,
+)
 from outlast.registry.servable import lookups_of
 from outlast.registry.versions import Version, find
 from outlast.training.steps import Steps, Watcher
 from outlast.types import Clock, ModelRef, clock_from
 
+WAYS: dict[str, Action] = {"live": "promote", "advice": "advise", **{stage: stage for stage in STAGES}}
+"""How a version can be let out, and the transition that does it."""
 
-def promote(
+
+def promote(  # noqa: PLR0913 (who, why, when and how, all by name)
     workspace: Workspace,
     ref: ModelRef,
     *,
@@ -29,52 +42,55 @@ def promote(
     reason: str,
     now: datetime,
     watcher: Watcher | None = None,
+    to: str = "live",
+    share: float | None = None,
 ) -> tuple[Rollout, Verdict]:
-    """Make a version live, or say which checks stand in the way."""
-    steps, clock = Steps(watcher), clock_from(now)
-    version = find(workspace.ledger, ref if ref.version is not None else ModelRef(ref.name, "latest"))
-    before = current(workspace.ledger, version.model).sequence
-    with steps.step("judge"):
-        verdict = judge(workspace, version, now=now)
-    if not verdict.passed:
-        said = "\n".join(f"  {check.name}: {check.says}" for check in verdict.failed)
-        raise Refused(
-            f"{version.model}@{version.number} may not go live, {len(verdict.failed)} of {len(verdict.checks)} "
-            f"checks stand in the way:\n{said}",
-            details={"failed": [check.name for check in verdict.failed], "verdict": verdict.digest},
-        )
+    """Let a version out, live or short of that, or say what stands in the way.
+
+    Where the contract asks for approvals, a verdict that was approved is needed; else the version is judged now.
+    """
+    steps, clock, ledger = Steps(watcher), clock_from(now), workspace.ledger
+    if to not in WAYS:
+        raise Refused(f"{ref} cannot be promoted to '{to}': {nearest(to, WAYS)}")
+    version = find(ledger, ref if ref.version is not None else ModelRef(ref.name, "latest"))
+    before = require_allowed(ledger, version.model, Asked(WAYS[to], version.number, share))
+    verdict = evidence(workspace, version, steps, now=now)
     with _protected(workspace, version, clock) as mark:
         with steps.step("fill fresh values"):
             fill_fresh(workspace, version, now=now, watcher=_Goes(mark))
         with steps.step("promote"):
             mark.renew()
             rollout = transition(
-                workspace.ledger,
+                ledger,
                 version.model,
-                action="promote",
+                action=WAYS[to],
                 to=version.number,
                 by=by,
                 reason=reason,
                 verdict=verdict.digest,
-                expected=before,
+                share=share,
+                expected=before.sequence,
                 at=now,
             )
     return rollout, verdict
 
 
 def roll_back(workspace: Workspace, model: str, *, by: str, reason: str, now: datetime) -> Rollout:
-    """Bring back the version that was live before: at once where its fresh values were kept up, else filled first.
+    """Take a challenger that answers away, else bring back the version that was live before.
 
-    They were not where the rollback before this one made it the next: nothing was written for it for a while.
+    At once where its fresh values were kept up, else they are filled first. They were not where the rollback before
+    this one made it the next: nothing was written for it for a while.
     """
     ledger, before = workspace.ledger, current(workspace.ledger, model)
+    only_challenger = before.stage in ANSWERING
 
     def change() -> Rollout:
+        to = before.live if only_challenger else before.previous
         return transition(
-            ledger, model, action="rollback", to=before.previous, by=by, reason=reason, expected=before.sequence, at=now
+            ledger, model, action="rollback", to=to, by=by, reason=reason, expected=before.sequence, at=now
         )
 
-    if before.previous is None or kept_up(ledger, model, before.previous):
+    if only_challenger or before.previous is None or kept_up(ledger, model, before.previous):
         return change()
     version = find(ledger, ModelRef(model, before.previous))
     with _protected(workspace, version, clock_from(now)) as mark:

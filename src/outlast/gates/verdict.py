@@ -1,13 +1,15 @@
 """One verdict per version: a table of checks with their evidence, stored with the version."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
 from outlast.registry import verdicts
 from outlast.registry.versions import Version
 from outlast.storage.ledger import Ledger
+
+_JUDGED = "judged"
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,18 @@ class Verdict:
         return [check for check in self.checks if check.passed is not True]
 
 
+def judged(checks: Sequence[Check], *, contract: str, champion: str | None) -> list[Check]:
+    """Checks that also say what they were judged by: the digests of the contract in force and of the live bundle."""
+    first, *others = checks
+    by = {"contract": contract, "champion": champion}
+    return [replace(first, evidence={**first.evidence, _JUDGED: by}), *others]
+
+
+def judged_by(verdict: Verdict) -> dict[str, str | None] | None:
+    """The digests of the contract and of the bundle that a verdict was judged by; None where it does not say."""
+    return next((check.evidence[_JUDGED] for check in verdict.checks if _JUDGED in check.evidence), None)
+
+
 def conclude(version: Version, checks: Sequence[Check], at: datetime) -> Verdict:
     """The verdict over a version, named by what it says about which bytes, and when."""
     said = [asdict(check) for check in checks]
@@ -61,8 +75,11 @@ def last_verdict(ledger: Ledger, version: Version) -> Verdict | None:
     """The newest verdict over a version."""
     with ledger.read() as connection:
         kept = verdicts.newest(connection, version.model, version.number)
-    if kept is None:
-        return None
+    return None if kept is None else as_kept(version, kept)
+
+
+def as_kept(version: Version, kept: verdicts.Record) -> Verdict:
+    """A verdict from its record."""
     checks = tuple(Check(**check) for check in kept.checks)
     return Verdict(kept.model, kept.number, kept.at, checks, _absent(version), kept.digest, kept.whole)
 

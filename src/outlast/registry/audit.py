@@ -25,6 +25,10 @@ FIRST = "0" * 64
 HEAD = "audit-head"
 TRANSITION = "transition"
 _PAGE = 1000
+_SAID = ("sequence", "action", "from_version", "to_version", "by", "reason", "verdict_digest")
+_UNSAID = {"version": None, "bundle": None, "advice": False, "challenger": None, "stage": None, "share": None,
+           "challenger_bundle": None}  # fmt: skip
+"""What entries of the first release do not say of a transition, and what was so then."""
 
 
 @dataclass(frozen=True)
@@ -116,8 +120,7 @@ def plainly(text: str) -> str:
 
 def transition_of(row: Any) -> dict[str, Any]:
     """What the trail says of a row of transitions."""
-    names = ("sequence", "action", "from_version", "to_version", "by", "reason", "verdict_digest")
-    return {**{name: getattr(row, name) for name in names}, "at": utc(row.at).isoformat()}
+    return {**{name: getattr(row, name) for name in (*_SAID, *_UNSAID)}, "at": utc(row.at).isoformat()}
 
 
 def _last(connection: sa.Connection) -> tuple[int, str]:
@@ -184,7 +187,7 @@ def _agrees(connection: sa.Connection, written: dict[tuple[str, int], Entry]) ->
         entry = written.pop((row.model, row.sequence), None)
         if entry is None:
             return Broken(0, f"Transition {row.sequence} of model '{row.model}' is not in the trail: it was put in")
-        if {**transition_of(row), "identity": entry.detail.get("identity")} != entry.detail:
+        if {**transition_of(row), "identity": entry.detail.get("identity")} != {**_UNSAID, **entry.detail}:
             what = f"says otherwise than audit entry {entry.seq}: somebody edited it"
             return Broken(entry.seq, f"Transition {row.sequence} of model '{row.model}' {what}")
         live[row.model] = row.to_version

@@ -17,7 +17,8 @@ from outlast.storage.ledger import Ledger
 from outlast.storage.ledger import schema as tables
 from outlast.types import utc
 
-Role = Literal["live", "previous", "being let out", "still served", "lately live", "latest"]
+Role = Literal["live", "challenger", "previous", "being let out", "still served", "lately live", "latest"]
+_STATES: tuple[Role, ...] = ("live", "challenger", "previous")
 LATELY = timedelta(hours=1)
 """How long a version counts after it was replaced: a server may be about to take it, and swaps again in a moment."""
 
@@ -62,20 +63,18 @@ def servable(ledger: Ledger, *, now: datetime, model: str | None = None) -> list
 def _roles(connection: sa.Connection, now: datetime) -> Iterator[tuple[Role, str, int]]:
     """Each reason why a version counts, the strongest first. A new state of a rollout is added here, and only here."""
     rollouts, served, steps = tables.rollouts.c, tables.served.c, tables.transitions.c
-    states = connection.execute(sa.select(rollouts.model, rollouts.live, rollouts.previous)).all()
-    for model, live, _ in states:
-        if live is not None:
-            yield "live", model, live
-    for model, _, previous in states:
-        if previous is not None:
-            yield "previous", model, previous
+    states = connection.execute(sa.select(rollouts.model, rollouts.live, rollouts.challenger, rollouts.previous)).all()
+    for place, role in enumerate(_STATES, start=1):
+        yield from ((role, state.model, state[place]) for state in states if state[place] is not None)
     for model, number in being_let_out(connection, now):
         yield "being let out", model, number
     for row in connection.execute(sa.select(served.model, served.version).where(served.until.is_(None)).distinct()):
         yield "still served", row.model, row.version  # a killed server's: the tick closes it first
-    replaced = (steps.at > now - LATELY) & steps.from_version.is_not(None)
-    for model, number in connection.execute(sa.select(steps.model, steps.from_version).where(replaced)):
-        yield "lately live", model, number
+    lately, gone = steps.at > now - LATELY, steps.action.in_(("withdraw", "rollback"))
+    for column, which in ((steps.from_version, lately), (steps.version, lately & gone)):
+        replaced = sa.select(steps.model, column).where(which & column.is_not(None)).distinct()
+        for model, number in connection.execute(replaced):
+            yield "lately live", model, number
     versions = tables.versions.c
     newest = sa.select(versions.model, sa.func.max(versions.number)).group_by(versions.model)
     for model, number in connection.execute(newest):

@@ -67,6 +67,13 @@ def newest(connection: sa.Connection, model: str, number: int) -> Record | None:
     return _one(connection, sa.select(*_RECORD).select_from(_ABOUT).where(about).order_by(_TABLE.c.at.desc()).limit(1))
 
 
+def about(connection: sa.Connection, model: str, number: int) -> list[Record]:
+    """Every verdict about a version, newest first."""
+    of = (_TABLE.c.model == model) & (_TABLE.c.number == number)
+    query = sa.select(*_RECORD).select_from(_ABOUT).where(of).order_by(_TABLE.c.at.desc(), _TABLE.c.digest)
+    return [Record(**row._mapping) for row in connection.execute(query)]
+
+
 def every(connection: sa.Connection) -> list[Record]:
     """Every verdict, oldest first."""
     query = sa.select(*_RECORD).select_from(_ABOUT).order_by(_TABLE.c.at, _TABLE.c.digest)

@@ -13,6 +13,11 @@ from outlast.storage.ledger import schema as tables
 from outlast.types import ModelRef, Task, utc
 
 _COLUMNS = tables.versions.c
+_LACKING = {
+    "live": "no live version: promote one",
+    "challenger": "no challenger: nothing stands beside what is live",
+    "previous": "no previous version: nothing was replaced yet",
+}
 
 
 @dataclass(frozen=True)
@@ -115,13 +120,12 @@ def _number(connection: sa.Connection, ref: ModelRef, highest: int) -> int:
         return highest
     rollouts = tables.rollouts
     row = connection.execute(sa.select(rollouts).where(rollouts.c.model == ref.name)).one_or_none()
-    found: int | None = None if row is None else row.previous if ref.version == "previous" else row.live
+    found: int | None = None if row is None else row._mapping[ref.version or "live"]
     if found is not None:
         return found
     if ref.version is None:
         return highest
-    what = "no live version: promote one" if ref.version == "live" else "no previous version: nothing was replaced yet"
-    raise NotFound(f"Model '{ref.name}' has {what}. Its versions: outlast versions {ref.name}")
+    raise NotFound(f"Model '{ref.name}' has {_LACKING[ref.version]}. Its versions: outlast versions {ref.name}")
 
 
 def _no_versions(connection: sa.Connection, model: str) -> NotFound:

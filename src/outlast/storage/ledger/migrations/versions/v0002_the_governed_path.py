@@ -26,6 +26,9 @@ def _states() -> None:
         op.add_column(table, sa.Column("challenger", COUNT))
         op.add_column(table, sa.Column("stage", WORDS))
         op.add_column(table, sa.Column("share", sa.Float()))
+    op.add_column("transitions", sa.Column("version", COUNT))
+    op.add_column("transitions", sa.Column("bundle", WORDS))
+    op.add_column("transitions", sa.Column("challenger_bundle", WORDS))
     op.add_column("served", sa.Column("role", WORDS))
 
 
