@@ -65,7 +65,7 @@ def withdraw(model: str = places.MODEL, reason: str = places.REASON, json: bool 
 
 
 def rollback(model: str = places.MODEL, reason: str = places.REASON, json: bool = places.JSON) -> None:
-    """Undo what users see: the challenger goes, else the version before is back."""
+    """Undo what users see: no challenger, or the version before."""
     from outlast.gates.promote import roll_back
 
     place = places.workspace()
