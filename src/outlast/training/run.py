@@ -49,7 +49,7 @@ from outlast.training.proving import proven
 from outlast.training.steps import Steps, Watcher
 from outlast.types import moment
 
-ABSENT = ("simpler model")
+ABSENT = ("simpler model",)
 """What a version of this release does not have; named wherever a verdict or a card is shown."""
 
 
