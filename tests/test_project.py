@@ -18,6 +18,7 @@ LONGEST_FILE, LONGEST_FUNCTION = 600, 60
 
 CATCHES_BROADLY = {
     "src/outlast/cli/__init__.py": "the outermost edge: people get a sentence, and with --debug the whole of it",
+    "src/outlast/control/http.py": "the outermost edge of an operation's thread; the log has the whole of it",
     "src/outlast/bundle/predictor.py": "the model and its functions are the user's and may raise anything",
     "src/outlast/data/frames.py": "a source's function is the user's and may raise anything",
     "src/outlast/features/calling.py": "it calls the user's function, which may raise anything",

@@ -13,8 +13,13 @@ _MEANINGS = {
     "OUTLAST_ACTOR": "Who acts, as the history notes it. Without it: the account that runs. Not verified.",
     "OUTLAST_MEMORY": "How much memory looking facts up may take, such as `4GB`; a longer history is looked at in "
     "parts. Without it: half of the machine's or the container's.",
+    "OUTLAST_SERVER": "The server that changes what is live; `off` for none. Wins over `workspace.toml`.",
+    "OUTLAST_TOKEN": "The secret of the token that commands show to that server.",
 }
 _WORKSPACE = {
+    "server": "The server that changes what is live, such as `https://models.example`: commands ask it instead of "
+    "writing the ledger. Without it: they do it themselves.",
+    "environments.NAME.server": "As `server`, in this environment only; wins over it.",
     "name": "What the workspace is called. Without it: its folder's name.",
     "packages": "Folders of Python packages that models share, such as sets of features.",
     "sources": "Where sources really are, by their name in `model.py`; wins over the path in the code.",

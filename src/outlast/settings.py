@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 
 
 @dataclass(frozen=True)
@@ -17,6 +17,8 @@ class Settings:
     mlflow: str | None = None
     actor: str | None = None
     memory: str | None = None
+    server: str | None = None
+    token: str | None = field(default=None, repr=False)
 
     @classmethod
     def read(cls, environ: Mapping[str, str] = os.environ) -> "Settings":
@@ -43,8 +45,10 @@ VARIABLES = {
     "mlflow": "MLFLOW_TRACKING_URI",
     "actor": "OUTLAST_ACTOR",
     "memory": "OUTLAST_MEMORY",
+    "server": "OUTLAST_SERVER",
+    "token": "OUTLAST_TOKEN",
 }
-assert set(VARIABLES) == {field.name for field in fields(Settings)}
+assert set(VARIABLES) == {one.name for one in fields(Settings)}
 
 
 def _account() -> str:

@@ -23,11 +23,10 @@ def reject(model: str = places.MODEL, reason: str = WHY, json: bool = places.JSO
 
 
 def _decide(decision: "Decision", model: str, reason: str, json: bool) -> None:
-    from outlast.gates.approving import decide
+    from outlast.control.operations import APPROVE, REJECT, Reasoned
 
-    place = places.workspace()
-    ref = places.model_ref(model, place)
-    said, standing = decide(place, ref, decision, by=places.who(), reason=reason, now=places.at())
+    done = places.ask(APPROVE if decision == "approve" else REJECT, Reasoned(places.meant(model), reason))
+    said, standing = done.said, done.standing
     if json:
         screen.as_json({**vars(said), "missing": standing.missing, "approved": [one.by for one in standing.approved],
                         "rejected": [one.by for one in standing.rejected]})  # fmt: skip

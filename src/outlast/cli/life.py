@@ -8,9 +8,7 @@ from outlast.cli import places, screen
 from outlast.errors import Refused
 
 if TYPE_CHECKING:
-    from outlast.project.workspace import Workspace
     from outlast.registry.rollout import Rollout
-    from outlast.types import ModelRef
 
 TO = typer.Option("live", "--to", help="live, advice (answers are marked), shadow, canary or ab (beside what is live).")
 SHARE = typer.Option(None, "--share", help="Percent of the requests that a canary or ab answers.")
@@ -26,22 +24,18 @@ def promote(
 ) -> None:
     """Let a version live, or stand beside it, if it passes."""
     from outlast.cli import telling
-    from outlast.gates.promote import promote as let_out
-    from outlast.registry.background import mirror_later
+    from outlast.control.operations import PROMOTE, Promoting
 
-    place = places.workspace()
-    ref, who = places.model_ref(model, place), places.who()
+    asked = Promoting(places.meant(model), reason, to, share)
     try:
         with screen.Progress(quiet or json) as watcher:
-            rollout, verdict = let_out(
-                place, ref, by=who, reason=reason, now=places.at(), watcher=watcher, to=to, share=share
-            )
+            done = places.ask(PROMOTE, asked, watcher)
     except Refused as refusal:
         if json:
             screen.as_json({"refused": str(refusal), **refusal.details})
             raise typer.Exit(3) from None
         raise
-    mirror_later(place, rollout.model)
+    rollout, verdict = done.rollout, done.verdict
     if json:
         screen.as_json({"rollout": vars(rollout), "verdict": verdict})
         return
@@ -53,52 +47,30 @@ def promote(
 
 def withdraw(model: str = places.MODEL, reason: str = places.REASON, json: bool = places.JSON) -> None:
     """Take the challenger beside the live version away."""
-    from outlast.registry.rollout import transition
+    from outlast.control.operations import WITHDRAW, Reasoned
 
-    place = places.workspace()
-    ref = places.model_ref(model, place)
-    number = _number(place, ref)
-    done = transition(
-        place.ledger, ref.name, action="withdraw", to=number, by=places.who(), reason=reason, at=places.at()
-    )
-    _tell(place, done, json)
+    _tell(places.ask(WITHDRAW, Reasoned(places.meant(model), reason)), json)
 
 
 def rollback(model: str = places.MODEL, reason: str = places.REASON, json: bool = places.JSON) -> None:
     """Undo what users see: no challenger, or the version before."""
-    from outlast.gates.promote import roll_back
+    from outlast.control.operations import ROLLBACK, Reasoned
 
-    place = places.workspace()
-    name = places.model_ref(model, place).name
-    done = roll_back(place, name, by=places.who(), reason=reason, now=places.at())
-    _tell(place, done, json, again=" again")
+    _tell(places.ask(ROLLBACK, Reasoned(places.meant(model), reason)), json, again=" again")
 
 
 def retire(model: str = places.MODEL, reason: str = places.REASON, json: bool = places.JSON) -> None:
     """Take a model off, or bar one version, as NAME@VERSION."""
-    from outlast.registry.rollout import transition
+    from outlast.control.operations import RETIRE, Reasoned
 
-    place = places.workspace()
-    ref = places.model_ref(model, place)
-    number = _number(place, ref)
-    done = transition(
-        place.ledger, ref.name, action="retire", to=number, by=places.who(), reason=reason, at=places.at()
-    )
-    if number is not None and not json:
-        print(f"{ref.name}@{number} is retired: nothing brings it back without a new verdict")
-    _tell(place, done, json)
+    asked = Reasoned(places.meant(model), reason)
+    done = places.ask(RETIRE, asked)
+    if asked.model is not None and asked.ref.version is not None and not json:
+        print(f"{asked.model} is retired: nothing brings it back without a new verdict")
+    _tell(done, json)
 
 
-def _number(place: "Workspace", ref: "ModelRef") -> int | None:
-    from outlast.registry.versions import find
-
-    return None if ref.version is None else find(place.ledger, ref).number
-
-
-def _tell(place: "Workspace", done: "Rollout", json: bool, again: str = "") -> None:
-    from outlast.registry.background import mirror_later
-
-    mirror_later(place, done.model)
+def _tell(done: "Rollout", json: bool, again: str = "") -> None:
     if json:
         screen.as_json(vars(done))
     else:

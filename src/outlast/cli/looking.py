@@ -9,16 +9,10 @@ from outlast.cli import places, screen
 
 def versions(model: str = places.MODEL, json: bool = places.JSON) -> None:
     """List versions, and which of them is live."""
-    from outlast.registry.rollout import states
-    from outlast.registry.versions import models
-    from outlast.registry.versions import versions as listed
+    from outlast.control.operations import VERSIONS, About
 
-    place = places.workspace()
-    every = models(place.ledger)
-    named = model or (every and places.in_project())
-    names = [places.model_ref(model, place).name] if named else every
-    state = {name: states(place.ledger, name) for name in names}
-    found = [version for name in names for version in listed(place.ledger, name)]
+    done = places.ask(VERSIONS, About(places.meant_if_any(model)))
+    found, state = done.versions, done.states
     if json:
         screen.as_json([{**vars(v), "state": state[v.model].get(v.number, "")} for v in found])
         return
@@ -28,21 +22,17 @@ def versions(model: str = places.MODEL, json: bool = places.JSON) -> None:
             (v, state[v.model].get(v.number, ""), screen.moment(v.created_at), v.created_by, *_main(v), v.digest[:12])
             for v in found
         ],
-        empty=f"No model has been trained in {place.root}: train one with `outlast train`",
+        empty=f"No model has been trained {places.where()}: train one with `outlast train`",
     )
 
 
 def show(model: str = places.MODEL, json: bool = places.JSON) -> None:
     """Show a version: figures, features, promises, verdict."""
     from outlast.cli.telling import card
-    from outlast.gates.verdict import last_verdict
-    from outlast.registry.rollout import states
-    from outlast.registry.versions import find
+    from outlast.control.operations import SHOW, About
 
-    place = places.workspace()
-    version = find(place.ledger, places.model_ref(model, place))
-    verdict = last_verdict(place.ledger, version)
-    state = states(place.ledger, version.model).get(version.number, "")
+    done = places.ask(SHOW, About(places.meant(model)))
+    version, verdict, state = done.version, done.verdict, done.state
     if json:
         screen.as_json({**vars(version), "state": state, "verdict": verdict})
     else:
@@ -73,12 +63,10 @@ def why(model: str = places.MODEL, json: bool = places.JSON) -> None:
 
 def history(model: str = places.MODEL, json: bool = places.JSON) -> None:
     """Say what was served when, and who made it so."""
-    from outlast.registry.rollout import transitions
-    from outlast.registry.served import history as spans
+    from outlast.control.operations import HISTORY, About
 
-    place = places.workspace()
-    name = places.model_ref(model, place).name
-    steps, found = transitions(place.ledger, name), spans(place.ledger, name)
+    done = places.ask(HISTORY, About(places.meant(model)))
+    name, steps, found = done.model, done.transitions, done.served
     if json:
         screen.as_json({"model": name, "transitions": [vars(s) for s in steps], "served": [vars(s) for s in found]})
         return

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import typer
 
@@ -10,8 +10,12 @@ from outlast.errors import NotFound, RequestError
 from outlast.settings import Settings
 
 if TYPE_CHECKING:
+    from outlast.control.operations import Operation
     from outlast.project.workspace import Workspace
+    from outlast.training.keeping import Keeper
     from outlast.types import ModelRef
+
+R = TypeVar("R")
 
 JSON = typer.Option(False, "--json", help="Print JSON for programs.")
 QUIET = typer.Option(False, "--quiet", "-q", help="No progress.")
@@ -29,6 +33,70 @@ def workspace() -> "Workspace":
     if not (found.root / FILE).is_file():
         require_project(Path.cwd())
     return found
+
+
+def server() -> str | None:
+    """The server that changes what is live, where one is named; None: commands do it themselves."""
+    from outlast.project.workspace import Workspace
+
+    return Workspace.find(Path.cwd(), Settings.read()).server
+
+
+def ask(operation: "Operation[Any, R]", arguments: Any, watcher: Any = None) -> R:
+    """What an operation gives: done by the server that is named, or here."""
+    address = server()
+    if address is not None:
+        from outlast.control.client import Server
+
+        return Server(address, Settings.read().token).ask(operation, arguments, watcher)
+    from outlast.control.acting import Acting
+
+    if operation.changes:
+        from outlast.control.changing import DO
+    else:
+        from outlast.control.reading import DO
+    done: R = DO[operation.name](Acting(workspace(), who(), at(), watcher), arguments)
+    return done
+
+
+def keeper(place: "Workspace") -> "Keeper | None":
+    """Who registers versions instead of this workspace: the server, where one is named."""
+    address = server()
+    if address is None:
+        return None
+    from outlast.control.client import Server
+    from outlast.control.keeping import There
+
+    return There(Server(address, Settings.read().token), place)
+
+
+def meant(text: str | None) -> str | None:
+    """The model a command means, as an operation takes it; None where the server knows which is the only one."""
+    from outlast.project.workspace import Workspace, project_folder
+    from outlast.types import ModelRef
+
+    if server() is None:
+        return str(model_ref(text, workspace()))
+    if text:
+        return str(ModelRef.parse(text))
+    folder = project_folder(Path.cwd())
+    return None if folder is None else _declared_in(folder, Workspace.find(folder, Settings.read()))
+
+
+def meant_if_any(text: str | None) -> str | None:
+    """The same, where no model means all of them: outside of projects, and where nothing was trained yet."""
+    if server() is not None or text:
+        return meant(text)
+    from outlast.registry.versions import models
+
+    place = workspace()
+    return meant(None) if in_project() and models(place.ledger) else None
+
+
+def where() -> str:
+    """Where commands look: the server, or the workspace's folder."""
+    address = server()
+    return f"on {address}" if address else f"in {workspace().root}"
 
 
 def who() -> str:

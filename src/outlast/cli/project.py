@@ -6,7 +6,6 @@ from typing import Any
 import typer
 
 from outlast.cli import places, screen
-from outlast.errors import NotFound
 
 
 def init(
@@ -44,20 +43,13 @@ def check(json: bool = places.JSON) -> None:
 
 def apply(json: bool = places.JSON) -> None:
     """Put outlast.toml's live parts in force: owner, gate, watch."""
-    from outlast.project.contract import Contract
+    from outlast.control.operations import APPLY, Applying
     from outlast.project.loader import load_project
-    from outlast.registry.contracts import apply as bring
-    from outlast.registry.contracts import waiting
-    from outlast.registry.versions import find, models
-    from outlast.types import ModelRef
 
     project = load_project(Path.cwd(), places.workspace())
-    name, ledger = project.model.name, project.workspace.ledger
-    if name not in models(ledger):
-        raise NotFound(f"{name} was never trained, so nothing is in force: the first `outlast train` takes all of it")
-    version = find(ledger, ModelRef(name))
-    changes = bring(ledger, name, project.contract, by=places.who(), at=places.at())
-    later = waiting(Contract.model_validate(version.summary["contract"]), project.contract)
+    name = project.model.name
+    done = places.ask(APPLY, Applying(name, project.contract.model_dump(mode="json")))
+    changes, later = done.changes, done.waiting
     if json:
         screen.as_json({"model": name, "changes": [vars(c) for c in changes], "waiting": [vars(c) for c in later]})
         return
@@ -79,9 +71,11 @@ def train(
     from outlast.training.run import train as run
 
     project = load_project(Path.cwd(), places.workspace())
+    keeper = places.keeper(project.workspace)
     with screen.Progress(quiet or json) as watcher:
-        trained = run(project, by=places.who(), now=places.at(), seed=seed, watcher=watcher)
-    mirror_later(project.workspace, trained.version.model)
+        trained = run(project, by=places.who(), now=places.at(), seed=seed, watcher=watcher, keeper=keeper)
+    if keeper is None:
+        mirror_later(project.workspace, trained.version.model)
     if json:
         screen.as_json({"version": vars(trained.version), "seconds": trained.seconds})
     else:

@@ -129,13 +129,13 @@ def push(
 
 def backfill(model: str = places.MODEL, json: bool = places.JSON) -> None:
     """Fill fresh values from the sources' history."""
-    from outlast.gates.refill import backfill as fill
+    from outlast.control.operations import BACKFILL, About
     from outlast.types import counted
 
-    place = places.workspace()
-    name = places.model_ref(model, place).name
+    asked = About(places.meant(model))
     with screen.Bar(json) as watcher:
-        filled = fill(place, name, now=places.at(), watcher=watcher)
+        done = places.ask(BACKFILL, asked, watcher)
+    name, filled = done.model, done.facts
     if json:
         screen.as_json({"model": name, "facts": filled})
     elif filled:
@@ -180,6 +180,7 @@ def up(
 def _serve(place: "Workspace", host: str, port: int) -> None:
     import logging
 
+    from outlast.control.http import controls
     from outlast.registry.rollout import live
     from outlast.serving.server import serve as run
 
@@ -192,7 +193,8 @@ def _serve(place: "Workspace", host: str, port: int) -> None:
         said = ", ".join(names) or "nothing yet: `outlast promote` makes a version live, and it is taken at once"
         print(f"Answering at {address} (Ctrl-C stops): {said}", flush=True)
 
-    run(place, host, port, ready=ready)
+    with controls(place) as extra:
+        run(place, host, port, ready=ready, extra=extra)
 
 
 def _rows(text: str) -> list[dict[str, object]]:

@@ -25,14 +25,10 @@ def create(
     json: bool = places.JSON,
 ) -> None:
     """Make a token; its secret is shown once."""
-    from outlast.registry.tokens import Wanted
-    from outlast.registry.tokens import create as make
-    from outlast.types import duration
+    from outlast.control.operations import CREATE_TOKEN, MakingToken
 
-    at = places.at()
-    until = None if expires is None else at + duration(expires)
-    wanted = Wanted.of(name, role, model, expires_at=until, at=at)
-    token, secret = make(places.workspace().ledger, wanted, by=places.who(), at=at)
+    made = places.ask(CREATE_TOKEN, MakingToken(name, role, model, expires))
+    token, secret = made.token, made.secret
     if json:
         screen.as_json({"token": _plain(token), "secret": secret})
         return
@@ -44,9 +40,9 @@ def create(
 @app.command(name="list")
 def list_(json: bool = places.JSON) -> None:
     """List tokens, and who may do what with them."""
-    from outlast.registry.tokens import tokens
+    from outlast.control.operations import TOKENS, Nothing
 
-    found, at = tokens(places.workspace().ledger), places.at()
+    found, at = places.ask(TOKENS, Nothing()), places.at()
     if json:
         screen.as_json([{**_plain(one), "state": one.state(at)} for one in found])
         return
@@ -67,9 +63,9 @@ def revoke(
     json: bool = places.JSON,
 ) -> None:
     """Take a token no longer; servers know within a second."""
-    from outlast.registry.tokens import revoke as end
+    from outlast.control.operations import REVOKE_TOKEN, Named
 
-    token = end(places.workspace().ledger, id, by=places.who(), at=places.at())
+    token = places.ask(REVOKE_TOKEN, Named(id))
     if json:
         screen.as_json(_plain(token))
     else:

@@ -87,7 +87,7 @@ def _sources(project: Project, sources: Sources) -> Iterator[Finding]:
 
 
 def _data(project: Project, sources: Sources) -> Iterator[Finding]:
-    found = sources.violations(schemas_before(project))
+    found = sources.violations(schemas_before(project.workspace, project.model.name))
     for name, violations in found.items():
         for one in violations:
             yield _finding(name, one.column, one.sentence, blocks=one.blocks)

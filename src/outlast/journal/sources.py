@@ -185,11 +185,11 @@ def over_history(sources: Sources, lookups: Sequence[CompiledLookup]) -> LookUp:
     return find
 
 
-def schemas_before(project: Project) -> dict[str, Schema]:
+def schemas_before(workspace: Workspace, model: str) -> dict[str, Schema]:
     """The schemas of the newest version's sources; none before the first training."""
     try:
-        newest = find(project.workspace.ledger, ModelRef(project.model.name, "latest"))
+        newest = find(workspace.ledger, ModelRef(model, "latest"))
     except NotFound:
         return {}
-    bundle = unpack(project.workspace.artifacts.get(newest.digest), f"Bundle {newest.digest[:12]}")
+    bundle = unpack(workspace.artifacts.get(newest.digest), f"Bundle {newest.digest[:12]}")
     return {name: from_json(source["schema"]) for name, source in bundle.manifest["sources"].items()}

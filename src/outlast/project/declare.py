@@ -41,7 +41,7 @@ class Source:
     event: str | None = None
 
     def __post_init__(self) -> None:
-        _named("Source", self.name)
+        require_name("Source", self.name)
         duration(self.lag)
         if self.event is not None and self.time is None:
             raise ProjectError(
@@ -255,7 +255,7 @@ class Features:
     examples: Sequence[Mapping[str, Any]] = ()
 
     def __post_init__(self) -> None:
-        _named("Features", self.name)
+        require_name("Features", self.name)
         object.__setattr__(self, "parts", tuple(self.parts))
         if isinstance(self.examples, Mapping | str) or not isinstance(self.examples, Sequence):
             raise FeatureError(
@@ -299,7 +299,7 @@ class Model:
     fit: Function = field(kw_only=True)
 
     def __post_init__(self) -> None:
-        _named("Model", self.name)
+        require_name("Model", self.name)
         object.__setattr__(self, "features", tuple(self.features))
         if not callable(self.fit):
             raise ProjectError(f"Model '{self.name}' has no way to fit: give fit=a function of (x, y, seed)")
@@ -443,7 +443,8 @@ def _bounded(source: Source, lasts: Sequence[int], max_age: Any) -> None:
         raise FeatureError(f"window({source.name}, max_age='{max_age}') is empty: give an age such as 30d")
 
 
-def _named(kind: str, name: str) -> None:
+def require_name(kind: str, name: str) -> None:
+    """ProjectError for a name that cannot stand in addresses and tables."""
     plain = name.replace("-", "").replace("_", "").replace(".", "")
     if not plain.isascii() or not plain.isalnum() or not name[0].isalnum():
         raise ProjectError(

@@ -24,6 +24,8 @@ from outlast.storage.tables import Tables
 
 FILE = "workspace.toml"
 HOME = ".outlast"
+OFF = "off"
+"""The address of a server that says: there is none (OUTLAST_SERVER=off)."""
 
 
 class _Part(BaseModel):
@@ -45,6 +47,7 @@ class Environment(_Part):
 
     storage: Storage = Storage()
     sources: dict[str, str] = Field(default_factory=dict)
+    server: str | None = None
 
 
 class Declaration(_Part):
@@ -55,6 +58,7 @@ class Declaration(_Part):
     sources: dict[str, str] = Field(default_factory=dict)
     packages: list[str] = Field(default_factory=list)
     environments: dict[str, Environment] = Field(default_factory=dict)
+    server: str | None = None
 
 
 @dataclass(frozen=True)
@@ -154,6 +158,12 @@ class Workspace:
     def mlflow_uri(self) -> str:
         """The mirror's address: the environment's, else a SQLite of its own."""
         return self.settings.mlflow or f"sqlite:///{self.home / 'mlflow.db'}"
+
+    @property
+    def server(self) -> str | None:
+        """The server that changes what is live; None where commands do it themselves."""
+        given = self.settings.server or self.environment.server or self.declaration.server
+        return None if given == OFF else given
 
     @property
     def _options(self) -> dict[str, str] | None:

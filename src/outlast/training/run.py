@@ -20,12 +20,10 @@ from outlast.data import profile as profiles
 from outlast.data.schema import Field, infer, to_json
 from outlast.data.validation import Violation
 from outlast.features.functions import wants_pandas
-from outlast.journal.sources import Sources, schemas_before
+from outlast.journal.sources import Sources
 from outlast.project.loader import Project
-from outlast.project.workspace import project_folders
-from outlast.registry.declarations import claims, declare
 from outlast.registry.sets import described
-from outlast.registry.versions import Version, register
+from outlast.registry.versions import Version
 from outlast.training.compiling.compiling import Fitted, Outcome, compiling
 from outlast.training.dataset import (
     AT,
@@ -43,6 +41,7 @@ from outlast.training.evaluation.slices import require_columns
 from outlast.training.evaluation.value import Scored, decide_all, require_money, value_of
 from outlast.training.fitting import evaluated, fit, pickled
 from outlast.training.golden import golden_rows
+from outlast.training.keeping import Here, Keeper
 from outlast.training.leakage.guards import joined, suspicions
 from outlast.training.lineage import Cost, kept_with, lineage_of
 from outlast.training.proving import proven
@@ -63,17 +62,24 @@ class Trained:
 
 
 def train(
-    project: Project, *, by: str, now: datetime, seed: int | None = None, watcher: Watcher | None = None
+    project: Project,
+    *,
+    by: str,
+    now: datetime,
+    seed: int | None = None,
+    watcher: Watcher | None = None,
+    keeper: Keeper | None = None,
 ) -> Trained:
-    """Train the project's model on what was known at its cutoff and register the version."""
+    """Train the project's model on what was known at its cutoff and register the version, here or with a keeper."""
+    keeper = keeper or Here(project.workspace)
     steps, sources, cost = Steps(watcher), Sources(project), Cost(now)
     contract = project.contract.training
     seed = contract.seed if seed is None else seed
-    _declare(project, by, now)
+    keeper.claim(project, by=by, at=now)
     with steps.step("read sources"):
         prints = sources.fingerprints()
     with steps.step("check data"):
-        violations = sources.violations(schemas_before(project))
+        violations = sources.violations(keeper.schemas(project.model.name))
     with steps.step("features as known"):
         dataset = build_dataset(project, sources, cutoff_of(project, now))
         require_columns(project.contract, dataset.rows, dataset.task)
@@ -109,21 +115,11 @@ def train(
         data = pack(manifest, {**files, **_files(project, summary, lineage)})
     with steps.step("register"):
         unpack(data)
-        digest = project.workspace.artifacts.put(data)
+        digest = keeper.keep(data)
         summary |= {"timings": steps.seconds, "cost": cost.so_far(project.workspace, lineage, len(data))}
-        version = register(project.workspace.ledger, project.model.name, digest=digest,
-                           code_digest=project.code.digest, task=dataset.task, summary=summary,
-                           lineage=lineage, by=by, at=now)  # fmt: skip
+        version = keeper.register(project.model.name, digest=digest, code_digest=project.code.digest,
+                                  task=dataset.task, summary=summary, lineage=lineage, by=by, at=now)  # fmt: skip
     return Trained(version, steps.seconds, violations)
-
-
-def _declare(project: Project, by: str, now: datetime) -> None:
-    """Claim the names of the model and its sources in the workspace before any work is done."""
-    ledger, model = project.workspace.ledger, project.model.name
-    folders = [folder.name for folder in project_folders(project.workspace) if folder != project.folder]
-    for kind, name, declared in claims(project):
-        others = folders if kind == "model" else ()
-        declare(ledger, kind, name, model=model, declared=declared, by=by, at=now, folders=others)
 
 
 def _score(project: Project, dataset: Dataset, estimator: Any, chosen: npt.NDArray[np.bool_]) -> Scored:

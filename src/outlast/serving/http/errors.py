@@ -47,6 +47,11 @@ PATHS = (
 )
 
 
+def status_of(error: OutlastError) -> tuple[int, str]:
+    """The status and the kind of an error that was raised by what a request asked to be done."""
+    return next(((status, word) for kind, status, word in STATUS if isinstance(error, kind)), (422, "request"))
+
+
 class HttpError(OutlastError):
     """A request that is wrong as HTTP, before any model has seen it."""
 

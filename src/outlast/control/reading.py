@@ -1,0 +1,42 @@
+"""What reads: the functions behind the operations that change nothing."""
+
+from collections.abc import Mapping
+
+from outlast.control.acting import Acting, Do
+from outlast.control.operations import HISTORY, SHOW, TOKENS, VERSIONS, About, History, Listed, Nothing, Shown
+from outlast.gates.verdict import last_verdict
+from outlast.registry import rollout, served
+from outlast.registry.tokens import Token, tokens
+from outlast.registry.versions import find, models, versions
+
+
+def _versions(acting: Acting, about: About) -> Listed:
+    ledger = acting.workspace.ledger
+    names = [about.ref.name] if about.model else models(ledger)
+    seen = [name for name in names if acting.sees(name)]
+    states = {name: rollout.states(ledger, name) for name in seen}
+    return Listed([version for name in seen for version in versions(ledger, name)], states)
+
+
+def _show(acting: Acting, about: About) -> Shown:
+    ledger = acting.workspace.ledger
+    version = find(ledger, about.ref)
+    state = rollout.states(ledger, version.model).get(version.number, "")
+    return Shown(version, state, last_verdict(ledger, version))
+
+
+def _history(acting: Acting, about: About) -> History:
+    ledger, name = acting.workspace.ledger, about.ref.name
+    return History(name, rollout.transitions(ledger, name), served.history(ledger, name))
+
+
+def _tokens(acting: Acting, _: Nothing) -> list[Token]:
+    return tokens(acting.workspace.ledger)
+
+
+DO: Mapping[str, Do] = {
+    VERSIONS.name: _versions,
+    SHOW.name: _show,
+    HISTORY.name: _history,
+    TOKENS.name: _tokens,
+}
