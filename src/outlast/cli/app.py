@@ -2,7 +2,7 @@
 
 import typer
 
-from outlast.cli import approving, features, life, looking, project, running, tokens
+from outlast.cli import again, approving, features, life, looking, project, running, tokens
 
 app = typer.Typer(
     name="outlast",
@@ -23,6 +23,7 @@ for command in (
     looking.versions,
     looking.show,
     looking.why,
+    again.reproduce,
     approving.approve,
     approving.reject,
     life.promote,

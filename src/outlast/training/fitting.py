@@ -1,7 +1,13 @@
 """Calling the user's fit with every seed fixed, and what comes back checked."""
 
 import inspect
+import io
+import os
 import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import PurePath
+from types import CodeType
 from typing import Any
 
 import cloudpickle
@@ -23,7 +29,7 @@ def fit(model: Model, x: pl.DataFrame, y: npt.NDArray[Any], *, seed: int, thread
     np.random.seed(seed)
     given = {"seed": seed} if "seed" in inspect.signature(model.fit).parameters else {}
     try:
-        with threadpool_limits(threads):
+        with _threads(threads):
             estimator = model.fit(given_as(x, pandas=wants_pandas(model.fit)), y, **given)
     except OutlastError:
         raise
@@ -56,11 +62,46 @@ def evaluated(model: Model, estimator: Any, x: pl.DataFrame, task: Task, classes
 
 def pickled(model: Model, estimator: Any) -> bytes:
     """The fitted model as bytes."""
+    buffer = io.BytesIO()
     try:
-        data: bytes = cloudpickle.dumps(estimator, protocol=5)
+        _Pickler(buffer, protocol=5).dump(estimator)
     except Exception as error:  # pickling runs the user's own __reduce__ and __getstate__
         raise TrainingError(
             f"What fit of model '{model.name}' returned cannot be kept: {type(error).__name__}: {error}; "
             "keep open files, connections and locks out of the estimator"
         ) from error
-    return data
+    return buffer.getvalue()
+
+
+_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+@contextmanager
+def _threads(most: int) -> Iterator[None]:
+    """At most so many threads: in libraries that are loaded, and in those that fit is the first to import."""
+    before = {name: os.environ.get(name) for name in _VARIABLES}
+    os.environ.update(dict.fromkeys(_VARIABLES, str(most)))
+    try:
+        with threadpool_limits(most):
+            yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
+    """Keeps functions that are written down whole without the folder they were read from: equal code, equal bytes."""
+
+    def _function_getnewargs(self, function: Any) -> Any:
+        code, shared, *rest = super()._function_getnewargs(function)
+        if "__file__" in shared:
+            shared["__file__"] = PurePath(shared["__file__"]).name
+        return code, shared, *rest
+
+    def reducer_override(self, value: Any) -> Any:
+        if isinstance(value, CodeType) and value.co_filename != (name := PurePath(value.co_filename).name):
+            return self.dispatch_table[CodeType](value.replace(co_filename=name))
+        return super().reducer_override(value)
