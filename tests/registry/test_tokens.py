@@ -34,9 +34,9 @@ def test_a_token_opens_with_its_secret_only(ledger: Ledger, noon) -> None:
     one, secret = create(ledger, Wanted.of("ana", ["predict"], at=noon), by="ada", at=noon)
     _, other = create(ledger, Wanted.of("bob", ["predict"], at=noon), by="ada", at=noon)
     key = next(key for key in keys(ledger) if key.token == one)
-    assert key.opens(secret)
-    assert not key.opens(other)
-    assert not key.opens(secret[:-1] + ("a" if secret[-1] != "a" else "b"))
+    assert key.opens(secret.encode())
+    assert not key.opens(other.encode())
+    assert not key.opens((secret[:-1] + ("a" if secret[-1] != "a" else "b")).encode())
     assert id_in(secret) == one.id
     assert (one.bearer, one.bearer.token) == (Verified("ana", one.id), one.id)
 

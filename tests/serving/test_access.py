@@ -158,22 +158,22 @@ def test_an_expiry_counts_at_the_moment_and_the_last_known_stays_without_the_led
     secret = secret_of(place, "predict", expires_at=at + hour)
     known = Keys(place, clock=lambda: moment[0])
     known.look()
-    assert known.holder(secret) is not None
+    assert known.holder(secret.encode()) is not None
     place.ledger.dispose()
     down = Workspace(tmp_path, settings=place.settings)
     (tmp_path / ".outlast" / "ledger.db").write_bytes(b"not a database, whatever SQLite makes of it" * 99)
     later = Keys(down, clock=lambda: moment[0])
     later.look()
     assert later.needed
-    assert later.holder(secret) is not None
+    assert later.holder(secret.encode()) is not None
     moment[0] = at + hour
-    assert later.holder(secret) is None
+    assert later.holder(secret.encode()) is None
     assert not later.any_live
     (tmp_path / ".outlast" / "serving" / "tokens").unlink()
     nothing = Keys(down)
     nothing.look()
     assert nothing.needed
-    assert nothing.holder(secret) is None
+    assert nothing.holder(secret.encode()) is None
 
 
 def test_no_secret_is_in_a_log_the_ledger_the_metrics_or_an_answer(

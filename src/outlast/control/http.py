@@ -103,7 +103,9 @@ class _Begun:
         name = self._operation.name
         try:
             arguments = self._within_reach()
-            done = _DO[name](replace(self._acting, watcher=Telling(tell)), arguments)
+            telling = Telling(tell)
+            done = _DO[name](replace(self._acting, watcher=telling), arguments)
+            telling.flush()
             return Result(msgspec.Raw(msgspec.json.encode(done)))
         except OutlastError as error:
             status, kind = status_of(error)

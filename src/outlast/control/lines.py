@@ -84,15 +84,16 @@ class Telling:
         self._tell(Ends(step, seconds))
 
     def total(self, rows: int | None, of: str = "rows") -> None:
-        self._flush()
+        self.flush()
         self._tell(Total(rows, of))
 
     def advance(self, rows: int) -> None:
         self._rows += rows
         if time.monotonic() - self._told >= _OFTEN:
-            self._flush()
+            self.flush()
 
-    def _flush(self) -> None:
+    def flush(self) -> None:
+        """Tell what was held back."""
         if self._rows:
             self._tell(Advance(self._rows))
         self._rows, self._told = 0, time.monotonic()

@@ -31,7 +31,10 @@ MAY: dict[Role, frozenset[Role]] = {
 }
 """What the bearer of a role may do: nobody changes what he cannot see, and only an admin may do everything."""
 
+_COVERING = {role: frozenset(one for one in ROLES if role in MAY[one]) for role in ROLES}
 _SECRET = re.compile(r"outlast_([0-9a-f]{8})_([A-Za-z0-9_-]{43})")
+ID_AT = slice(8, 16)
+"""Where the id stands in a secret."""
 _NAME = re.compile(r"[^\x00-\x1f\x7f]{1,100}")
 
 
@@ -51,7 +54,7 @@ class Token:
 
     def may(self, role: Role) -> bool:
         """Whether one of its roles covers this one."""
-        return any(role in MAY[one] for one in self.roles if one in MAY)
+        return not _COVERING[role].isdisjoint(self.roles)
 
     def covers(self, model: str | None) -> bool:
         """Whether it reaches a model; None stands for what belongs to all of them."""
@@ -76,7 +79,7 @@ class Key:
     token: Token
     digest: str
 
-    def opens(self, secret: str) -> bool:
+    def opens(self, secret: bytes) -> bool:
         """Whether a secret is this token's, found out in a time that says nothing about either."""
         return hmac.compare_digest(_digest(secret), self.digest)
 
@@ -125,7 +128,7 @@ def create(ledger: Ledger, wanted: Wanted, *, by: str, at: datetime) -> tuple[To
     row |= {"models": None if wanted.models is None else list(wanted.models), "created_by": audit.plainly(by)}
     expires = None if wanted.expires_at is None else utc(wanted.expires_at)
     with ledger.write() as connection:
-        connection.execute(sa.insert(table).values(**row, digest=_digest(secret), expires_at=expires))
+        connection.execute(sa.insert(table).values(**row, digest=_digest(secret.encode()), expires_at=expires))
         detail = {"name": wanted.name, "roles": row["roles"], "models": row["models"]}
         detail["expires_at"] = None if expires is None else expires.isoformat()
         audit.record(connection, actor=by, action="create token", object=f"token {id}", detail=detail, at=at)
@@ -164,8 +167,8 @@ def id_in(secret: str) -> str | None:
     return None if found is None else found[1]
 
 
-def _digest(secret: str) -> str:
-    return hashlib.sha256(secret.encode()).hexdigest()
+def _digest(secret: bytes) -> str:
+    return hashlib.sha256(secret).hexdigest()
 
 
 def _one(connection: sa.Connection, id: str) -> Key:

@@ -7,7 +7,7 @@ import msgspec
 
 from outlast.errors import OutlastError, StorageError
 from outlast.project.workspace import Workspace
-from outlast.registry.tokens import Key, Token, id_in, keys
+from outlast.registry.tokens import ID_AT, Key, Token, keys
 from outlast.serving.memory import replace
 from outlast.types import FORMAT, Clock, now
 
@@ -30,7 +30,7 @@ class Keys:
         self._file = workspace.home / "serving" / "tokens"
         self._always = always
         self._kept: list[Key] | None = None
-        self._by_id: dict[str, Key] = {}
+        self._by_id: dict[bytes, Key] = {}
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="outlast-keys", daemon=True)
 
@@ -65,9 +65,9 @@ class Keys:
         at = self._clock()
         return any(key.token.state(at) == "live" for key in self._by_id.values())
 
-    def holder(self, secret: str) -> Token | None:
+    def holder(self, secret: bytes) -> Token | None:
         """The token of a secret, if it is taken now."""
-        key = self._by_id.get(id_in(secret) or "")
+        key = self._by_id.get(secret[ID_AT])
         if key is None or not key.opens(secret):
             return None
         ends = key.token.expires_at
@@ -86,7 +86,7 @@ class Keys:
             self._take(found)
 
     def _take(self, found: list[Key] | None) -> None:
-        live = {key.token.id: key for key in found or () if key.token.revoked_at is None}
+        live = {key.token.id.encode(): key for key in found or () if key.token.revoked_at is None}
         self._by_id, self._kept = live, found
 
     def _remember(self, found: list[Key]) -> None:

@@ -64,7 +64,7 @@ def serve(
 
 
 @contextmanager
-def local(workspace: Workspace, *, opener: Opener = open_predictor) -> Iterator[str]:
+def local(workspace: Workspace, *, opener: Opener = open_predictor, extra: Extra | None = None) -> Iterator[str]:
     """A server of a workspace in a thread of this process, on a free port of this machine; gives its address."""
     from threadpoolctl import threadpool_limits
 
@@ -74,7 +74,7 @@ def local(workspace: Workspace, *, opener: Opener = open_predictor) -> Iterator[
         keys = opened.enter_context(_keys(workspace, "127.0.0.1"))
         socket_ = opened.enter_context(listening("127.0.0.1", 0))
         parts = opened.enter_context(_parts(workspace, keys, None, opener))
-        server = _Announcing(_config(parts, Extra()), started.set)
+        server = _Announcing(_config(parts, extra or Extra()), started.set)
         thread = threading.Thread(target=server.run, args=([socket_],), name="outlast-local", daemon=True)
         thread.start()
         try:

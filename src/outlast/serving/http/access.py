@@ -41,7 +41,7 @@ class Extra:
     needs: Mapping[str, Role] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Caller:
     """Who asks: the bearer of a token, or somebody of this machine where none is needed."""
 
@@ -125,11 +125,12 @@ class Access:
         return role, name if names_model else None, False
 
 
-def _authorization(scope: Scope) -> str | None:
+def _authorization(scope: Scope) -> bytes | None:
     """What follows Bearer; the first such header counts."""
     for name, value in scope["headers"]:
         if name == b"authorization":
-            return value[7:].decode("latin-1").strip() if value[:7].lower() == _BEARER else ""
+            found: bytes = value[7:].strip() if value[:7].lower() == _BEARER else b""
+            return found
     return None
 
 
