@@ -11,6 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from xml.sax.saxutils import escape
 
 OBJECTS: dict[str, bytes] = {}
+PARTS: dict[str, dict[int, bytes]] = {}
 SIGNERS: set[str] = set()
 LOCK = threading.Lock()
 EMPTY = b""
@@ -71,9 +72,13 @@ class Handler(BaseHTTPRequestHandler):
     do_HEAD = do_GET
 
     def do_PUT(self) -> None:
-        key, _ = self._ask()
+        key, query = self._ask()
         data = self._body()
         with LOCK:
+            if "uploadId" in query:
+                PARTS.setdefault(key, {})[int(query["partNumber"][0])] = data
+                self._answer(200, ETag=f'"{md5(data).hexdigest()}"')
+                return
             if self.headers.get("If-None-Match") == "*" and key in OBJECTS:
                 self._answer(412, b"<Error><Code>PreconditionFailed</Code></Error>")
                 return
@@ -86,7 +91,17 @@ class Handler(BaseHTTPRequestHandler):
         self._answer(204)
 
     def do_POST(self) -> None:
-        _, query = self._ask()
+        key, query = self._ask()
+        if "uploads" in query:
+            self._answer(200, b"<InitiateMultipartUploadResult><UploadId>u</UploadId></InitiateMultipartUploadResult>")
+            return
+        if "uploadId" in query:
+            self._body()
+            with LOCK:
+                parts = PARTS.pop(key)
+                OBJECTS[key] = b"".join(parts[number] for number in sorted(parts))
+            self._answer(200, b"<CompleteMultipartUploadResult><ETag>x</ETag></CompleteMultipartUploadResult>")
+            return
         assert "delete" in query, self.path
         keys = [part.partition("</Key>")[0] for part in self._body().decode().split("<Key>")[1:]]
         for key in keys:

@@ -2,7 +2,7 @@
 
 import typer
 
-from outlast.cli import again, approving, features, life, looking, project, running, tokens
+from outlast.cli import again, approving, features, keeping, life, looking, project, running, tokens
 
 app = typer.Typer(
     name="outlast",
@@ -42,6 +42,8 @@ for command in (
     running.tick,
     running.up,
     looking.doctor,
+    keeping.backup,
+    keeping.restore,
 ):
     app.command()(command)
 

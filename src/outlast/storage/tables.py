@@ -10,11 +10,12 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 from urllib.parse import unquote, urlparse
 
 from outlast.errors import Conflict, DataError, NotFound, StorageError
 from outlast.storage import columns
+from outlast.storage.tablefiles import Pinned, log_of, opened, pinned, put
 from outlast.types import FORMAT
 
 if TYPE_CHECKING:
@@ -146,6 +147,23 @@ class Tables:
             os.rename(self.address(name), aside)
             shutil.rmtree(aside)
 
+    def pinned(self, name: str) -> Pinned:
+        """The table as it is now, by the files that make it; what is written later changes none of them."""
+        with _sentences(name, "read"):
+            table = self._found(name)
+            return pinned(name, table, log_of(*self._place(name)))
+
+    @contextmanager
+    def opened(self, name: str, file: str) -> Iterator[tuple[BinaryIO, int]]:
+        """A file that `pinned` named, to read, and its size."""
+        with _sentences(name, "copy"), opened(*self._place(name), file) as found:
+            yield found
+
+    def put(self, name: str, file: str, stream: BinaryIO) -> None:
+        """Write a file that `pinned` named elsewhere; the table is there once the whole log is."""
+        with _sentences(name, "write"):
+            put(*self._place(name), file, stream)
+
     def names(self) -> list[str]:
         """The names of all tables, sorted."""
         with _sentences("", "list"):
@@ -237,6 +255,11 @@ class Tables:
         marker = f"{_SUFFIX}/_delta_log"
         seen = {info.path for info in self._remote().get_file_info_selector(FileSelector("", recursive=True))}
         yield from {path.split(marker)[0].lstrip("/") for path in seen if marker in path}
+
+    def _place(self, name: str) -> tuple[str | None, Any, str]:
+        """A table's local folder, else the object store and the folder in it."""
+        address = self.address(name)
+        return (address, None, "") if self._folder is not None else (None, self._remote(), f"{name}{_SUFFIX}")
 
     def _remote(self) -> Any:
         from deltalake.fs import DeltaStorageHandler

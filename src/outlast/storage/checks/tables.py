@@ -4,6 +4,7 @@ Each check takes `make`, a function that opens the store under test; called agai
 store once more, as another process would. Every check needs an empty store.
 """
 
+import io
 import threading
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
@@ -191,6 +192,26 @@ def check_compaction_keeps_rows_and_readers(make: Make) -> None:
     assert reader.collect().height == 12
 
 
+def check_a_table_is_copied_by_its_files_at_one_version(make: Make) -> None:
+    tables = make()
+    tables.append("from/here", pl.DataFrame({"n": [1]}), once="a")
+    tables.append("from/here", pl.DataFrame({"n": [2]}))
+    found = tables.pinned("from/here")
+    tables.append("from/here", pl.DataFrame({"n": [3]}))
+    tables.compact("from/here")
+    for file in found.files:
+        with tables.opened("from/here", file) as (stream, size):
+            data = stream.read()
+        assert len(data) == size
+        make().put("to", file, io.BytesIO(data))
+    assert [row["n"] for row in _rows(make(), "to")] == [1, 2]
+    assert make().version("to") == found.version
+    make().append("to", pl.DataFrame({"n": [1]}), once="a")
+    make().append("to", pl.DataFrame({"n": [4]}))
+    assert [row["n"] for row in _rows(make(), "to")] == [1, 2, 4]
+    assert "no file of a table" in _refused(StorageError, lambda: make().put("to", "../x", io.BytesIO(b"")))
+
+
 def check_no_rows_are_a_table_too(make: Make) -> None:
     make().append("t", pl.DataFrame({"n": [1]}).clear())
     assert make().scan("t").collect().schema == {"n": pl.Int64}
@@ -237,6 +258,7 @@ CHECKS: list[Callable[[Make], None]] = [
     check_names_and_deleting,
     check_bad_names_are_refused,
     check_compaction_keeps_rows_and_readers,
+    check_a_table_is_copied_by_its_files_at_one_version,
     check_no_rows_are_a_table_too,
     check_writers_at_once_lose_nothing,
 ]

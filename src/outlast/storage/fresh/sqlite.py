@@ -4,7 +4,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -189,6 +189,11 @@ class FreshValues:
             connection.execute("DELETE FROM facts WHERE lookup = ?", (number,))
             # the number itself stays: other processes remember it
             connection.execute("UPDATE lookups SET newest = NULL WHERE digest = ?", (digest,))
+
+    def copy_to(self, target: Path) -> None:
+        """Write all of it to a new file, as it is at one moment; nobody waits for it."""
+        with self._sentences("copy"), closing(sqlite3.connect(target)) as copy:
+            self._connection().backup(copy)
 
     def count(self, digest: str) -> int:
         """How many versions of facts a lookup has."""
