@@ -12,6 +12,7 @@ HEAVY = {"polars", "mlflow", "sklearn", "pandas", "sqlalchemy", "numpy", "pyarro
 LIFE = ["init", "check", "apply", "train", "dataset", "versions", "show", "why", "reproduce"]
 LIFE += ["approve", "reject", "promote", "withdraw", "rollback", "retire", "history"]
 LIFE += ["serve", "predict", "score", "label", "push", "backfill", "monitor", "skew", "tick", "up", "doctor"]
+LIFE += ["backup", "restore"]
 
 GROUPS = ["features", "token"]
 
