@@ -39,26 +39,20 @@ def show(model: str = places.MODEL, json: bool = places.JSON) -> None:
         card(version, state, verdict)
 
 
-def why(model: str = places.MODEL, json: bool = places.JSON) -> None:
-    """Say which code, data and evidence made a version."""
-    from outlast.cli.telling import origin
-    from outlast.evidence.moved import moved
-    from outlast.gates.verdict import last_verdict
-    from outlast.registry.rollout import transitions
-    from outlast.registry.versions import find
+def why(model: str = places.SUBJECT, json: bool = places.JSON) -> None:
+    """Say what made a version, or gave a prediction, and let it out."""
+    from outlast.cli.telling_why import told
+    from outlast.evidence.why import is_prediction, why_prediction, why_version
 
     place = places.workspace()
-    version = find(place.ledger, places.model_ref(model, place))
-    steps = [step for step in transitions(place.ledger, version.model) if step.to_version == version.number]
-    verdict = last_verdict(place.ledger, version)
-    elsewhere = moved(place, version)
-    if json:
-        made = {"lineage": version.lineage, "sources": version.summary["sources"], "digest": version.digest}
-        made |= {"moved": elsewhere}
-        let_out = {"transitions": [vars(step) for step in steps], "verdict": verdict}
-        screen.as_json({"version": str(version), **made, **let_out})
+    if model and is_prediction(place, model):
+        found = why_prediction(place, model)
     else:
-        origin(version, verdict, steps, elsewhere)
+        found = why_version(place, places.model_ref(model, place))
+    if json:
+        screen.as_json(found.plain())
+    else:
+        told(found)
 
 
 def history(model: str = places.MODEL, json: bool = places.JSON) -> None:

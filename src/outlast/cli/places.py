@@ -21,6 +21,9 @@ JSON = typer.Option(False, "--json", help="Print JSON for programs.")
 QUIET = typer.Option(False, "--quiet", "-q", help="No progress.")
 REASON = typer.Option("", "--reason", "-m", help="Why, in a sentence; kept in the history.")
 MODEL = typer.Argument(None, help="The model, as NAME or NAME@VERSION; if left out, this folder's or the only one.")
+SUBJECT = typer.Argument(
+    None, metavar="[model|prediction]", help="NAME, NAME@VERSION, or a prediction's id; if left out, as elsewhere."
+)
 
 AS_OF = typer.Option(None, "--as-of", help="The moment whose knowledge counts, such as 2013-07-01T12:00; UTC.")
 

@@ -1,12 +1,11 @@
 """What `train`, `promote`, `show` and `why` say about a version."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from outlast.cli import screen
 from outlast.gates.verdict import Verdict
-from outlast.registry.rollout import Transition
 from outlast.registry.versions import Version
 from outlast.types import counted
 
@@ -50,31 +49,9 @@ def card(version: Version, state: str, verdict: Verdict | None) -> None:
         screen.line("verdict", "none yet: `outlast promote` makes one")
         return
     screen.line(
-        "verdict", f"{'passed' if verdict.passed else 'refused'} on {screen.moment(verdict.at)} UTC{_edited(verdict)}"
+        "verdict", f"{'passed' if verdict.passed else 'refused'} on {screen.moment(verdict.at)} UTC{edited(verdict)}"
     )
     checks(verdict, indent=4)
-
-
-def origin(
-    version: Version, verdict: Verdict | None, steps: Sequence[Transition], moved: Mapping[str, str | None]
-) -> None:
-    """The five answers: code, data, features, environment, and what let it out."""
-    lineage, summary = version.lineage, version.summary
-    print(f"{version}, bundle {version.digest}")
-    _answer("what code ran", [_code(lineage["code"])])
-    kept = f"training set {lineage['snapshot']}, {counted(summary['rows']['train'], 'row')} to train"
-    _answer("what data fed it", [*(_source(name, found, moved) for name, found in summary["sources"].items()), kept])
-    _answer("what features", [", ".join(summary["features"])])
-    machine = lineage["machine"]["processor"] or lineage["machine"]["system"]
-    threads = counted(lineage["threads"], "thread")
-    environment = f"Python {lineage['python']}, {threads}, seed {lineage['seed']}, {machine}"
-    _answer("what environment", [environment, "every package: environment.txt in the bundle"])
-    judged = "no verdict yet"
-    if verdict is not None:
-        passed = "passed" if verdict.passed else f"refused for {', '.join(check.name for check in verdict.failed)}"
-        judged = f"verdict {verdict.digest[:12]} {passed} on {screen.moment(verdict.at)} UTC{_edited(verdict)}"
-    said = [f"{s.action} on {screen.moment(s.at)} UTC by {s.by}: {s.reason or 'no reason given'}" for s in steps]
-    _answer("what let it out", [judged, *said])
 
 
 def checks(verdict: Verdict, indent: int = 2) -> None:
@@ -150,25 +127,5 @@ def _serving(serving: dict[str, Any]) -> str:
     return ", ".join(said)
 
 
-def _code(code: dict[str, Any]) -> str:
-    if not code["commit"]:
-        return f"{code['digest'][:12]} (not in a repository; the bundle has every file)"
-    changed = f", {counted(len(code['changed']), 'file')} not committed" if code.get("changed") else ""
-    return f"{code['digest'][:12]} (commit {code['commit'][:12]}{changed})"
-
-
-def _source(name: str, found: dict[str, Any], moved: Mapping[str, str | None]) -> str:
-    since = ""
-    if name in moved:
-        since = " (model.py declares it no more)" if moved[name] is None else f" (now declared at {moved[name]})"
-    rows = "? rows" if found.get("rows") is None else counted(found["rows"], "row")
-    return f"{name}: {rows}, {str(found['digest'])[:12]}, {found.get('location')}{since}"
-
-
-def _edited(verdict: Verdict) -> str:
+def edited(verdict: Verdict) -> str:
     return "" if verdict.whole else ", but it was edited since and proves nothing: see `outlast doctor`"
-
-
-def _answer(question: str, answers: Sequence[str]) -> None:
-    for place, answer in enumerate(answers):
-        screen.line(f"{question if place == 0 else '':<16}", answer)

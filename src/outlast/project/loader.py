@@ -9,6 +9,7 @@ import importlib
 import importlib.abc
 import importlib.machinery
 import importlib.util
+import os
 import sys
 import threading
 from collections.abc import Mapping, Sequence
@@ -208,10 +209,10 @@ def _shared_files(packages: Sequence[Path]) -> dict[str, Path]:
 
 def _python_files(folder: Path) -> list[tuple[str, Path]]:
     found = []
-    for path in folder.rglob("*.py"):
-        parts = path.relative_to(folder).parts
-        if not any(part in _IGNORED or part.startswith(".") for part in parts):
-            found.append(("/".join(parts), path))
+    for place, inside, files in os.walk(folder):
+        inside[:] = [name for name in inside if name not in _IGNORED and not name.startswith(".")]
+        paths = [Path(place, name) for name in files if name.endswith(".py")]
+        found += [(path.relative_to(folder).as_posix(), path) for path in paths if not path.name.startswith(".")]
     return sorted(found)
 
 

@@ -4,6 +4,7 @@
 beside the model.
 """
 
+import os
 import tomllib
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -202,9 +203,12 @@ def project_folder(start: Path) -> Path | None:
 
 def project_folders(workspace: Workspace) -> list[Path]:
     """Every project of a workspace, by its outlast.toml."""
-    hidden = (HOME, ".venv", "node_modules")
-    found = [file.parent for file in workspace.root.rglob("outlast.toml")]
-    return sorted(f for f in found if not any(part in hidden for part in f.relative_to(workspace.root).parts))
+    hidden, found = (HOME, ".venv", "node_modules"), []
+    for folder, inside, files in os.walk(workspace.root):
+        inside[:] = [name for name in inside if name not in hidden]  # environments in there have thousands of files
+        if "outlast.toml" in files:
+            found.append(Path(folder))
+    return sorted(found)
 
 
 def require_project(start: Path) -> Path:

@@ -1,0 +1,142 @@
+"""What `why` says, on one screen: five questions about a version, and before them the answer that was asked about."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from outlast.cli import screen
+from outlast.cli.telling import edited
+from outlast.evidence.why import Why
+from outlast.types import counted
+
+_SHOWN = 6
+_LONG = 300
+
+
+def told(found: Why) -> None:
+    """The answers, each under its question."""
+    version = found.version
+    if found.prediction is not None:
+        _prediction(found.prediction)
+    print(f"{version}, bundle {version.digest}")
+    _answer("what code ran", _code(version.lineage["code"]))
+    _answer("what data fed it", _data(found))
+    _answer("what features", _features(version.lineage.get("features"), version.summary["features"]))
+    _answer("what environment", _environment(found))
+    _answer("what let it out", _evidence(found))
+
+
+def _prediction(found: dict[str, Any]) -> None:
+    at = screen.moment(found["at"])
+    print(f"prediction {found['prediction_id']}, answered on {at} UTC by {found['server']}, rung {found['rung']}")
+    scores = found["score"] if found["scores"] is None else found["scores"]
+    said = [str(found["decision"] or ""), f"score {_short(scores)}" if scores is not None else ""]
+    said += [f"because {', '.join(found['reasons'])}"] if found["reasons"] else []
+    about = f"asked about {screen.moment(found['decide_at'])} UTC"
+    _answer("the answer", [", ".join(word for word in [*said, about] if word)])
+    _answer("what was asked", [_fields(found["asks"])])
+    if found["features"]:
+        added = {name: value for name, value in found["features"].items() if name not in (found["asks"] or {})}
+        _answer("what it saw", [_fields(added) if added else "what was asked, and no more"])
+    made = found["made_live"]
+    _answer("who made it live", ["nobody until then" if made is None else _step(made)])
+
+
+def _fields(values: dict[str, Any] | None) -> str:
+    if values is None:
+        return "not kept: [journal] sample left this one out"
+    said = ", ".join(f"{name}={_short(value)}" for name, value in values.items())
+    return said if len(said) <= _LONG else said[: _LONG - 1] + "… (all with --json)"
+
+
+def _short(value: Any) -> str:
+    return screen.number(value) if isinstance(value, float) else str(value)
+
+
+def _code(code: dict[str, Any]) -> list[str]:
+    if not code["commit"]:
+        return [f"{code['digest'][:12]} (not in a repository; the bundle has every file)"]
+    changed = code.get("changed")
+    said = f"{code['digest'][:12]}, commit {code['commit'][:12]}"
+    if not changed:
+        return [f"{said}, nothing left uncommitted"]
+    diff = code.get("diff", "").splitlines()
+    added = sum(line[:1] == "+" and line[:3] != "+++" for line in diff)
+    gone = sum(line[:1] == "-" and line[:3] != "---" for line in diff)
+    lines = f" (+{added} −{gone} lines of code, kept in the lineage)" if diff else ""
+    return [f"{said}, {counted(len(changed), 'file')} not committed{lines}"]
+
+
+def _data(found: Why) -> list[str]:
+    version = found.version
+    rows, kept = version.summary["rows"], version.lineage.get("training_set", {}).get("digest")
+    digest = f", {kept[:12]}" if kept else ""
+    split = f"{counted(rows['train'], 'row')} to train, {rows['test']:,} to test"
+    sources = [_source(name, one, found.moved) for name, one in version.summary["sources"].items()]
+    return [*sources, f"training set {version.lineage['snapshot']}{digest}: {split}"]
+
+
+def _source(name: str, found: dict[str, Any], moved: dict[str, str | None]) -> str:
+    since = ""
+    if name in moved:
+        since = " (model.py declares it no more)" if moved[name] is None else f" (now declared at {moved[name]})"
+    rows = "? rows" if found.get("rows") is None else counted(found["rows"], "row")
+    said = [rows, str(found["digest"])[:12]]
+    said += [f"Delta version {found['delta_version']}"] if found.get("delta_version") is not None else []
+    if found.get("dvc"):
+        stale = ", which the file no longer had" if found["dvc"]["matches"] is False else ""
+        said.append(f"DVC {found['dvc']['hash'][:12]}{stale}")
+    return f"{name}: {', '.join(said)}, {found.get('location')}{since}"
+
+
+def _features(features: list[dict[str, Any]] | None, names: Sequence[str]) -> list[str]:
+    computed = [f"{one['kind']} {one['digest'][:8]}: {_computed(one)}" for one in features or ()]
+    more = [f"and {len(computed) - _SHOWN} more, with --json"] if len(computed) > _SHOWN else []
+    return [", ".join(names), *computed[:_SHOWN], *more]
+
+
+def _computed(one: dict[str, Any]) -> str:
+    if one["kind"] == "function":
+        return str(one["name"])
+    return f"{', '.join(one['columns'])} (from {one['source']} by {', '.join(one['by'])})"
+
+
+def _environment(found: Why) -> list[str]:
+    lineage, cost = found.version.lineage, found.version.summary.get("cost")
+    machine, packages = lineage["machine"], lineage.get("environment", {}).get("packages")
+    said = [f"Python {lineage['python']}", f"{packages} packages" if packages else ""]
+    said += [
+        counted(lineage["threads"], "thread"),
+        f"seed {lineage['seed']}",
+        machine["processor"] or machine["system"],
+    ]
+    build = lineage.get("builds", {}).get("outlast")
+    kept = f", {build['file']} {build['artifact'][:12]}" if build else ""
+    made = f"{screen.moment(found.version.created_at)} UTC by {found.version.created_by}"
+    took = f", {cost['seconds']:.1f} s, {cost['cpu_seconds']:.1f} s of CPU" if cost else ""
+    took += f", {cost['peak_memory_bytes'] / 1e6:,.0f} MB at the most" if cost else ""
+    return [
+        ", ".join(word for word in said if word),
+        f"every package: environment.txt in the bundle{kept}",
+        f"trained {made}{took}",
+    ]
+
+
+def _evidence(found: Why) -> list[str]:
+    verdict, judged = found.verdict, "no verdict yet"
+    if verdict is not None:
+        passed = "passed" if verdict.passed else f"refused for {', '.join(check.name for check in verdict.failed)}"
+        checks = f" ({', '.join(check.name for check in verdict.checks)})" if verdict.passed else ""
+        judged = f"verdict {verdict.digest[:12]} {passed}{checks} on {screen.moment(verdict.at)} UTC{edited(verdict)}"
+    agreed = [_step({**one, "action": one["decision"]}) for one in found.approvals]
+    steps = [_step(vars(step)) for step in found.steps]
+    left = len(steps) - _SHOWN
+    return [judged, *agreed, *([f"{left} earlier changes: outlast history"] if left > 0 else []), *steps[-_SHOWN:]]
+
+
+def _step(one: dict[str, Any]) -> str:
+    return f"{one['action']} on {screen.moment(one['at'])} UTC by {one['by']}: {one['reason'] or 'no reason given'}"
+
+
+def _answer(question: str, answers: Sequence[str]) -> None:
+    for place, answer in enumerate(answers):
+        screen.line(f"{question if place == 0 else '':<16}", answer)

@@ -1,0 +1,78 @@
+"""One prediction by its id, or by how that begins: in the tables, and in what is not sealed yet."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+import polars as pl
+
+from outlast.errors import NotFound
+from outlast.journal.columns import PREDICTIONS, SEGMENT
+from outlast.journal.journal import subjects
+from outlast.journal.spelling import from_text
+from outlast.project.workspace import Workspace
+from outlast.storage import appendlog
+from outlast.types import EPOCH, micros, moment
+
+MOMENT = 14
+"""Hexadecimal digits of the moment that an id begins with; what follows them is drawn at random."""
+SHORTEST = 8
+_LATEST = micros(datetime(9999, 1, 1, tzinfo=EPOCH.tzinfo))
+
+
+def find_predictions(workspace: Workspace, begins: str, *, most: int = 2) -> list[dict[str, Any]]:
+    """Predictions whose id begins so, at most so many, each with every column of the journal.
+
+    An id begins with its moment, so that of a table only files and row groups around that moment are read.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    for model in _models(workspace):
+        for one in (*_unsealed(workspace, model, begins), *_sealed(workspace, model, begins, most)):
+            found.setdefault(one["prediction_id"], one)
+            if len(found) >= most:
+                return list(found.values())
+    return list(found.values())
+
+
+def span_of(begins: str) -> tuple[int, int]:
+    """The first and the last moment of ids that begin so, in microseconds.
+
+    >>> span_of("0000000000000ff")
+    (15, 15)
+    """
+    digits = begins[:MOMENT]
+    return int(digits.ljust(MOMENT, "0"), 16), min(int(digits.ljust(MOMENT, "f"), 16), _LATEST)
+
+
+def _models(workspace: Workspace) -> list[str]:
+    """Every model of the journal; a table may outlive the folder of its log."""
+    prefix = f"{PREDICTIONS.name}/"
+    kept = [name.removeprefix(prefix) for name in workspace.tables.names() if name.startswith(prefix)]
+    return sorted({*subjects(workspace, PREDICTIONS), *kept})
+
+
+def _unsealed(workspace: Workspace, model: str, begins: str) -> Iterator[dict[str, Any]]:
+    sought = begins.encode()
+    for segment in appendlog.segments(workspace.log_root, PREDICTIONS.stream(model)):
+        try:
+            near = [payload for payload in appendlog.read(segment) if sought in payload]
+        except NotFound:
+            continue  # sealed meanwhile: the table, read after this, has it
+        rows = PREDICTIONS.frame(segment.id, near) if near else PREDICTIONS.empty()
+        yield from _plain(rows.filter(pl.col("prediction_id").str.starts_with(begins)))
+
+
+def _sealed(workspace: Workspace, model: str, begins: str, most: int) -> Iterator[dict[str, Any]]:
+    stream = PREDICTIONS.stream(model)
+    if not workspace.tables.exists(stream):
+        return
+    first, last = (moment(us) for us in span_of(begins))
+    at, name = pl.col("at"), pl.col("prediction_id")
+    near = workspace.tables.scan(stream).filter(at.is_between(first, last) & name.str.starts_with(begins))
+    yield from _plain(near.head(most).collect())
+
+
+def _plain(rows: pl.DataFrame) -> Iterator[dict[str, Any]]:
+    for row in rows.drop(SEGMENT, "cells").iter_rows(named=True):
+        texts = {name: None if row[name] is None else from_text(row[name]) for name in ("asks", "features", "scores")}
+        yield {**row, **texts}
