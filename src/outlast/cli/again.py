@@ -1,5 +1,8 @@
 """The command that makes a version again."""
 
+import textwrap
+from typing import Any
+
 import typer
 
 from outlast.cli import places, screen
@@ -36,8 +39,10 @@ def reproduce(
         raise typer.Exit(1)
 
 
-def _tell(sentence: str, evidence: dict[str, object]) -> None:
-    screen.line("", sentence, indent=0)
-    sources = evidence.get("sources")
-    if isinstance(sources, str):
-        screen.line("sources", sources)
+def _tell(sentence: str, evidence: dict[str, Any]) -> None:
+    print(textwrap.fill(sentence, screen.width()))
+    for name, one in evidence.get("sources", {}).items():
+        rows = f"{one['rows_then']:,} rows then, {one['rows']:,} now"
+        screen.line("source", f"{name}: {'as it was' if one['then'] == one['now'] else f'changed, {rows}'}")
+    for part, says in evidence.get("changed", {}).items():
+        screen.line("put in", f"{part}: {says}")

@@ -10,9 +10,12 @@ import pytest
 
 from outlast.project.loader import Project, load_project
 from outlast.registry.versions import Version, find
-from outlast.training.reproduce.again import reproduce, reproducible_here
-from outlast.training.reproduce.changes import Instead
+from outlast.training.reproduce import again
+from outlast.training.reproduce.again import Runs, reproduce, reproducible_here
+from outlast.training.reproduce.changes import Instead, with_changes
+from outlast.training.reproduce.inputs import kept_inputs
 from outlast.training.run import train
+from outlast.training.steps import Steps
 from outlast.types import ModelRef
 
 NOW = datetime(2024, 6, 1, tzinfo=UTC)
@@ -115,6 +118,14 @@ def version(project: Project) -> Version:
     return find(project.workspace.ledger, ModelRef("late-orders"))
 
 
+@pytest.fixture(scope="module")
+def runs(plain: Path) -> Runs:
+    """The fits of that version; the one from what was kept is done once for all tests."""
+    workspace = load_project(plain).workspace
+    kept = kept_inputs(workspace, find(workspace.ledger, ModelRef("late-orders")))
+    return Runs(workspace, kept, Steps(), anew=False)
+
+
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_version_made_again_is_equal_to_the_last_bit(orders: Path, family: str) -> None:
     pipeline = "    return make_pipeline(FunctionTransformer(numbers), trees).fit(x, y)\n"
@@ -150,16 +161,16 @@ CAUSES: dict[str, tuple[Change, str, str]] = {
 
 
 @pytest.mark.parametrize("change", CAUSES)
-def test_the_one_thing_that_changed_is_named(project: Project, version: Version, change: str) -> None:
+def test_the_one_thing_that_changed_is_named(project: Project, runs: Runs, change: str) -> None:
     make, cause, says = CAUSES[change]
-    found = reproduce(project.workspace, version, make(project.folder))
+    found = runs.judged(with_changes(project.workspace, runs.kept, make(project.folder)))
     assert (found.equal, found.cause) == (False, cause), found.sentence
     assert says in found.sentence
 
 
-def test_of_several_changes_only_those_that_change_the_bits_are_named(project: Project, version: Version) -> None:
+def test_of_several_changes_only_those_that_change_the_bits_are_named(project: Project, runs: Runs) -> None:
     edit(project.folder / "model.py", "import polars as pl", "import polars as pl  # frames")
-    found = reproduce(project.workspace, version, Instead(code="here", seed=6, environment="here"))
+    found = runs.judged(with_changes(project.workspace, runs.kept, Instead(code="here", seed=6, environment="here")))
     assert found.evidence["causes"] == ["seed"], found.sentence
     assert set(found.evidence["changed"]) == {"code", "seed"}
 
@@ -181,6 +192,28 @@ def test_a_fit_that_reads_what_was_not_kept_says_so(orders: Path) -> None:
     found = reproducible_here(project.workspace, version)
     assert (found.equal, found.cause) == (None, None)
     assert "c.txt: a file of the project that is not kept with the version" in found.sentence
+
+
+def test_what_no_input_explains_is_the_machine_or_unknown(orders: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_plain(orders)
+    edit(orders / "shapes.py", "return 1.0", "return float(os.environ.get('STRENGTH', 1))")
+    monkeypatch.setenv("STRENGTH", "2")
+    project, version = made(orders)
+    kept = kept_inputs(project.workspace, version)
+    runs = Runs(project.workspace, kept, Steps(), anew=False)
+    here = with_changes(project.workspace, kept, Instead(environment="here"))
+    assert runs.judged(here).cause == "unknown"
+    monkeypatch.setattr(again, "processor", lambda: "another processor")
+    found = runs.judged(here)
+    assert (found.equal, found.cause) == (False, "hardware")
+    assert "another processor instead of" in found.sentence
+
+
+def test_another_version_put_in_names_what_they_differ_in(project: Project, runs: Runs) -> None:
+    edit(project.folder / "shapes.py", "return 1.0", "return 1.5")
+    other = made(project.folder)[1]
+    found = runs.judged(with_changes(project.workspace, runs.kept, Instead(version=other, environment="here")))
+    assert (found.cause, other.number) == ("code", 2), found.sentence
 
 
 def test_an_erased_training_set_is_called_erased(project: Project, version: Version) -> None:

@@ -14,6 +14,7 @@ from outlast.training.reproduce.environments import Environment, environment_of
 from outlast.training.reproduce.inputs import PARTS, Inputs, Kept, Part, kept_inputs
 from outlast.training.reproduce.isolated import Outcome, fit_apart
 from outlast.training.reproduce.locks import Lock, differences, lock_here
+from outlast.training.reproduce.sources import sources_now
 from outlast.training.steps import Steps, Watcher
 from outlast.types import counted
 
@@ -50,15 +51,17 @@ def reproduce(
         kept = kept_inputs(workspace, version)
     except (NotFound, StorageError) as error:
         return Reproduced(None, str(error), "erased", {"version": str(version)})
-    run = _Run(workspace, kept, Steps(watcher), anew)
-    return run.judged(with_changes(workspace, kept, instead or Instead()))
+    run = Runs(workspace, kept, Steps(watcher), anew)
+    instead = instead or Instead()
+    found = run.judged(with_changes(workspace, kept, instead))
+    return replace(found, evidence=found.evidence | run.of_sources()) if instead.sources else found
 
 
-class _Run:
+class Runs:
     """Fits of one version, each done once, and what they say together."""
 
     def __init__(self, workspace: Workspace, kept: Kept, steps: Steps, anew: bool) -> None:
-        self._workspace, self._kept, self._steps, self._anew = workspace, kept, steps, anew
+        self._workspace, self.kept, self._steps, self._anew = workspace, kept, steps, anew
         self._done: dict[tuple[str, ...], Outcome] = {}
         self._environments: dict[str, Environment] = {}
         folder = folder_of(workspace, kept.version.model)
@@ -66,7 +69,7 @@ class _Run:
 
     def judged(self, wanted: Inputs) -> Reproduced:
         """The verdict over the kept inputs with what is wanted in their place."""
-        changed = [part for part in PARTS if wanted.named(part) != self._kept.inputs.named(part)]
+        changed = [part for part in PARTS if wanted.named(part) != self.kept.inputs.named(part)]
         first = self._fitted(wanted, "retrain")
         if self._equal(first):
             return self._verdict(True, wanted, first, changed, ())
@@ -76,8 +79,12 @@ class _Run:
             return self._elsewhere(wanted, first)
         return self._one_at_a_time(wanted, first, changed)
 
+    def of_sources(self) -> dict[str, Any]:
+        """What became of the sources."""
+        return {"sources": sources_now(self._workspace, self.kept)}
+
     def _one_at_a_time(self, wanted: Inputs, first: Outcome, changed: Sequence[Part]) -> Reproduced:
-        kept = self._kept.inputs
+        kept = self.kept.inputs
         if "environment" not in changed:
             kept = replace(kept, environment=wanted.environment)  # the same one, perhaps without making it
         control = self._fitted(kept, "retrain from what was kept")
@@ -104,7 +111,7 @@ class _Run:
     def _fit(self, inputs: Inputs, step: str) -> Outcome:
         python = self._environment(inputs.environment).python
         with self._steps.step(step):
-            return fit_apart(self._kept, inputs, python, self._closed)
+            return fit_apart(self.kept, inputs, python, self._closed)
 
     def _environment(self, lock: Lock | None) -> Environment:
         name = "here" if lock is None else lock.digest
@@ -114,12 +121,12 @@ class _Run:
         return self._environments[name]
 
     def _equal(self, outcome: Outcome) -> bool:
-        answers = self._kept.answers in (None, outcome.answers)
-        return outcome.error is None and outcome.model == self._kept.model and answers and not outcome.moved
+        answers = self.kept.answers in (None, outcome.answers)
+        return outcome.error is None and outcome.model == self.kept.model and answers and not outcome.moved
 
     def _unexplained(self, inputs: Inputs, outcome: Outcome) -> Reproduced:
         """What is left where nothing was changed: the machine, a Python that is not here, or what was not kept."""
-        version, then = self._kept.version, self._kept.version.lineage["machine"]["processor"]
+        version, then = self.kept.version, self.kept.version.lineage["machine"]["processor"]
         differs = self._environment(inputs.environment).differs
         if outcome.error is not None:
             says = f"{version} could not be fitted again from what was kept: {outcome.error}"
@@ -131,7 +138,7 @@ class _Run:
             return self._verdict(False, inputs, outcome, (), ["environment"], "; ".join(differs))
         if then != processor():
             return self._verdict(False, inputs, outcome, (), ["hardware"], f"{processor()} instead of {then}")
-        if self._kept.borrowed:
+        if self.kept.borrowed:
             build = "the build of Outlast that made it was not kept, and this one stands in"
             return self._verdict(False, inputs, outcome, (), ["environment"], build)
         unknown = "the fit reads something that is not kept with the version, such as a variable, a file or the time"
@@ -157,7 +164,7 @@ class _Run:
         control: Outcome | None = None,
     ) -> Reproduced:
         evidence = self._evidence(inputs, outcome, changed, causes)
-        name, where = self._kept.version, self._environment(inputs.environment).says
+        name, where = self.kept.version, self._environment(inputs.environment).says
         if equal:
             despite = f", also with {self._said(inputs, changed)}" if changed else ""
             parts = f"the model's file, {counted(outcome.features, 'feature')} and every answer on the test rows"
@@ -166,7 +173,7 @@ class _Run:
             )
         cause = " and ".join(causes)
         blamed = [part for part in changed if part in causes or causes == ["together"]]
-        one = said_of(blamed[0], self._kept.inputs, inputs) if len(blamed) == 1 else ""
+        one = said_of(blamed[0], self.kept.inputs, inputs) if len(blamed) == 1 else ""
         said = says or one or self._said(inputs, blamed)
         far = "" if control is None else f"; {_apart(control, outcome)}"
         if outcome.error is not None:
@@ -175,12 +182,12 @@ class _Run:
                           cause, evidence)  # fmt: skip
 
     def _said(self, inputs: Inputs, parts: Sequence[Part]) -> str:
-        return "; ".join(f"{part}: {said_of(part, self._kept.inputs, inputs)}" for part in parts)
+        return "; ".join(f"{part}: {said_of(part, self.kept.inputs, inputs)}" for part in parts)
 
     def _evidence(
         self, inputs: Inputs, outcome: Outcome, changed: Sequence[str], causes: Sequence[str]
     ) -> dict[str, Any]:
-        kept = self._kept
+        kept = self.kept
         parts = {
             "model": outcome.model == kept.model,
             "answers": None if kept.answers is None else outcome.answers == kept.answers,

@@ -1,6 +1,7 @@
 """Whether today's sources still give a version's training set, and what moved where they do not."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import polars as pl
 
@@ -49,6 +50,16 @@ def today(workspace: Workspace, kept: Kept) -> TrainingSet:
     rows = laid_out(version.model, dataset, split_rows(project, dataset, version.lineage["seed"]))
     given = {name: dtype_name(dataset.rows.schema[name]) for name in given_names(project.model)}
     return TrainingSet(rows, given, rows_digest(rows.lazy(), ordered=True))
+
+
+def sources_now(workspace: Workspace, kept: Kept) -> dict[str, dict[str, Any]]:
+    """Each source by its digest then and now. This executes the bundle's code, which says where they are."""
+    project = project_of(workspace, unpack(workspace.artifacts.get(kept.version.digest)))
+    prints, then = Sources(project).fingerprints(), kept.version.summary["sources"]
+    return {
+        name: {"then": then[name]["digest"], "now": one["digest"], "rows_then": then[name]["rows"], "rows": one["rows"]}
+        for name, one in prints.items()
+    }
 
 
 def rows_moved(kept: TrainingSet, other: TrainingSet) -> Moved:

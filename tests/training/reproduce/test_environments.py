@@ -1,0 +1,66 @@
+"""Environments written down and made again, from the machine's own index."""
+
+import platform
+import subprocess
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+
+from outlast.bundle.build import own_build
+from outlast.errors import SettingsError
+from outlast.training.reproduce.environments import environment_of
+from outlast.training.reproduce.indexes import translated
+from outlast.training.reproduce.locks import Lock, changed_lock, differences
+
+
+@pytest.fixture
+def lock() -> Lock:
+    return Lock(platform.python_version(), {"msgspec": version("msgspec")}, *own_build())
+
+
+def test_an_environment_is_made_from_its_lock_and_kept_for_the_next_time(lock: Lock, tmp_path: Path) -> None:
+    made = environment_of(lock, tmp_path)
+    say = "import outlast.types, msgspec, sys; print(outlast.types.__file__, msgspec.__version__, sys.prefix)"
+    done = subprocess.run([made.python, "-I", "-c", say], capture_output=True, text=True, check=True, timeout=60)
+    place, number, prefix = done.stdout.split()
+    assert Path(place).is_relative_to(tmp_path)
+    assert Path(prefix).is_relative_to(tmp_path)
+    assert number == version("msgspec")
+    assert made.differs == ()
+    again = environment_of(lock, tmp_path)
+    assert again.python == made.python
+    assert "made before by" in again.says
+    assert "made before by" not in environment_of(lock, tmp_path, anew=True).says
+
+
+def test_one_that_was_not_finished_is_made_anew(lock: Lock, tmp_path: Path) -> None:
+    folder = tmp_path / "environments" / lock.digest[:16]
+    (folder / "bin").mkdir(parents=True)
+    (folder / "bin" / "python").write_text("half")
+    assert "made before" not in environment_of(lock, tmp_path).says
+
+
+def test_a_file_of_pins_takes_the_place_of_the_kept_versions(lock: Lock, tmp_path: Path) -> None:
+    pins = tmp_path / "pins.txt"
+    pins.write_text(
+        "# ours\nMsgspec==0.1.0 \\\n    --hash=sha256:abc\nnumpy>=2\nx==1.0 ; sys_platform == 'none'\noutlast==9.9\n"
+    )
+    changed = changed_lock(lock, pins)
+    assert changed.packages == {"msgspec": "0.1.0"}
+    assert differences(lock, changed) == [f"msgspec 0.1.0 instead of {version('msgspec')}"]
+    assert changed.digest != lock.digest
+
+
+@pytest.mark.parametrize("text", [None, "numpy\n"])
+def test_a_file_without_pins_says_what_was_expected(lock: Lock, tmp_path: Path, text: str | None) -> None:
+    pins = tmp_path / "pins.txt"
+    if text is not None:
+        pins.write_text(text)
+    with pytest.raises(SettingsError, match=r"scikit-learn==1\.7\.2"):
+        changed_lock(lock, pins)
+
+
+def test_what_pip_was_told_is_said_to_uv() -> None:
+    told = {"index-url": "https://a/simple", "find-links": "/w1\n/w2", "timeout": "180", "no-index": ""}
+    assert translated(told) == {"UV_DEFAULT_INDEX": "https://a/simple", "UV_FIND_LINKS": "/w1,/w2"}
