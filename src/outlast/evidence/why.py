@@ -11,6 +11,7 @@ from outlast.evidence.moved import moved
 from outlast.gates.verdict import Verdict, last_verdict
 from outlast.journal.finding import SHORTEST, find_predictions
 from outlast.project.workspace import Workspace
+from outlast.registry.approvals import approvals
 from outlast.registry.rollout import Transition, transitions
 from outlast.registry.versions import Version, find, models
 from outlast.storage.ledger import schema as tables
@@ -86,10 +87,7 @@ def why_prediction(workspace: Workspace, begins: str) -> Why:
 def _about(workspace: Workspace, version: Version) -> Why:
     ledger = workspace.ledger
     mine = [step for step in transitions(ledger, version.model) if version.number in (step.to_version, step.challenger)]
-    agreed = tables.approvals
-    query = sa.select(agreed).where((agreed.c.model == version.model) & (agreed.c.number == version.number))
-    with ledger.read() as connection:
-        said = [dict(row._mapping) for row in connection.execute(query.order_by(agreed.c.at, agreed.c.id))]
+    said = [vars(one) for one in approvals(ledger, version)]
     return Why(version, mine, last_verdict(ledger, version), said, moved(workspace, version))
 
 
