@@ -5,6 +5,9 @@ VENV ?= .venv
 python := $(VENV)/bin/python
 ready := $(VENV)/.ready
 
+# Without bytecode kept, each of the many processes that tests start compiles its libraries anew: two seconds, not a half.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help demo test check bench setup lock clean
 

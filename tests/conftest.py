@@ -1,7 +1,9 @@
 """What tests of every stage share: a real PostgreSQL and a real Redis, started once and stopped at the end."""
 
+import os
 import shutil
 import subprocess
+import sys
 import tempfile
 import uuid
 import warnings
@@ -17,6 +19,10 @@ import polars as pl
 import psycopg
 import pytest
 from hypothesis import settings
+
+# Where a machine says so, no bytecode is kept, and each process that a test starts compiles its libraries anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 # The same examples on every run and machine: what one run finds, the next finds too.
 settings.register_profile("suite", derandomize=True, deadline=None)

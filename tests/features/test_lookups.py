@@ -175,7 +175,7 @@ def lookup(request: pytest.FixtureRequest) -> Lookup:
     return request.param
 
 
-relaxed = settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+relaxed = settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @relaxed
@@ -187,34 +187,29 @@ def test_a_history_is_looked_up_as_the_time_rule_says(lookup: Lookup, facts: Any
     agree(lookup, got, frame, asks)
 
 
-@pytest.fixture(params=["sqlite", "redis"])
-def address(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    return str(tmp_path / "fresh.db") if request.param == "sqlite" else request.getfixturevalue("redis_url")
-
-
-@settings(relaxed, max_examples=20)
+@settings(relaxed, max_examples=15)
 @given(facts=facts_strategy, asks=asks_strategy, cut=st.integers(0, 25))
-def test_the_store_of_fresh_values_gives_the_bits_of_the_history(
-    address: str, lookup: Lookup, facts: Any, asks: Any, cut: int
+def test_both_stores_of_fresh_values_give_the_bits_of_the_history(
+    redis_url: str, tmp_path: Path, lookup: Lookup, facts: Any, asks: Any, cut: int
 ) -> None:
     frame, questions = as_frame(facts), as_asks(asks)
     compiled = compile_lookup(lookup, SCHEMA)
-    store = open_fresh(address, uuid4().hex)
-    store.drop(compiled.digest)
-    for part in (frame[:cut], frame[cut:], frame[cut:]):
-        store.ingest(compiled.digest, to_store(compiled, part))
-    moments = questions.select(instants("t"))["t"].to_list()
-    read = reader(compiled, store)
-    rows = [read(entity, at) for entity, at in zip(entities_of(compiled, questions), moments, strict=True)]
-    online = frame_of(compiled.schema, rows)
-    offline = look_up(compiled, frame.lazy(), questions, questions.select(instants("t"))["t"])
-    assert online.schema == offline.schema
-    assert online.equals(offline, null_equal=True), (online, offline)
-    asked = [(read, entity, at) for entity, at in zip(entities_of(compiled, questions), moments, strict=True)]
-    assert frame_of(compiled.schema, read_all(store, asked)).equals(online, null_equal=True)
+    moments = questions.select(instants("t"))["t"]
+    offline = look_up(compiled, frame.lazy(), questions, moments)
+    for address in (str(tmp_path / "fresh.db"), redis_url):
+        store = open_fresh(address, uuid4().hex)
+        store.drop(compiled.digest)
+        for part in (frame[:cut], frame[cut:], frame[cut:]):
+            store.ingest(compiled.digest, to_store(compiled, part))
+        read = reader(compiled, store)
+        asked = [(read, one, at) for one, at in zip(entities_of(compiled, questions), moments, strict=True)]
+        online = frame_of(compiled.schema, [read(entity, at) for _, entity, at in asked])
+        assert online.schema == offline.schema
+        assert online.equals(offline, null_equal=True), (online, offline)
+        assert frame_of(compiled.schema, read_all(store, asked)).equals(online, null_equal=True)
+        store.close()
     alone = [look_up(compiled, frame.lazy(), row, row.select(instants("t"))["t"]) for row in questions.iter_slices(1)]
     assert pl.concat(alone).equals(offline, null_equal=True)
-    store.close()
 
 
 def test_a_fact_known_at_the_very_moment_of_the_decision_does_not_count() -> None:

@@ -58,11 +58,13 @@ def lookup(**span: Any) -> CompiledLookup:
 
 def plainly(compiled: CompiledLookup, store: FreshStore, entity: str, at: int) -> list[Any]:
     """Each window read from the store, and the arithmetic over all of it."""
-    found = []
+    found, spans = [], {}
     for output in compiled.outputs:
         plan = _plan(compiled, output)
         since = -(2**63) if plan.width is None else at - plan.width
-        rows = _decoder(compiled)([one[2] for one in store.window(compiled.digest, entity, since, at)])
+        if since not in spans:
+            spans[since] = _decoder(compiled)([one[2] for one in store.window(compiled.digest, entity, since, at)])
+        rows = spans[since]
         rows = rows if plan.rows is None else rows[-plan.rows :]
         measures = len(compiled.measures) + len(compiled.derived)
         columns = [[row[place] for row in rows] for place in range(measures)]

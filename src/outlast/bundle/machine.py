@@ -11,6 +11,7 @@ from typing import Any
 from outlast.types import digest_of
 
 
+@lru_cache(maxsize=1)
 def environment() -> str:
     """Every installed distribution, one requirement a line."""
     found = {d.metadata["Name"].lower().replace("_", "-"): d.version for d in distributions() if d.metadata["Name"]}

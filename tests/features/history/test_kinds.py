@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from outlast.project.declare import Lookup, Source, latest, window
 from outlast.storage.fresh import FreshValues
 
 START = datetime(2013, 3, 10, 5, tzinfo=UTC)
-FACTS, ASKS = 600, 120
+FACTS, ASKS = 300, 60
 ENTITIES: dict[str, Any] = {
     "whole numbers close together": lambda rng, n: {"who": rng.integers(0, 12, n)},
     "whole numbers far apart": lambda rng, n: {"who": rng.choice([-(2**62), 0, 2**53, 2**53 + 1], n)},
@@ -109,13 +110,11 @@ def lookups(names: dict[str, Any], keys: list[str]) -> list[Lookup]:
     ]
 
 
-def online(lookup: Any, frame: pl.DataFrame, questions: pl.DataFrame, path: Path) -> pl.DataFrame:
-    store = FreshValues(path)
+def online(lookup: Any, frame: pl.DataFrame, questions: pl.DataFrame, store: FreshValues) -> pl.DataFrame:
     store.ingest(lookup.digest, to_store(lookup, frame))
     read = reader(lookup, store)
     moments = questions.select(instants("t"))["t"].to_list()
     rows = [read(entity, at) for entity, at in zip(entities_of(lookup, questions), moments, strict=True)]
-    store.close()
     return frame_of(lookup.schema, rows)
 
 
@@ -123,42 +122,54 @@ def prove(entity: str, key: str, folder: Path, *, minutes: int, withdrawn: bool 
     frame, questions = facts(entity, key, minutes=minutes, withdrawn=withdrawn), asks(entity, minutes=minutes)
     rng = np.random.default_rng(0)
     schema = {name: dtype for name, dtype in frame.schema.items() if name != RETRACTED}
-    for number, lookup in enumerate(lookups(ENTITIES[entity](rng, 1), list(KEYS[key](rng, FACTS)))):
+    store = FreshValues(folder / "fresh.db")
+    for lookup in lookups(ENTITIES[entity](rng, 1), list(KEYS[key](rng, FACTS))):
         compiled = compile_lookup(lookup, schema)
         offline = look_up(compiled, frame.lazy(), questions, questions.select(instants("t"))["t"])
-        expected = online(compiled, frame, questions, folder / f"{number}.db")
+        expected = online(compiled, frame, questions, store)
         for name in expected.columns:
             assert offline[name].equals(expected[name], null_equal=True), (name, offline[name], expected[name])
+    store.close()
 
 
-@pytest.mark.parametrize("entity", ENTITIES)
-@pytest.mark.parametrize("key", KEYS)
+def pairs() -> list[Any]:
+    """Every kind of entity with every second kind of key; the other half goes with `make bench`."""
+    both = product(enumerate(ENTITIES), enumerate(KEYS))
+    return [
+        pytest.param(entity, key, marks=[pytest.mark.slow] if (row + column) % 2 else [])
+        for (row, entity), (column, key) in both
+    ]
+
+
+@pytest.mark.parametrize(("entity", "key"), pairs())
 def test_entities_and_keys_of_any_type_are_told_apart_as_their_texts_are(entity: str, key: str, tmp_path: Path) -> None:
-    prove(entity, key, tmp_path, minutes=300)
+    prove(entity, key, tmp_path, minutes=150)
 
 
 @pytest.mark.parametrize("key", KEYS)
 def test_facts_of_one_moment_come_in_the_order_of_their_keys_text(key: str, tmp_path: Path) -> None:
-    prove("text", key, tmp_path, minutes=12)
+    prove("text", key, tmp_path, minutes=6)
 
 
 @pytest.mark.parametrize("key", ["corrected", "text"])
 def test_withdrawn_facts_are_gone_from_then_on(key: str, tmp_path: Path) -> None:
-    prove("whole numbers close together", key, tmp_path, minutes=200, withdrawn=True)
+    prove("whole numbers close together", key, tmp_path, minutes=100, withdrawn=True)
 
 
 @pytest.mark.parametrize("key", ["growing", "corrected"])
 def test_windows_are_gathered_in_parts_of_bounded_size(
     key: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(windows_module, "AT_ONCE", 50)
-    prove("whole numbers close together", key, tmp_path, minutes=300)
+    monkeypatch.setattr(windows_module, "AT_ONCE", 75)
+    prove("whole numbers close together", key, tmp_path, minutes=150)
 
 
 @pytest.mark.parametrize("count", [0, 1])
 def test_histories_of_no_fact_and_of_one(count: int, tmp_path: Path) -> None:
     frame, questions = facts("text", "text", minutes=30, withdrawn=False)[:count], asks("text", minutes=30)
-    for number, lookup in enumerate(lookups({"who": None}, ["id"])):
+    store = FreshValues(tmp_path / "fresh.db")
+    for lookup in lookups({"who": None}, ["id"]):
         compiled = compile_lookup(lookup, frame.schema)
         offline = look_up(compiled, frame.lazy(), questions, questions.select(instants("t"))["t"])
-        assert offline.equals(online(compiled, frame, questions, tmp_path / f"{number}.db"), null_equal=True)
+        assert offline.equals(online(compiled, frame, questions, store), null_equal=True)
+    store.close()
