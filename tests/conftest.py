@@ -12,12 +12,15 @@ from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime, timedelta
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import numpy as np
 import polars as pl
 import psycopg
 import pytest
+from alembic import command
+from alembic.config import Config
 from hypothesis import settings
 
 # Where a machine says so, no bytecode is kept, and each process that a test starts compiles its libraries anew.
@@ -27,6 +30,31 @@ sys.dont_write_bytecode = False
 # The same examples on every run and machine: what one run finds, the next finds too.
 settings.register_profile("suite", derandomize=True, deadline=None)
 settings.load_profile("suite")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def migrate() -> Iterator[Callable[..., None]]:
+    """Migrations make the first ledger of a run; later SQLite ones are made by the statements that came of it.
+
+    Most tests have a ledger of their own. Processes that tests start really migrate; what this gives does so too.
+    """
+    made: list[str] = []
+    really = command.upgrade
+
+    def upgrade(config: Config, revision: str, **options: Any) -> None:
+        connection = config.attributes["connection"]
+        if connection.dialect.name != "sqlite" or connection.exec_driver_sql("SELECT * FROM sqlite_master").first():
+            return really(config, revision, **options)
+        for statement in made:
+            connection.exec_driver_sql(statement)
+        if not made:
+            really(config, revision, **options)
+            made.extend(list(connection.connection.iterdump())[1:-1])  # without its own BEGIN and COMMIT
+        return None
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(command, "upgrade", upgrade)
+        yield really
 
 
 @pytest.fixture(scope="session")

@@ -42,6 +42,7 @@ def test_a_fact_that_was_lost_is_found_out(crashes: ModuleType, tmp_path: Path) 
     store.close()
 
 
+@pytest.mark.slow
 def test_fresh_values_are_what_history_says_after_commands_are_killed(crashes: ModuleType, tmp_path: Path) -> None:
     killed, pushes, wrong = crashes._commands.crash(tmp_path, None, 1)
     assert wrong == []

@@ -63,12 +63,39 @@ def prepare(root: Path, template: Path) -> None:
         model.write_text(text.replace(', max_age="2d"', ""))
 
 
+WIDTHS = ([], ["5d"], ["5d", "6d"])
 BOTH = pytest.mark.parametrize("place", ["sqlite", "redis"], indirect=True)
 
 
+@pytest.fixture(scope="module")
+def fresh_start(orders_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A workspace of two models, the first of which has a version; nothing is live."""
+    root = tmp_path_factory.mktemp("one")
+    prepare(root, orders_template)
+    (root / "workspace.toml").write_text('packages = ["common"]\n')
+    place = Workspace.find(root)
+    trained(place)
+    place.ledger.dispose()
+    return root
+
+
+@pytest.fixture(scope="module")
+def wider_start(fresh_start: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same after the set has become wider twice, and the first model has a version of each width."""
+    root = tmp_path_factory.mktemp("three") / "wide"
+    place = Workspace.find(shutil.copytree(fresh_start, root))
+    for widths in WIDTHS[1:]:
+        widen(place, *widths)
+        trained(place)
+    place.ledger.dispose()
+    return root
+
+
 @pytest.fixture
-def place(request: pytest.FixtureRequest, orders_template: Path, tmp_path: Path) -> Iterator[Workspace]:
-    prepare(tmp_path, orders_template)
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Workspace]:
+    """A copy of `wider_start` where a test asks for `three` versions, else of `fresh_start`."""
+    start = "wider_start" if "three" in request.fixturenames else "fresh_start"
+    shutil.copytree(request.getfixturevalue(start), tmp_path, dirs_exist_ok=True)
     declared = f'name = "{tmp_path.name}-{request.node.name}"\npackages = ["common"]\n'
     if getattr(request, "param", "sqlite") == "redis":
         declared += f'[storage]\nfresh = "{request.getfixturevalue("redis_url")}"\n'
@@ -79,6 +106,18 @@ def place(request: pytest.FixtureRequest, orders_template: Path, tmp_path: Path)
         found.fresh.drop(digest)
     found.fresh.close()
     found.ledger.dispose()
+
+
+@pytest.fixture
+def first(place: Workspace) -> Version:
+    """The first model's first version."""
+    return find(place.ledger, ModelRef(NAME, 1))
+
+
+@pytest.fixture
+def three(place: Workspace) -> list[Version]:
+    """The first model's versions, each with a wider set than the one before; the last one was trained last."""
+    return [find(place.ledger, ModelRef(NAME, number)) for number in (1, 2, 3)]
 
 
 def widen(place: Workspace, *widths: str) -> None:
@@ -126,9 +165,9 @@ def digests(place: Workspace, version: Version) -> set[str]:
 
 @BOTH
 def test_versions_of_a_shared_set_are_side_by_side_until_the_last_user_of_the_old_retires(
-    place: Workspace, monkeypatch: pytest.MonkeyPatch
+    place: Workspace, first: Version, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first, other = trained(place), trained(place, "second")
+    other = trained(place, "second")
     for version in (first, other):
         let_out(place, version)
     assert digests(place, first) == digests(place, other) == set(place.fresh.digests())
@@ -171,8 +210,8 @@ def test_versions_of_a_shared_set_are_side_by_side_until_the_last_user_of_the_ol
     assert differs(place, wider) == []
 
 
-def test_what_no_version_here_ever_read_is_told_and_stays(place: Workspace) -> None:
-    let_out(place, trained(place))
+def test_what_no_version_here_ever_read_is_told_and_stays(place: Workspace, first: Version) -> None:
+    let_out(place, first)
     place.fresh.ingest("another's", [Fact("north", "k", 1, b"")])
     assert tick(place, 9).dropped == {}
     found = unread(place, now=NOW + timedelta(hours=9))
@@ -182,14 +221,10 @@ def test_what_no_version_here_ever_read_is_told_and_stays(place: Workspace) -> N
 
 @pytest.mark.parametrize("moment", ["before the journal", "after the journal", "between fill and transition"])
 def test_a_fact_pushed_while_a_version_is_let_out_is_among_its_fresh_values(
-    place: Workspace, monkeypatch: pytest.MonkeyPatch, moment: str
+    place: Workspace, three: list[Version], monkeypatch: pytest.MonkeyPatch, moment: str
 ) -> None:
-    old = trained(place)
+    old, new, _ = three  # what is let out is not what was trained last, which is written anyhow
     let_out(place, old)
-    widen(place, "5d")
-    new = trained(place)
-    widen(place, "5d", "6d")
-    trained(place)  # so that what is let out is not what was trained last, which is written anyhow
     go, went = threading.Event(), threading.Event()
     fill, facts = gate.fill_fresh, Journal.facts
 
@@ -250,13 +285,11 @@ gate.promote(Workspace.find(Path(sys.argv[1])), ref, by="bob", reason="tested", 
 """
 
 
-def test_what_a_killed_promotion_has_filled_is_kept_for_a_while_then_dropped_and_filled_again(place: Workspace) -> None:
-    old = trained(place)
+def test_what_a_killed_promotion_has_filled_is_kept_for_a_while_then_dropped_and_filled_again(
+    place: Workspace, three: list[Version]
+) -> None:
+    old, new, _ = three
     let_out(place, old)
-    widen(place, "5d")
-    new = trained(place)
-    widen(place, "5d", "6d")
-    trained(place)
     command = [sys.executable, "-c", KILLED, str(place.root), NAME, str(new.number), NOW.isoformat()]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
@@ -274,13 +307,10 @@ def test_what_a_killed_promotion_has_filled_is_kept_for_a_while_then_dropped_and
     assert differs(place, new) == []
 
 
-def test_a_rollback_past_what_was_kept_up_fills_again(place: Workspace) -> None:
-    versions = []
-    for widths in ([], ["5d"], ["5d", "6d"]):
-        widen(place, *widths)
-        versions.append(trained(place))
-        let_out(place, versions[-1])
-    first, second, third = versions
+def test_a_rollback_past_what_was_kept_up_fills_again(place: Workspace, three: list[Version]) -> None:
+    for version in three:
+        let_out(place, version)
+    first, second, third = three
     hours = LATELY / timedelta(hours=1) + 1
     push(place, hours)  # the first is neither live nor next
     push(place, hours + 1, "south", late=False)
@@ -302,30 +332,24 @@ def test_a_rollback_past_what_was_kept_up_fills_again(place: Workspace) -> None:
         assert differs(place, version) == []
 
 
-def test_what_a_server_still_answers_with_is_written_and_kept(place: Workspace) -> None:
-    versions = []
-    for widths in ([], ["5d"], ["5d", "6d"]):
-        widen(place, *widths)
-        versions.append(trained(place))
-        let_out(place, versions[-1])
-    span = served.taking(place.ledger, NAME, 1, versions[0].digest, "host-1-a", NOW)
+def test_what_a_server_still_answers_with_is_written_and_kept(place: Workspace, three: list[Version]) -> None:
+    for version in three:
+        let_out(place, version)
+    span = served.taking(place.ledger, NAME, 1, three[0].digest, "host-1-a", NOW)
     assert push(place, 5).lookups == 4
     assert tick(place, 6).dropped == {}
-    assert differs(place, versions[0]) == []
+    assert differs(place, three[0]) == []
     served.released(place.ledger, span, NOW + timedelta(hours=6))
     assert len(tick(place, 6).dropped) == 1
 
 
 def test_one_that_is_let_out_while_its_lookup_is_dropped_ends_with_all_its_facts(
-    place: Workspace, monkeypatch: pytest.MonkeyPatch
+    place: Workspace, three: list[Version], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whoever drops stood still for so long that its note ran out, and the version was filled and live before it."""
-    first = trained(place)
-    let_out(place, first)
-    widen(place, "5d")
-    for seed in (1, 2):
-        project = load_project(place.root / NAME, place)
-        let_out(place, train(project, by="ada", now=NOW, seed=seed).version)
+    for version in three:
+        let_out(place, version)
+    first = three[0]
     push(place, 0.1)
     assert digests(place, first) - digests(place, find(place.ledger, ModelRef(NAME)))
     drop, later = type(place.fresh).drop, NOW + timedelta(hours=9)
@@ -341,9 +365,10 @@ def test_one_that_is_let_out_while_its_lookup_is_dropped_ends_with_all_its_facts
     assert differs(place, first) == []
 
 
-def test_a_fill_says_of_which_source_it_is_and_takes_a_shared_lookup_once(place: Workspace) -> None:
-    for seed in (1, 2):
-        let_out(place, train(load_project(place.root / NAME, place), by="ada", now=NOW, seed=seed).version)
+def test_a_fill_says_of_which_source_it_is_and_takes_a_shared_lookup_once(place: Workspace, first: Version) -> None:
+    again = train(load_project(place.root / NAME, place), by="ada", now=NOW, seed=2).version
+    for version in (first, again):
+        let_out(place, version)
     told: list[tuple[int | None, str]] = []
 
     class Watcher:
@@ -365,10 +390,11 @@ def test_a_fill_says_of_which_source_it_is_and_takes_a_shared_lookup_once(place:
 
 
 @BOTH
-def test_two_fills_at_once_one_killed_and_a_push_between_lose_and_double_nothing(place: Workspace) -> None:
-    version = trained(place)
-    let_out(place, version)
-    counts = {digest: place.fresh.count(digest) for digest in digests(place, version)}
+def test_two_fills_at_once_one_killed_and_a_push_between_lose_and_double_nothing(
+    place: Workspace, first: Version
+) -> None:
+    let_out(place, first)
+    counts = {digest: place.fresh.count(digest) for digest in digests(place, first)}
     for digest in counts:
         place.fresh.drop(digest)
     code = (
@@ -394,5 +420,5 @@ def test_two_fills_at_once_one_killed_and_a_push_between_lose_and_double_nothing
         push(place, 1)
         assert two.communicate()[0].startswith("part\n")
         assert two.returncode == 0
-    assert differs(place, version) == []
+    assert differs(place, first) == []
     assert {digest: place.fresh.count(digest) for digest in counts} == {d: count + 1 for d, count in counts.items()}

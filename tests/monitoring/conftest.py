@@ -1,19 +1,33 @@
 """Lets the tests of this folder share a watched workspace, and a version that answers."""
 
+import shutil
 import sys
 from pathlib import Path
 
 import pytest
 
 from outlast.project.workspace import Workspace
-from outlast.registry.versions import Version
+from outlast.registry.versions import Version, find
+from outlast.types import ModelRef
 
 sys.path.insert(0, str(Path(__file__).parent))
 
 
-@pytest.fixture
-def served(orders: Path) -> tuple[Workspace, Version]:
-    """A version that answers, see `answered`."""
+@pytest.fixture(scope="session")
+def served_template(orders_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The project of `served`, trained once."""
     from answered import rated
 
-    return rated(orders)
+    folder = shutil.copytree(orders_template, tmp_path_factory.mktemp("served") / "orders")
+    place, _ = rated(folder)
+    place.fresh.close()
+    place.ledger.dispose()
+    return folder
+
+
+@pytest.fixture
+def served(served_template: Path, orders: Path) -> tuple[Workspace, Version]:
+    """A version that answers, see `answered`; its project is that of `orders`."""
+    shutil.copytree(served_template, orders, dirs_exist_ok=True)
+    place = Workspace.find(orders)
+    return place, find(place.ledger, ModelRef("late-orders"))

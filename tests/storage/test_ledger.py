@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
@@ -25,6 +26,12 @@ from outlast.storage.checks.ledger import CHECKS, NOON
 from outlast.storage.ledger import Ledger, leases, migrate_ledger, open_ledger, opening, schema
 
 SECRET = "hunter2-do-not-show"
+
+
+@pytest.fixture(autouse=True)
+def really_migrated(migrate: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each ledger of this file is made by the migrations."""
+    monkeypatch.setattr(command, "upgrade", migrate)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
