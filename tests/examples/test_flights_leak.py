@@ -12,8 +12,9 @@ from example_code import load
 from outlast.data.validation import Violation
 from outlast.journal.sources import Sources
 from outlast.project.loader import load_project
-from outlast.training.dataset import build_dataset, cutoff_of, split_rows
+from outlast.training.dataset import build_dataset, cutoff_of
 from outlast.training.leakage.guards import suspicions
+from outlast.training.splitting import split_rows
 
 
 @pytest.fixture(scope="module")

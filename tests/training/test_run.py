@@ -14,8 +14,9 @@ from outlast.journal.ingest import Ingest
 from outlast.journal.journal import Journal
 from outlast.journal.sources import Sources
 from outlast.project.loader import load_project
-from outlast.training.dataset import AT, LABEL_AT, build_dataset, cutoff_of, split_rows
+from outlast.training.dataset import AT, LABEL_AT, build_dataset, cutoff_of
 from outlast.training.run import Trained, train
+from outlast.training.splitting import split_rows
 from outlast.types import micros
 
 NOW = datetime(2024, 6, 1, tzinfo=UTC)

@@ -6,8 +6,9 @@ from outlast.data.validation import Violation
 from outlast.errors import OutlastError
 from outlast.journal.sources import Sources
 from outlast.project.loader import Project
-from outlast.training.dataset import build_dataset, cutoff_of, split_rows
+from outlast.training.dataset import build_dataset, cutoff_of
 from outlast.training.leakage.guards import SAMPLE, suspicions
+from outlast.training.splitting import split_rows
 from outlast.types import now
 
 Finding = dict[str, Any]

@@ -14,7 +14,7 @@ from outlast.data.schema import Schema, dtype_of, from_json, infer, types
 from outlast.data.sources import reading, scan
 from outlast.data.validation import Violation, check
 from outlast.engines import Engine
-from outlast.errors import FeatureError, NotFound, nearest
+from outlast.errors import ContractError, FeatureError, NotFound, nearest
 from outlast.features.compiled import CompiledLookup
 from outlast.features.facts import KNOWN, RETRACTED, instants
 from outlast.features.offline import look_up
@@ -134,6 +134,13 @@ class Sources:
             needed.update(dict.fromkeys(model.label.names))
         if any(lookup.source.name == source.name for lookup in model.lookups):
             needed.update(dict.fromkeys(present))
+        group = self._project.contract.training.group
+        if group is not None and group not in present:
+            raise ContractError(
+                f"outlast.toml: 'training.group' names the column '{group}', which source '{source.name}' does not "
+                f"have: {nearest(group, present)}"
+            )
+        needed |= {} if group is None else {group: None}
         for name in needed:
             if name not in present:
                 raise FeatureError(f"Source '{source.name}' has no column '{name}': {nearest(name, present)}")

@@ -6,9 +6,9 @@ change by `outlast apply`: owner, runbook, monitoring, routes, gate, retraining.
 
 import tomllib
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from outlast.errors import ContractError, SettingsError, nearest
 from outlast.types import Task, digest_of, duration
@@ -139,9 +139,26 @@ class TrainingSection(_Timed):
     seed: int = Field(0, examples=[42], ge=0)
     since: str | None = Field(None, examples=["2013-01-01"])
     until: str | None = Field(None, examples=["2013-07-01"])
-    split: Literal["time", "random"] | None = Field(None, examples=["time"])
+    split: Literal["time", "random", "group"] | None = Field(None, examples=["time"])
+    group: str | None = Field(None, examples=["customer_id"])
     holdout: float = Field(0.2, examples=[0.2], gt=0, lt=1)
     threads: int = Field(2, examples=[2], ge=1)
+    search: dict[str, list[Any]] = Field({}, examples=[{"learning_rate": [0.05, 0.1], "max_depth": [3, 5]}])
+    trials: int = Field(12, examples=[12], ge=1)
+
+    @model_validator(mode="after")
+    def _group_said(self) -> Self:
+        if (self.split == "group") != (self.group is not None):
+            raise ValueError('split = "group" and group = "a column of the questions" go together: say both or none')
+        return self
+
+    @field_validator("search")
+    @classmethod
+    def _values_to_try(cls, search: dict[str, list[Any]]) -> dict[str, list[Any]]:
+        for name, values in search.items():
+            if not values or any(isinstance(value, dict | list) for value in values):
+                raise ValueError(f"'{name}' lists what to try, plain values and one at least")
+        return search
 
 
 class RulesSection(_Section):

@@ -21,9 +21,7 @@ from outlast.project.declare import Source
 from outlast.project.loader import Project
 from outlast.types import Task, counted, duration, micros, utc
 
-KEY, AT, LABEL, LABEL_AT = "__key", "__at", "__label", "__label_at"
-Split = tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]
-"""Which rows train, and which test."""
+KEY, AT, LABEL, LABEL_AT, GROUP = "__key", "__at", "__label", "__label_at", "__group"
 _MICROSECOND = timedelta(microseconds=1)
 _SHOWN = 5
 
@@ -101,8 +99,11 @@ def questions(project: Project, sources: Sources) -> pl.DataFrame:
     key = pl.int_range(pl.len()).cast(pl.String) if not source.keys else spelled(source.keys, nulls=True)
     types = sources.types(source)
     columns = [_as_asked(name, types[name]) for name in project.model.asks.names]
-    label = _own_label(project)
-    marked = frame.select(*columns, key.alias(KEY), at.alias(AT), *([] if label is None else [label.alias(LABEL)]))
+    label, group = _own_label(project), project.contract.training.group
+    marks = [] if label is None else [label.alias(LABEL)]
+    if group is not None:
+        marks.append(_group(group).alias(GROUP))
+    marked = frame.select(*columns, key.alias(KEY), at.alias(AT), *marks)
     with reading(source):
         return _in_period(project, marked).sort(AT, KEY).collect(engine="streaming")
 
@@ -144,6 +145,12 @@ def _as_asked(name: str, dtype: pl.DataType) -> pl.Expr:
     """An ask as a request gives it: text for categories, floats for decimals, null for NaN, which no JSON can say."""
     column = pl.col(name).cast(dtype)
     return column.fill_nan(None) if dtype.is_float() else column
+
+
+def _group(name: str) -> pl.Expr:
+    """What the rows that stay together have in common; a row that does not say is alone."""
+    alone = pl.lit("row ") + pl.int_range(pl.len()).cast(pl.String)
+    return pl.coalesce(pl.lit("group ") + pl.col(name).cast(pl.String), alone)
 
 
 def _own_label(project: Project) -> pl.Expr | None:
@@ -263,42 +270,3 @@ def _task(project: Project, label: pl.Series) -> Task:
         f"The label is of type {label.dtype}, which could be a class or an amount: "
         'say which in outlast.toml. Example: [model] task = "regression"'
     )
-
-
-def split_kind(project: Project) -> str:
-    """How rows are split: as the contract says, or by time where there is one."""
-    return project.contract.training.split or ("random" if project.model.question.time is None else "time")
-
-
-def split_rows(project: Project, dataset: Dataset, seed: int) -> Split:
-    """Which rows train and which test. By time, a row trains only if its label was known when the test begins."""
-    contract, how = project.contract.training, split_kind(project)
-    if how == "random":
-        test = np.random.default_rng(seed).random(dataset.rows.height) < contract.holdout
-        return _both_filled(dataset, ~test, test, "random")
-    if project.model.question.time is None:
-        raise TrainingError(
-            "outlast.toml: 'training.split' is \"time\", but the questions have no time: "
-            "give Source(…, time=…), or split at random"
-        )
-    at = dataset.rows[AT].to_numpy()
-    begin = np.quantile(at, 1 - contract.holdout, method="lower")
-    test = at >= begin
-    train = ~test & (dataset.rows[LABEL_AT].to_numpy() < begin)
-    return _both_filled(dataset, train, test, "time")
-
-
-def _both_filled(dataset: Dataset, train: npt.NDArray[np.bool_], test: npt.NDArray[np.bool_], how: str) -> Split:
-    if not train.any() or not test.any():
-        raise TrainingError(
-            f"Splitting by {how} leaves {counted(int(train.sum()), 'row')} to train and {int(test.sum())} to test: "
-            "both need some; change [training] holdout, or bring more labelled rows"
-        )
-    learnt = set() if dataset.task == "regression" else set(dataset.y[train].tolist())
-    if len(learnt) == 1:
-        raise DataError(
-            f"Splitting by {how} leaves {counted(int(train.sum()), 'row')} to train, all of class "
-            f"'{dataset.classes[learnt.pop()]}': the others come only in the rows to test; "
-            "change [training] since, split or holdout, or bring rows of the others"
-        )
-    return train, test

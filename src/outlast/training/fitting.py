@@ -4,7 +4,7 @@ import inspect
 import io
 import os
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import PurePath
 from types import CodeType
@@ -23,11 +23,20 @@ from outlast.project.declare import Model
 from outlast.types import Task, counted
 
 
-def fit(model: Model, x: pl.DataFrame, y: npt.NDArray[Any], *, seed: int, threads: int) -> Any:
-    """What the user's fit returns for these rows."""
+def fit(
+    model: Model,
+    x: pl.DataFrame,
+    y: npt.NDArray[Any],
+    *,
+    seed: int,
+    threads: int,
+    parameters: Mapping[str, Any] | None = None,
+) -> Any:
+    """What the user's fit returns for these rows, with the parameters that a search chose."""
     random.seed(seed)
     np.random.seed(seed)
     given = {"seed": seed} if "seed" in inspect.signature(model.fit).parameters else {}
+    given |= parameters or {}
     try:
         with _threads(threads):
             estimator = model.fit(given_as(x, pandas=wants_pandas(model.fit)), y, **given)

@@ -7,8 +7,6 @@ from importlib.metadata import version as installed
 from typing import Any
 
 import msgspec
-import numpy as np
-import numpy.typing as npt
 import polars as pl
 
 from outlast.bundle.decisions import threshold
@@ -25,16 +23,7 @@ from outlast.project.loader import Project
 from outlast.registry.sets import described
 from outlast.registry.versions import Version
 from outlast.training.compiling.compiling import Fitted, Outcome, compiling
-from outlast.training.dataset import (
-    AT,
-    Dataset,
-    Split,
-    build_dataset,
-    cutoff_of,
-    require_invariant,
-    split_kind,
-    split_rows,
-)
+from outlast.training.dataset import AT, Dataset, build_dataset, cutoff_of, require_invariant
 from outlast.training.evaluation.metrics import measure
 from outlast.training.evaluation.report import evaluation
 from outlast.training.evaluation.slices import require_columns
@@ -45,6 +34,8 @@ from outlast.training.keeping import Here, Keeper
 from outlast.training.leakage.guards import joined, suspicions
 from outlast.training.lineage import Cost, kept_with, lineage_of
 from outlast.training.proving import proven
+from outlast.training.search import Searched, parameters_of, require_parameters, search
+from outlast.training.splitting import Mask, Split, split_kind, split_rows
 from outlast.training.steps import Steps, Watcher
 from outlast.types import moment
 
@@ -75,6 +66,7 @@ def train(
     steps, sources, cost = Steps(watcher), Sources(project), Cost(now)
     contract = project.contract.training
     seed = contract.seed if seed is None else seed
+    require_parameters(project)
     keeper.claim(project, by=by, at=now)
     with steps.step("read sources"):
         prints = sources.fingerprints()
@@ -89,19 +81,22 @@ def train(
     train_rows, test_rows = split_rows(project, dataset, seed)
     with steps.step("look for leaks"):
         violations = joined(violations, suspicions(project, sources, dataset, (train_rows, test_rows)))
-    with steps.step("fit"):
-        x = dataset.x
-        estimator = fit(project.model, x.filter(pl.Series(train_rows)), dataset.y[train_rows],
-                        seed=seed, threads=contract.threads)  # fmt: skip
+    estimator, searched = _fitted(project, dataset, train_rows, seed, steps)
     with steps.step("evaluate"):
         tested = _score(project, dataset, estimator, test_rows)
         summary = _summary(project, dataset, tested, (train_rows, test_rows), seed)
         summary["evaluation"] = _evaluation(project, dataset, estimator, tested, (train_rows, test_rows), seed)
     with steps.step("compile"):
         compiled = _compiled(project, dataset, estimator, tested, seed)
-    summary |= {"violations": _plain(violations), "sources": prints, "compiled": compiled.summary()}
+    summary |= {
+        "search": searched.summary,
+        "violations": _plain(violations),
+        "sources": prints,
+        "compiled": compiled.summary(),
+    }
     with steps.step("bundle"):
         lineage = lineage_of(project, seed=seed, threads=contract.threads)
+        lineage["parameters"] = {"search": searched.chosen, "estimator": parameters_of(estimator)}
         lineage |= kept_with(project, dataset, (train_rows, test_rows), tested.table)
         summary["snapshot"] = lineage["snapshot"]
         files = {NATIVE: pickled(project.model, estimator), **compiled.files}
@@ -122,7 +117,17 @@ def train(
     return Trained(version, steps.seconds, violations)
 
 
-def _score(project: Project, dataset: Dataset, estimator: Any, chosen: npt.NDArray[np.bool_]) -> Scored:
+def _fitted(project: Project, dataset: Dataset, train_rows: Mask, seed: int, steps: Steps) -> tuple[Any, Searched]:
+    """The model of all rows to train, with the parameters that a search among them chose."""
+    searched = search(project, dataset, train_rows, seed=seed, steps=steps)
+    with steps.step("fit"):
+        x, y = dataset.x.filter(pl.Series(train_rows)), dataset.y[train_rows]
+        threads = project.contract.training.threads
+        estimator = fit(project.model, x, y, seed=seed, threads=threads, parameters=searched.chosen)
+    return estimator, searched
+
+
+def _score(project: Project, dataset: Dataset, estimator: Any, chosen: Mask) -> Scored:
     rows = dataset.rows.filter(pl.Series(chosen))
     table = evaluated(project.model, estimator, rows.select(dataset.features), dataset.task, len(dataset.classes))
     return Scored(project.contract, dataset.task, dataset.classes, rows, table, dataset.y[chosen])
@@ -186,7 +191,7 @@ def _summary(
     }
 
 
-def _period(project: Project, dataset: Dataset, test_rows: npt.NDArray[np.bool_]) -> dict[str, str | None]:
+def _period(project: Project, dataset: Dataset, test_rows: Mask) -> dict[str, str | None]:
     if project.model.question.time is None:
         return {"from": None, "until": None, "test_from": None, "cutoff": None}
     at = dataset.rows[AT]
@@ -196,7 +201,7 @@ def _period(project: Project, dataset: Dataset, test_rows: npt.NDArray[np.bool_]
     return {**said, "cutoff": dataset.cutoff.isoformat() if project.contract.training.until else None}
 
 
-def _profile(project: Project, dataset: Dataset, tested: Scored, train_rows: npt.NDArray[np.bool_]) -> profiles.Profile:
+def _profile(project: Project, dataset: Dataset, tested: Scored, train_rows: Mask) -> profiles.Profile:
     column = {"binary": 1, "regression": 0}.get(dataset.task)
     scored = tested.table.max(axis=1) if column is None else tested.table[:, column]
     edge = threshold(project.contract) if dataset.task == "binary" else None

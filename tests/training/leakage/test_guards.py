@@ -10,9 +10,10 @@ from outlast.data.validation import Violation
 from outlast.gates.checking import findings
 from outlast.journal.sources import Sources
 from outlast.project.loader import load_project
-from outlast.training.dataset import build_dataset, cutoff_of, split_rows
+from outlast.training.dataset import build_dataset, cutoff_of
 from outlast.training.leakage.guards import suspicions
 from outlast.training.run import train
+from outlast.training.splitting import split_rows
 
 NOW = datetime(2024, 6, 1, tzinfo=UTC)
 
