@@ -74,8 +74,7 @@ def train(
         violations = sources.violations(keeper.schemas(project.model.name))
     with steps.step("features as known"):
         dataset = build_dataset(project, sources, cutoff_of(project, now))
-        require_columns(project.contract, dataset.rows, dataset.task)
-        require_money(project.contract, dataset.rows, dataset.task, dataset.classes)
+        _require_readable(project, dataset)
     with steps.step("prove functions"):
         require_invariant(project, dataset.rows)
     train_rows, test_rows = split_rows(project, dataset, seed)
@@ -86,14 +85,10 @@ def train(
         tested = _score(project, dataset, estimator, test_rows)
         summary = _summary(project, dataset, tested, (train_rows, test_rows), seed)
         summary["evaluation"] = _evaluation(project, dataset, estimator, tested, (train_rows, test_rows), seed)
+        summary["search"] = searched.summary
     with steps.step("compile"):
         compiled = _compiled(project, dataset, estimator, tested, seed)
-    summary |= {
-        "search": searched.summary,
-        "violations": _plain(violations),
-        "sources": prints,
-        "compiled": compiled.summary(),
-    }
+    summary |= {"violations": _plain(violations), "sources": prints, "compiled": compiled.summary()}
     with steps.step("bundle"):
         lineage = lineage_of(project, seed=seed, threads=contract.threads)
         lineage["parameters"] = {"search": searched.chosen, "estimator": parameters_of(estimator)}
@@ -115,6 +110,12 @@ def train(
         version = keeper.register(project.model.name, digest=digest, code_digest=project.code.digest,
                                   task=dataset.task, summary=summary, lineage=lineage, by=by, at=now)  # fmt: skip
     return Trained(version, steps.seconds, violations)
+
+
+def _require_readable(project: Project, dataset: Dataset) -> None:
+    """Refuse a contract that these rows cannot answer, before hours of fitting."""
+    require_columns(project.contract, dataset.rows, dataset.task)
+    require_money(project.contract, dataset.rows, dataset.task, dataset.classes)
 
 
 def _fitted(project: Project, dataset: Dataset, train_rows: Mask, seed: int, steps: Steps) -> tuple[Any, Searched]:
