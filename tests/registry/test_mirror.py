@@ -67,10 +67,10 @@ def bundle_of(number: int) -> bytes:
 
 @pytest.fixture
 def train(workspace: Workspace, noon):
-    def made(number: int, *, model: str = "late", keep: bool = True):
+    def made(number: int, *, model: str = "late", keep: bool = True, summary=SUMMARY):
         data = bundle_of(number)
         digest = workspace.artifacts.put(data) if keep else digest_of(data)
-        given = {"code_digest": "c" * 64, "summary": SUMMARY, "lineage": {"seed": 7, "commit": "abc"}, "by": "ada"}
+        given = {"code_digest": "c" * 64, "summary": summary, "lineage": {"seed": 7, "commit": "abc"}, "by": "ada"}
         return register(workspace.ledger, model, digest=digest, task="binary", at=noon, **given)
 
     return made
@@ -135,6 +135,49 @@ def test_a_version_is_there_with_run_figures_artifacts_and_alias(workspace, mlfl
     assert digest_of((folder / "outlast/bundle.zip").read_bytes()) == version.digest
     assert aliases(mlflow) == {"champion": 1}
     assert run.info.artifact_uri.startswith(workspace.home.as_uri())  # not where the process happens to run
+
+
+SEARCHED = {
+    **SUMMARY,
+    "search": {
+        "metric": "roc_auc",
+        "trials": [
+            {"parameters": {"depth": 3}, "value": 0.7, "step": "trial 1"},
+            {"parameters": {"depth": 5}, "value": None, "step": "trial 2"},
+        ],
+    },
+    "timings": {"trial 1": 1.5},
+    "evaluation": {
+        "calibration": {
+            "error": {"value": 0.02, "low": 0.01, "high": 0.03},
+            "large": {"value": 0.0, "low": -0.01, "high": 0.01},
+            "slope": None,
+            "bins": [{"predicted": 0.2, "observed": 0.3, "observed_low": 0.25, "observed_high": 0.35}],
+        },
+    },
+}
+
+
+def trials(mlflow) -> list[tuple[dict, dict, str]]:
+    """What the runs below a version's have: parameters, metrics, state."""
+    experiment = mlflow.get_experiment_by_name("late").experiment_id
+    found = mlflow.search_runs([experiment], "tags.`outlast.trial` != ''", order_by=["tags.`outlast.trial`"])
+    return [(run.data.params, run.data.metrics, run.info.status) for run in found]
+
+
+def test_trials_are_runs_below_and_pictures_are_artifacts(workspace, mlflow, train) -> None:
+    train(1, summary=SEARCHED)
+    assert did(mirror(workspace, "late")) == [(1, "made")]
+    experiment = mlflow.get_experiment_by_name("late").experiment_id
+    (run,) = mlflow.search_runs([experiment], "tags.`outlast.model` = 'late'")
+    below = [({"depth": "3"}, {"roc_auc": 0.7, "seconds": 1.5}, "FINISHED"), ({"depth": "5"}, {}, "FINISHED")]
+    assert trials(mlflow) == below
+    assert run.data.metrics["calibration_error_high"] == 0.03
+    files = {one.path for one in mlflow.list_artifacts(run.info.run_id, "pictures")}
+    assert files == {"pictures/calibration.png", "pictures/calibration.svg"}
+    assert mirror(workspace, "late") == []
+    rebuild(workspace, "late")
+    assert trials(mlflow) == below, "made anew, and no run twice"
 
 
 def test_mirroring_again_does_and_changes_nothing(workspace, mlflow, train, promote) -> None:

@@ -1,10 +1,12 @@
 """Commands that only read: versions, show, why, history, monitor, doctor."""
 
+from pathlib import Path
 from typing import Any
 
 import typer
 
 from outlast.cli import places, screen
+from outlast.errors import NotFound, StorageError
 
 
 def versions(model: str = places.MODEL, json: bool = places.JSON) -> None:
@@ -26,17 +28,25 @@ def versions(model: str = places.MODEL, json: bool = places.JSON) -> None:
     )
 
 
-def show(model: str = places.MODEL, json: bool = places.JSON) -> None:
+def show(
+    model: str = places.MODEL,
+    pictures: Path = typer.Option(None, "--pictures", help="A folder to draw its evaluation into, as SVG and PNG."),
+    json: bool = places.JSON,
+) -> None:
     """Show a version: figures, features, promises, verdict."""
     from outlast.cli.telling import card
     from outlast.control.operations import SHOW, About
 
     done = places.ask(SHOW, About(places.meant(model)))
     version, verdict, state = done.version, done.verdict, done.state
+    drawn = None if pictures is None else _drawn(version, pictures)
     if json:
-        screen.as_json({**vars(version), "state": state, "verdict": verdict})
-    else:
-        card(version, state, verdict)
+        made = {} if drawn is None else {"pictures": drawn}
+        screen.as_json({**vars(version), "state": state, "verdict": verdict, **made})
+        return
+    card(version, state, verdict)
+    for file in drawn or []:
+        screen.line("picture", file)
 
 
 def why(model: str = places.SUBJECT, json: bool = places.JSON) -> None:
@@ -130,6 +140,19 @@ def doctor(
             screen.line(f"{'ok ' if one['ok'] else 'BAD'} {one['what']:<16}", one["says"])
     if not all(one["ok"] for one in found):
         raise typer.Exit(1)
+
+
+def _drawn(version: Any, folder: Path) -> list[str]:
+    """The pictures of a version, in a folder."""
+    from outlast.registry.pictures import save
+
+    try:
+        files = save(version.summary, folder)
+    except OSError as error:
+        raise StorageError(f"The pictures of {version} cannot be written into {folder}: {error}") from error
+    if not files:
+        raise NotFound(f"{version} was trained before there were evaluations to draw: train it again")
+    return [str(file) for file in files]
 
 
 def _main(version: Any) -> tuple[str, str]:

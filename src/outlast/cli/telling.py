@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from outlast.cli import screen
 from outlast.gates.verdict import Verdict
+from outlast.registry.sentences import evaluated
 from outlast.registry.versions import Version
 from outlast.types import counted
 
@@ -66,6 +67,8 @@ def figures(version: Version) -> None:
     for name, found in version.summary["metrics"].items():
         screen.line(name, screen.interval(found))
     screen.line("value", value_line(version.summary["value"]))
+    for name, says in evaluated(version.summary):
+        screen.line(name, says)
     compiled = version.summary.get("compiled")  # versions of the first releases do not say
     if compiled:
         screen.line("compiled", ("yes, " if compiled["compiled"] else "no, ") + compiled["says"])

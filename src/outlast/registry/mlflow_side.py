@@ -1,7 +1,6 @@
 """MLflow's side of the mirror: one experiment and one registered model per model of ours, made or found again."""
 
 import os
-import re
 import tempfile
 import warnings
 from collections.abc import Iterator
@@ -12,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
+from outlast.registry.mlflow_words import metrics, params, plain, tags
 from outlast.registry.mlmodel import write_model
+from outlast.registry.pictures import save
 from outlast.registry.versions import Version
 from outlast.types import FORMAT, micros
 
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 ALIASES = ("champion", "challenger")
-_PLACE = "model"
+_PLACE, _PICTURES = "model", "pictures"
+_PARENT, _TRIAL = "mlflow.parentRunId", "outlast.trial"
 _DONE = "outlast.mirrored"
 _NOTE = "A mirror that Outlast keeps. What is live is decided in its ledger: changes made here are put back."
 _DEFAULTS = {  # set unless the user has: no word to a third party, a server that is down is noticed soon, no chatter
@@ -129,7 +131,7 @@ class Side:
         run = self._runs.get(version.digest)
         if run is None:
             at = micros(version.created_at) // 1000
-            made = self._client.create_run(self._experiment, at, _tags(version), run_name=str(version))
+            made = self._client.create_run(self._experiment, at, tags(version), run_name=str(version))
             return made, True
         if run.info.lifecycle_stage == "deleted":
             self._client.restore_run(run.info.run_id)
@@ -141,16 +143,48 @@ class Side:
         from mlflow.entities import Metric, Param
 
         at, run_id = micros(version.created_at) // 1000, run.info.run_id
-        metrics = [Metric(_plain(name), value, at, 0) for name, value in _metrics(version).items()]
-        params = [Param(name, value[:500]) for name, value in _params(version).items()]
-        self._client.log_batch(run_id, metrics=metrics, params=params)
+        measured = [Metric(plain(name), value, at, 0) for name, value in metrics(version).items()]
+        given = [Param(name, value[:500]) for name, value in params(version).items()]
+        self._client.log_batch(run_id, metrics=measured, params=given)
         if bundle is not None:
             with tempfile.TemporaryDirectory(prefix="outlast-mirror-") as folder:
                 write_model(Path(folder) / _PLACE, version, bundle, run_id=run_id)
+                save(version.summary, Path(folder) / _PICTURES)
                 self._client.log_artifacts(run_id, folder)
+            self._fill_trials(run_id, version, at)
             self._client.set_tag(run_id, _DONE, str(FORMAT))
         self._client.set_terminated(run_id, "FINISHED", at)
         return bundle is not None
+
+    def _fill_trials(self, run_id: str, version: Version, at: int) -> None:
+        """The trials of a search as runs below the version's; those that are there are filled again."""
+        from mlflow.entities import Metric, Param
+
+        search = version.summary.get("search")
+        if not search:
+            return
+        known = {run.data.tags.get(_TRIAL): run for run in self._trials(run_id)}
+        timings = version.summary.get("timings") or {}
+        for number, trial in enumerate(search["trials"], start=1):
+            run = known.get(str(number)) or self._make_trial(run_id, version, number, at)
+            if run.info.lifecycle_stage == "deleted":
+                self._client.restore_run(run.info.run_id)
+            figures = {search["metric"]: trial["value"], "seconds": timings.get(trial["step"])}
+            measured = [Metric(plain(name), value, at, 0) for name, value in figures.items() if value is not None]
+            given = [Param(plain(name), str(value)[:500]) for name, value in trial["parameters"].items()]
+            self._client.log_batch(run.info.run_id, metrics=measured, params=given)
+            self._client.set_terminated(run.info.run_id, "FINISHED", at)
+
+    def _trials(self, run_id: str) -> list[Any]:
+        from mlflow.entities import ViewType
+
+        below = f"tags.`{_PARENT}` = '{run_id}'"
+        found = self._client.search_runs([self._experiment], below, run_view_type=ViewType.ALL, max_results=5000)
+        return list(found)
+
+    def _make_trial(self, run_id: str, version: Version, number: int, at: int) -> Any:
+        marks = {_PARENT: run_id, _TRIAL: str(number), "mlflow.user": version.created_by}
+        return self._client.create_run(self._experiment, at, marks, run_name=f"{version} trial {number}")
 
     def _register(self, version: Version, run: Any) -> int:
         made = self._client.create_model_version(
@@ -184,50 +218,3 @@ def faults() -> tuple[type[Exception], ...]:
     from mlflow.exceptions import MlflowException
 
     return MlflowException, sa.exc.SQLAlchemyError, OSError
-
-
-def _tags(version: Version) -> dict[str, str]:
-    tags = {
-        "outlast.model": version.model,
-        "outlast.version": str(version.number),
-        "outlast.digest": version.digest,
-        "mlflow.user": version.created_by,
-        "mlflow.source.name": "outlast train",
-        "mlflow.source.type": "LOCAL",
-        "mlflow.source.git.commit": version.lineage.get("commit"),
-    }
-    return {name: value for name, value in tags.items() if isinstance(value, str)}
-
-
-def _metrics(version: Version) -> dict[str, float]:
-    """The evaluation, with the ends of its intervals and in money."""
-    summary = version.summary
-    found: dict[str, Any] = {}
-    for name, measured in {**(summary.get("metrics") or {}), "value_per_decision": _money(summary)}.items():
-        if isinstance(measured, dict):
-            found |= {name: measured.get("value"), f"{name}_low": measured.get("low")}
-            found |= {f"{name}_high": measured.get("high")}
-    numbers = {name: value for name, value in found.items() if isinstance(value, int | float)}
-    return {name: float(value) for name, value in numbers.items()}
-
-
-def _money(summary: dict[str, Any]) -> dict[str, Any] | None:
-    value = summary.get("value")
-    return {**value, "value": value.get("per_decision")} if isinstance(value, dict) else None
-
-
-def _params(version: Version) -> dict[str, str]:
-    """What the run was given, and what it ran on."""
-    summary = version.summary
-    found: dict[str, Any] = {"task": version.task, "code_digest": version.code_digest}
-    found |= {name: summary.get(name) for name in ("threshold", "contract_digest", "snapshot")}
-    found |= {f"rows.{name}": value for name, value in (summary.get("rows") or {}).items()}
-    found |= {f"period.{name}": value for name, value in (summary.get("period") or {}).items()}
-    found["features"] = ", ".join(summary.get("features") or ()) or None
-    found |= {name: version.lineage.get(name) for name in ("seed", "threads")}
-    return {_plain(name): str(value) for name, value in found.items() if value is not None}
-
-
-def _plain(name: str) -> str:
-    """A name in the letters that MLflow allows."""
-    return re.sub(r"[^\w\-. /]", "_", name)

@@ -56,8 +56,10 @@ def search(project: Project, dataset: Dataset, train_rows: Mask, *, seed: int, s
     tries = combinations(contract.search, contract.trials, seed)
     trials: list[dict[str, Any]] = []
     for number, parameters in enumerate(tries, start=1):
-        with steps.step(step_of(number, len(tries), parameters)):
-            trials.append({"parameters": parameters, "value": _tried(project, among, split, parameters, metric, seed)})
+        step = _step(number, len(tries), parameters)
+        with steps.step(step):
+            value = _tried(project, among, split, parameters, metric, seed)
+        trials.append({"parameters": parameters, "value": value, "step": step})
     known = [place for place, trial in enumerate(trials) if trial["value"] is not None]
     if not known:
         raise DataError(
@@ -74,7 +76,7 @@ def search(project: Project, dataset: Dataset, train_rows: Mask, *, seed: int, s
     return Searched(chosen, summary)
 
 
-def step_of(number: int, of: int, parameters: Parameters) -> str:
+def _step(number: int, of: int, parameters: Parameters) -> str:
     """What the step of a trial is called; its seconds are in the timings under this name."""
     return f"trial {number} of {of}: " + ", ".join(f"{name}={value}" for name, value in parameters.items())
 

@@ -1,0 +1,200 @@
+"""Pictures of an evaluation, from the summary that a version keeps: nothing is computed again.
+
+They are drawn where somebody looks at them, not during training. Each is 800 pixels wide, in colours that all eyes tell
+apart (those of Okabe and Ito), and its title says what is to be seen.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from outlast.registry.sentences import (
+    calibration_title,
+    capacity_line,
+    importance_title,
+    slices_title,
+    thresholds_title,
+)
+
+if TYPE_CHECKING:
+    import altair as alt
+
+    Chart = alt.LayerChart | alt.FacetChart
+
+WIDTH = 800
+_SHARP = 2
+"""Pixels of a PNG for each of the picture's, so that it is sharp on today's screens."""
+_BLUE, _ORANGE, _GREEN, _GREY = "#0072B2", "#D55E00", "#009E73", "#767676"
+_FEATURES, _SLICES = 20, 40
+_KINDS = {
+    "declared": (_BLUE, "circle"),
+    "found, confirmed": (_ORANGE, "diamond"),
+    "found, may be luck": (_GREY, "square"),
+}
+
+
+def draw(summary: Mapping[str, Any], kind: Literal["svg", "png"] = "svg") -> dict[str, bytes]:
+    """Every picture that a version's summary has figures for, by name; none for a version older than evaluations."""
+    import vl_convert
+
+    def drawn(spec: dict[str, Any]) -> bytes:
+        if kind == "svg":
+            return str(vl_convert.vegalite_to_svg(spec)).encode()
+        return bytes(vl_convert.vegalite_to_png(spec, scale=_SHARP))
+
+    return {name: drawn(spec) for name, spec in specs(summary).items()}
+
+
+def save(summary: Mapping[str, Any], folder: Path) -> list[Path]:
+    """Write every picture as SVG and PNG into a folder, made where it is missing."""
+    folder.mkdir(parents=True, exist_ok=True)
+    files = []
+    for kind in ("svg", "png"):
+        for name, data in draw(summary, kind).items():
+            files.append(folder / f"{name}.{kind}")
+            files[-1].write_bytes(data)
+    return sorted(files)
+
+
+def specs(summary: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """The pictures in Vega-Lite, by name: calibration, thresholds, slices, importance, as far as there are figures."""
+    told = summary.get("evaluation") or {}
+    charts = {
+        "calibration": _calibration(told["calibration"]) if told.get("calibration") else None,
+        "thresholds": _thresholds(told["thresholds"], told.get("capacity")) if told.get("thresholds") else None,
+        "slices": _slices(told["slices"]) if _judged(told.get("slices")) else None,
+        "importance": _importance(told["importance"]) if _lost(told.get("importance")) else None,
+    }
+    return {name: _whole(chart) for name, chart in charts.items() if chart is not None}
+
+
+def _judged(slices: Mapping[str, Any] | None) -> list[dict[str, Any]]:
+    return [one for one in (slices or {}).get("slices", []) if one["metric"] is not None]
+
+
+def _lost(importance: Mapping[str, Any] | None) -> list[dict[str, Any]]:
+    return [one for one in (importance or {}).get("features", []) if one["loss"] is not None]
+
+
+def _whole(chart: "Chart") -> dict[str, Any]:
+    chart = chart.properties(width=WIDTH, autosize={"type": "fit", "contains": "padding"}, padding=12)
+    chart = chart.configure_axis(labelFontSize=12, titleFontSize=13, labelLimit=330, gridColor="#e6e6e6")
+    chart = chart.configure_title(fontSize=15, subtitleFontSize=12, anchor="start", subtitleColor="#444", offset=10)
+    spec: dict[str, Any] = chart.configure_view(stroke=None).to_dict()
+    return spec
+
+
+def _data(rows: list[dict[str, Any]]) -> "alt.InlineData":
+    import altair as alt
+
+    return alt.InlineData(values=rows)
+
+
+def _title(words: tuple[str, str]) -> "alt.TitleParams":
+    import altair as alt
+
+    return alt.TitleParams(text=f"{words[0][:1].upper()}{words[0][1:]}", subtitle=words[1])
+
+
+def _calibration(found: Mapping[str, Any]) -> "Chart":
+    import altair as alt
+
+    top = min(1.0, max(max(one["predicted"], one["observed_high"]) for one in found["bins"]) * 1.05)
+    scale, percent = alt.Scale(domain=[0, top], nice=False), alt.Axis(format="%")
+    x = alt.X("predicted:Q", title="chance that was said", scale=scale, axis=percent)
+    y = alt.Y("observed:Q", title="share that came true", scale=scale, axis=percent)
+    bins = alt.Chart(_data(found["bins"]))
+    ends = bins.mark_rule(color=_BLUE, strokeWidth=2).encode(
+        x=x, y=alt.Y("observed_low:Q", scale=scale), y2="observed_high:Q"
+    )
+    dots = bins.mark_point(color=_BLUE, filled=True, size=70, opacity=1).encode(x=x, y=y)
+    even = alt.Chart(_data([{"predicted": 0, "observed": 0}, {"predicted": top, "observed": top}]))
+    line = even.mark_line(color=_GREY, strokeDash=[5, 4]).encode(x=x, y=y)
+    return alt.layer(line, ends, dots).properties(height=420, title=_title(calibration_title(found)))
+
+
+def _thresholds(found: Mapping[str, Any], capacity: Mapping[str, Any] | None) -> "Chart":
+    import altair as alt
+
+    curve, percent, whole = alt.Chart(_data(found["curve"])), alt.Axis(format="%"), alt.Scale(domain=[0, 1])
+    x = alt.X("threshold:Q", title=f"'{found['above']}' from this chance on", axis=percent, scale=whole)
+    y = alt.Y("value:Q", title=f"{found['currency']} a decision above the baseline")
+    band = curve.mark_area(color=_BLUE, opacity=0.18).encode(x=x, y=alt.Y("low:Q", title=""), y2="high:Q")
+    line = curve.mark_line(color=_BLUE, strokeWidth=2).encode(x=x, y=y)
+    zero = alt.Chart(_data([{"value": 0}])).mark_rule(color=_GREY).encode(y="value:Q")
+    rules = _ruled(_marks(found, capacity))
+    return alt.layer(zero, band, line, rules).properties(height=380, title=_title(thresholds_title(found)))
+
+
+def _ruled(marks: list[dict[str, Any]]) -> "alt.Chart":
+    """A line at each threshold, told apart by colour and dashes."""
+    import altair as alt
+
+    order = [mark["what"] for mark in marks]
+    colours = alt.Scale(domain=order, range=[mark["colour"] for mark in marks])
+    dashes = alt.Scale(domain=order, range=[mark["dash"] for mark in marks])
+    legend = alt.Legend(orient="bottom", direction="vertical", labelLimit=700, labelFontSize=12, symbolStrokeWidth=3)
+    colour = alt.Color("what:N", title=None, sort=order, scale=colours, legend=legend)
+    dash = alt.StrokeDash("what:N", title=None, sort=order, scale=dashes)
+    rules: alt.Chart = alt.Chart(_data(marks)).mark_rule(strokeWidth=2)
+    return rules.encode(x="threshold:Q", color=colour, strokeDash=dash)
+
+
+def _marks(found: Mapping[str, Any], capacity: Mapping[str, Any] | None) -> list[dict[str, Any]]:
+    """The thresholds worth pointing at, those that are known."""
+    marks = []
+    pairs = [
+        (found["best"], "best by what the rows earned", _ORANGE, [1, 0]),
+        (found["implied"], "what the payoffs imply", _GREEN, [6, 4]),
+    ]
+    for one, what, colour, dash in pairs:
+        edge = one["threshold"]
+        if edge is not None and edge <= 1:
+            says = f"{what}: {edge:.0%}, {one['value']['value']:+.3g} {found['currency']} a decision"
+            marks.append({"threshold": edge, "what": says, "colour": colour, "dash": dash})
+    if capacity and capacity.get("threshold") is not None:
+        says = capacity_line(capacity)
+        marks.append({"threshold": capacity["threshold"], "what": says, "colour": "#000000", "dash": [2, 3]})
+    return marks
+
+
+def _slices(found: Mapping[str, Any]) -> "Chart":
+    import altair as alt
+
+    rows = [{"says": _label(one), **one["metric"], "kind": _kind(one)} for one in _judged(found)[:_SLICES]]
+    kinds, legend = list(dict.fromkeys(row["kind"] for row in rows)), alt.Legend(orient="bottom", labelFontSize=12)
+    colours, shapes = (alt.Scale(domain=kinds, range=[_KINDS[kind][part] for kind in kinds]) for part in (0, 1))
+    small = alt.Axis(labelFontSize=11, labelLimit=430)  # two columns and their rows fit
+    y = alt.Y("says:N", title=None, sort=[row["says"] for row in rows], axis=small)
+    colour = alt.Color("kind:N", title=None, scale=colours, legend=legend)
+    shape = alt.Shape("kind:N", title=None, scale=shapes, legend=legend)
+    base, near = alt.Chart(_data(rows)), alt.Scale(zero=False)
+    low = alt.X("low:Q", title=found["metric"], scale=near)
+    ends = base.mark_rule(strokeWidth=2).encode(x=low, x2="high:Q", y=y, color=colour)
+    dots = base.mark_point(filled=True, size=70, opacity=1)
+    whole = alt.Chart(_data([{"value": found["whole"]["value"]}])).mark_rule(color=_GREY, strokeDash=[5, 4])
+    layers = (whole.encode(x="value:Q"), ends, dots.encode(x="value:Q", y=y, color=colour, shape=shape))
+    height = max(120, 24 * len(rows))
+    return alt.layer(*layers).properties(height=height, title=_title(slices_title(found)))
+
+
+def _label(one: Mapping[str, Any]) -> str:
+    return f"{one['says']} ({one['rows']:,} rows)"
+
+
+def _kind(one: Mapping[str, Any]) -> str:
+    if not one["found"]:
+        return "declared"
+    return "found, confirmed" if one["confirmed"] else "found, may be luck"
+
+
+def _importance(found: Mapping[str, Any]) -> "Chart":
+    import altair as alt
+
+    rows = [{"feature": one["feature"], **one["loss"]} for one in _lost(found)[:_FEATURES]]
+    y = alt.Y("feature:N", title=None, sort=[row["feature"] for row in rows])
+    x = alt.X("value:Q", title=f"loss of {found['metric']} when shuffled")
+    base = alt.Chart(_data(rows))
+    bars = base.mark_bar(color=_BLUE, opacity=0.75, height=12).encode(x=x, y=y)
+    ends = base.mark_rule(color="#000000", strokeWidth=1.5).encode(x="low:Q", x2="high:Q", y=y)
+    return alt.layer(bars, ends).properties(height=max(120, 22 * len(rows)), title=_title(importance_title(found)))
