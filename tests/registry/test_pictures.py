@@ -17,7 +17,7 @@ from outlast.training.evaluation.report import evaluation
 from outlast.training.evaluation.value import Scored
 
 CONTRACT = (
-    "[value]\ncapacity = 20\npayoff = { call = { yes = 10, no = -4 }, wait = { yes = 0, no = 0 } }\n"
+    "[value]\ncurrency = 'EUR'\ncapacity = 20\npayoff = { call = { yes = 10, no = -4 }, wait = { yes = 0, no = 0 } }\n"
     '[gate]\nslices = ["shop"]\n'
 )
 
@@ -30,7 +30,9 @@ def summary() -> dict[str, Any]:
     chance = 1 / (1 + np.exp(-odds * 2))
     y = (rng.random(3000) < np.where(shop == "west", 0.3, 1 / (1 + np.exp(-odds)))).astype(np.int64)
     rows = pl.DataFrame({"shop": shop, "odds": odds})
-    scored = Scored(parse_contract(CONTRACT), "binary", ["no", "yes"], rows, np.column_stack([1 - chance, chance]), y)
+    scored = Scored(
+        parse_contract(CONTRACT), "binary", ["no", "yes"], rows.select("shop"), np.column_stack([1 - chance, chance]), y
+    )
 
     def score(x: pl.DataFrame) -> Any:
         found = 1 / (1 + np.exp(-2 * x["odds"].to_numpy()))
@@ -67,7 +69,7 @@ def test_pictures_say_what_is_seen(summary: dict[str, Any]) -> None:
         "calibration": ["Chances are off by", "chance that was said", "share that came true"],
         "thresholds": ["EUR a decision above the baseline", "best by what the rows earned", "at most 20 a day"],
         "slices": ["1 slice found that is surely worse than the whole", "shop = west", "roc_auc", "found, confirmed"],
-        "importance": ["Roc_auc rests most on odds", "loss of roc_auc when shuffled"],
+        "importance": ["The model rests most on odds", "loss of roc_auc when shuffled"],
     }.items():
         for said in words:
             assert said in drawn[name]
@@ -87,9 +89,7 @@ def test_what_a_version_has_no_figures_for_is_not_drawn(summary: dict[str, Any])
 def test_the_evaluation_is_told_in_lines(summary: dict[str, Any]) -> None:
     said = dict(evaluated(summary))
     assert said["calibrated"].startswith("chances are off by")
-    assert said["weak where"].startswith("shop = west: roc_auc 0.4") or said["weak where"].startswith(
-        "shop = west: roc_auc 0.5"
-    )
+    assert said["weak where"].startswith("shop = west: roc_auc 0.")
     assert "29% by the payoffs" in said["threshold"]
     assert said["capacity"].startswith("at most 20 a day from")
     assert said["rests on"].startswith("odds (")

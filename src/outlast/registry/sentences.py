@@ -88,8 +88,11 @@ def slices_title(found: Found) -> tuple[str, str]:
 def importance_title(found: Found) -> tuple[str, str]:
     """What the model leans on most."""
     first = [one["feature"] for one in found["features"] if one["loss"] and one["loss"]["low"] > 0][:3]
-    says = f"{found['metric']} rests most on {', '.join(first)}" if first else "no feature is surely needed"
-    return says, f"loss when one feature is shuffled among {found['rows']:,} test rows, with 95 % intervals"
+    says = f"the model rests most on {', '.join(first)}" if first else "no feature is surely needed"
+    return (
+        says,
+        f"loss of {found['metric']} when one feature is shuffled among {found['rows']:,} test rows, with 95 % intervals",
+    )
 
 
 def capacity_line(found: Found) -> str:

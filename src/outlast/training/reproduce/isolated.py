@@ -61,7 +61,9 @@ def _write(folder: Path, kept: Kept, inputs: Inputs, closed: list[Path]) -> None
         place.write_bytes(content)
     inputs.data.typed.write_parquet(folder / worker.ROWS)
     job = {"format": 1, "task": kept.task, "classes": kept.classes, "seed": inputs.seed, "threads": inputs.threads}
-    (folder / worker.JOB).write_text(json.dumps({**job, "closed": [str(place) for place in closed]}), "utf-8")
+    parameters = (kept.version.lineage.get("parameters") or {}).get("search") or {}
+    more = {"parameters": parameters, "closed": [str(place) for place in closed]}
+    (folder / worker.JOB).write_text(json.dumps({**job, **more}), "utf-8")
 
 
 def _read(folder: Path) -> Outcome:

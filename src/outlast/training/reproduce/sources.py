@@ -10,9 +10,10 @@ from outlast.data.fingerprint import rows_digest
 from outlast.data.schema import dtype_name
 from outlast.journal.sources import Sources, project_of
 from outlast.project.workspace import Workspace
-from outlast.training.dataset import AT, KEY, LABEL, LABEL_AT, build_dataset, cutoff_of, split_rows
+from outlast.training.dataset import AT, KEY, LABEL, LABEL_AT, build_dataset, cutoff_of
 from outlast.training.reproduce.inputs import Kept, TrainingSet
 from outlast.training.snapshot import ROW, TEST, TRAIN, TRUTH, given_names, laid_out
+from outlast.training.splitting import split_rows
 from outlast.types import counted
 
 _NAMES = {LABEL: "the label", LABEL_AT: "the moment the label was known", TRUTH: "the label", TRAIN: "the split",

@@ -45,7 +45,8 @@ def _fitted(job: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     whole = with_functions(model.functions, _given(model, rows))
     moved = _moved(whole, rows)
     train, truth = rows[TRAIN], rows[TRUTH].to_numpy()
-    estimator = fit(model, whole.filter(train), truth[train.to_numpy()], seed=job["seed"], threads=job["threads"])
+    given = {name: job[name] for name in ("seed", "threads", "parameters")}
+    estimator = fit(model, whole.filter(train), truth[train.to_numpy()], **given)
     table = evaluated(model, estimator, whole.filter(rows[TEST]), job["task"], job["classes"])
     np.save(folder / ANSWERS, np.ascontiguousarray(table, dtype=np.float64))
     done = {"model": digest_of_model(pickled(model, estimator), code), "answers": digest_of_answers(table)}
