@@ -89,10 +89,8 @@ def importance_title(found: Found) -> tuple[str, str]:
     """What the model leans on most."""
     first = [one["feature"] for one in found["features"] if one["loss"] and one["loss"]["low"] > 0][:3]
     says = f"the model rests most on {', '.join(first)}" if first else "no feature is surely needed"
-    return (
-        says,
-        f"loss of {found['metric']} when one feature is shuffled among {found['rows']:,} test rows, with 95 % intervals",
-    )
+    lost = f"loss of {found['metric']} when one feature is shuffled"
+    return says, f"{lost} among {found['rows']:,} test rows, with 95 % intervals"
 
 
 def capacity_line(found: Found) -> str:
