@@ -178,7 +178,7 @@ def test_a_quiet_operation_says_that_it_goes_on(served: Served, slow: Slow, monk
             said.append(json.loads(line)["is"])
             if said.count("waits") > 1:
                 slow.go.set()
-    assert said[0] == "total"
+    assert "total" in said
     assert said[-1] == "result"
 
 
