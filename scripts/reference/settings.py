@@ -1,6 +1,6 @@
 """Environment variables and the keys of workspace.toml."""
 
-from outlast.project.workspace import Declaration, Environment, Storage
+from outlast.project.workspace import Audit, Declaration, Environment, Storage
 from outlast.settings import VARIABLES
 
 _MEANINGS = {
@@ -11,6 +11,8 @@ _MEANINGS = {
     "OUTLAST_FRESH": "The file of fresh values, or a Redis: `redis://…`, `rediss://…`. Wins over `workspace.toml`.",
     "MLFLOW_TRACKING_URI": "The MLflow that mirrors the ledger; `off` for none. Without it: `.outlast/mlflow.db`.",
     "OUTLAST_ACTOR": "Who acts, as the history notes it. Without it: the account that runs. Not verified.",
+    "OUTLAST_AUDIT_HEADS": "The file in which heads of the audit trail are noted outside the database. Wins over "
+    "`workspace.toml`.",
     "OUTLAST_MEMORY": "How much memory looking facts up may take, such as `4GB`; a longer history is looked at in "
     "parts. Without it: half of the machine's or the container's.",
     "OUTLAST_SERVER": "The server that changes what is live; `off` for none. Wins over `workspace.toml`.",
@@ -28,6 +30,9 @@ _WORKSPACE = {
     "storage.artifacts": "The artifacts' folder or URL.",
     "storage.fresh": "The file of fresh values, or a Redis: `redis://…`, `rediss://…`, `unix://…`.",
     "storage.options": "Options for the object store that holds the tables, such as `aws_region`.",
+    "audit.heads": "The file in which heads of the audit trail are noted. Without it: `.outlast/audit-heads.jsonl`.",
+    "audit.webhook": "A URL that is told each new head of the audit trail, by POST.",
+    "environments.NAME.audit": "As `audit`, in this environment only; wins over it.",
     "environments.NAME.sources": "As `sources`, in this environment only; wins over it.",
     "environments.NAME.storage": "As `storage`, in this environment only; wins over it.",
 }
@@ -48,7 +53,8 @@ def workspace() -> str:
 
 def workspace_keys() -> set[str]:
     """The keys the code reads."""
-    nested = {"storage", "environments"}
+    nested = {"storage", "audit", "environments"}
     top = {name for name in Declaration.model_fields if name not in nested}
     inner = {f"environments.NAME.{name}" for name in Environment.model_fields}
-    return top | {f"storage.{name}" for name in Storage.model_fields} | inner
+    parts = {f"storage.{name}" for name in Storage.model_fields} | {f"audit.{name}" for name in Audit.model_fields}
+    return top | parts | inner

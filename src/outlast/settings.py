@@ -19,6 +19,7 @@ class Settings:
     memory: str | None = None
     server: str | None = None
     token: str | None = field(default=None, repr=False)
+    audit_heads: str | None = None
 
     @classmethod
     def read(cls, environ: Mapping[str, str] = os.environ) -> "Settings":
@@ -47,6 +48,7 @@ VARIABLES = {
     "memory": "OUTLAST_MEMORY",
     "server": "OUTLAST_SERVER",
     "token": "OUTLAST_TOKEN",
+    "audit_heads": "OUTLAST_AUDIT_HEADS",
 }
 assert set(VARIABLES) == {one.name for one in fields(Settings)}
 

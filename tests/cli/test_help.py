@@ -14,7 +14,7 @@ LIFE += ["approve", "reject", "promote", "withdraw", "rollback", "retire", "hist
 LIFE += ["serve", "predict", "score", "label", "push", "backfill", "monitor", "skew", "tick", "up", "doctor"]
 LIFE += ["backup", "restore"]
 
-GROUPS = ["features", "token"]
+GROUPS = ["features", "audit", "token"]
 
 
 def test_help_loads_none_of_the_heavy_libraries() -> None:

@@ -136,10 +136,9 @@ def test_only_a_passed_verdict_of_exactly_that_version_counts(ledger, act, judge
 @pytest.mark.parametrize(
     "edited", [{"passed": True}, {"passed": True, "checks": [{"name": "floors", "passed": True}]}, {"number": 1}]
 )
-def test_a_verdict_that_was_edited_lets_nothing_out(ledger, act, judge, train, edited) -> None:
+def test_a_verdict_that_was_edited_lets_nothing_out(ledger, act, judge, train, tamper, edited) -> None:
     refused = judge(1, passed=False) if "number" not in edited else judge(2)
-    with ledger.write() as connection:
-        connection.execute(sa.update(verdicts).where(verdicts.c.digest == refused).values(**edited))
+    tamper(sa.update(verdicts).where(verdicts.c.digest == refused).values(**edited))
     with pytest.raises(Refused, match="was edited after it was written: `outlast promote late@1`"):
         act("promote", 1, verdict=refused)
     assert live(ledger) == []

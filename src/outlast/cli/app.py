@@ -2,7 +2,7 @@
 
 import typer
 
-from outlast.cli import again, approving, features, keeping, life, looking, project, running, tokens
+from outlast.cli import again, approving, audit, features, keeping, life, looking, project, running, tokens
 
 app = typer.Typer(
     name="outlast",
@@ -48,6 +48,7 @@ for command in (
     app.command()(command)
 
 app.add_typer(features.app, name="features")
+app.add_typer(audit.app, name="audit")
 app.add_typer(tokens.app, name="token")
 
 

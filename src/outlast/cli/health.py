@@ -33,10 +33,12 @@ _EXTRAS = {
 }
 
 
-def examine(*, migrate: bool = False, refill: bool = False, start: Path | None = None) -> list[Finding]:
+def examine(
+    *, migrate: bool = False, grant: str | None = None, refill: bool = False, start: Path | None = None
+) -> list[Finding]:
     """Everything looked at, in order: what it is, whether it is well, and what it says."""
     found = [_python(), _libraries(), _extras(), _clock()]
-    return [*found, *_workspace(start or Path.cwd(), migrate, refill)]
+    return [*found, *_workspace(start or Path.cwd(), migrate, grant, refill)]
 
 
 def finding(what: str, ok: bool, says: str) -> Finding:
@@ -84,7 +86,7 @@ def _clock() -> Finding:
     return finding("clock", True, f"{at:%Y-%m-%d %H:%M:%S} UTC")
 
 
-def _workspace(start: Path, migrate: bool, refill: bool) -> Iterator[Finding]:
+def _workspace(start: Path, migrate: bool, grant: str | None, refill: bool) -> Iterator[Finding]:
     from outlast.cli.workspace_health import examined
     from outlast.project.workspace import FILE, Workspace, project_folders, require_project
 
@@ -99,4 +101,4 @@ def _workspace(start: Path, migrate: bool, refill: bool) -> Iterator[Finding]:
         yield finding("workspace", False, error.sentence)
         return
     yield finding("workspace", True, f"{workspace.root} ({environment}), projects: {', '.join(folders) or 'none'}")
-    yield from examined(workspace, migrate=migrate, refill=refill)
+    yield from examined(workspace, migrate=migrate, grant=grant, refill=refill)

@@ -126,13 +126,14 @@ def skew(
 
 def doctor(
     migrate: bool = typer.Option(False, "--migrate", help="Bring an older ledger up to this release."),
+    grant: str = typer.Option(None, "--grant", help="Let this PostgreSQL role use the ledger, and rewrite nothing."),
     refill: bool = typer.Option(False, "--refill", help="Fill fresh values again, from the sources' history."),
     json: bool = places.JSON,
 ) -> None:
     """Say what is wrong here, and how it is mended."""
     from outlast.cli.health import examine
 
-    found = examine(migrate=migrate, refill=refill)
+    found = examine(migrate=migrate, grant=grant, refill=refill)
     if json:
         screen.as_json(found)
     else:

@@ -24,6 +24,7 @@ from outlast.registry.unread import unread
 from outlast.registry.versions import Version
 from outlast.serving.alive import dead
 from outlast.storage import appendlog
+from outlast.storage.ledger import grant as grant_to
 from outlast.storage.ledger import migrate_ledger
 from outlast.storage.ledger.schema import leases, mirror
 from outlast.types import ModelRef, counted, micros, moment, now, span
@@ -34,11 +35,13 @@ _SOON = timedelta(minutes=10)
 _DAY = timedelta(days=1)
 
 
-def examined(workspace: Workspace, *, migrate: bool, refill: bool = False) -> Iterator[dict[str, object]]:
+def examined(
+    workspace: Workspace, *, migrate: bool, grant: str | None = None, refill: bool = False
+) -> Iterator[dict[str, object]]:
     """One line per thing looked at; what hangs on the ledger is left out when that cannot be read."""
     yield _line("storage", lambda: _storage(workspace))
     yield _line("disk", lambda: _disk(workspace))
-    ledger = _line("ledger", lambda: _ledger(workspace, migrate))
+    ledger = _line("ledger", lambda: _ledger(workspace, migrate, grant))
     yield ledger
     if not ledger["ok"] or not _there(workspace):
         return
@@ -90,15 +93,23 @@ def _disk(workspace: Workspace) -> Said:
     return (True, says) if free >= LEAST_FREE else (False, f"{says}: free some, answers are kept before they are sent")
 
 
-def _ledger(workspace: Workspace, migrate: bool) -> Said:
+def _ledger(workspace: Workspace, migrate: bool, grant: str | None) -> Said:
     if not _there(workspace):
         return True, "none yet: the first training makes it"
     if migrate:
         before, after = migrate_ledger(workspace.ledger_url)
         says = f"brought from revision {before} to {after}" if before != after else f"is at revision {after} already"
-        return True, f"{shown(workspace.ledger_url)} {says}"
+        if grant is not None:
+            grant_to(workspace.ledger_url, grant)
+        return True, f"{shown(workspace.ledger_url)} {says}{_granted(grant)}"
+    if grant is not None:
+        grant_to(workspace.ledger_url, grant)
     known = versions.models(workspace.ledger)
-    return True, f"{shown(workspace.ledger_url)}, models: {', '.join(known) or 'none'}"
+    return True, f"{shown(workspace.ledger_url)}, models: {', '.join(known) or 'none'}{_granted(grant)}"
+
+
+def _granted(role: str | None) -> str:
+    return "" if role is None else f"; role {role} may use it, and change nothing of what was done and said"
 
 
 def _clock(workspace: Workspace) -> Said:
@@ -110,13 +121,13 @@ def _clock(workspace: Workspace) -> Said:
 
 
 def _audit(workspace: Workspace) -> Said:
-    broken = audit.verify(workspace.ledger)
-    if broken is not None:
-        return False, f"{broken.sentence}; compare with a backup"
-    head = audit.head(workspace.ledger)
-    if head is None:
+    found = audit.examine(workspace.ledger)
+    if found.broken is not None:
+        return False, f"{found.broken.sentence}; compare with a backup"
+    if found.head is None:
         return True, "empty"
-    return True, f"{counted(head.seq, 'entry', 'entries')}, whole; the last is {head.digest[:12]}"
+    says = f"{counted(found.entries, 'entry', 'entries')}, whole; the last is {found.head[:12]}"
+    return not found.failed, "; ".join([says, *found.remarks, *found.failed])
 
 
 def _all(workspace: Workspace) -> list[Version]:

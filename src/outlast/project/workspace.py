@@ -20,7 +20,7 @@ from outlast.settings import Settings
 from outlast.storage.appendlog import AppendLog
 from outlast.storage.artifacts import Artifacts
 from outlast.storage.fresh import FreshStore, open_fresh
-from outlast.storage.ledger import Ledger, open_ledger
+from outlast.storage.ledger import Ledger, Outside, open_ledger
 from outlast.storage.tables import Tables
 
 FILE = "workspace.toml"
@@ -43,10 +43,18 @@ class Storage(_Part):
     options: dict[str, str] = Field(default_factory=dict)
 
 
+class Audit(_Part):
+    """Where the head of the audit trail is noted outside the database."""
+
+    heads: str | None = None
+    webhook: str | None = None
+
+
 class Environment(_Part):
     """What differs between development, staging and production."""
 
     storage: Storage = Storage()
+    audit: Audit = Audit()
     sources: dict[str, str] = Field(default_factory=dict)
     server: str | None = None
 
@@ -56,6 +64,7 @@ class Declaration(_Part):
 
     name: str | None = None
     storage: Storage = Storage()
+    audit: Audit = Audit()
     sources: dict[str, str] = Field(default_factory=dict)
     packages: list[str] = Field(default_factory=list)
     environments: dict[str, Environment] = Field(default_factory=dict)
@@ -122,7 +131,20 @@ class Workspace:
         """The ledger, created when it is missing."""
         if self.ledger_url.startswith("sqlite"):
             self.home.mkdir(parents=True, exist_ok=True)
-        return open_ledger(self.ledger_url)
+        return open_ledger(self.ledger_url, self.outside)
+
+    @property
+    def outside(self) -> Outside:
+        """Where heads of the audit trail are noted outside the database."""
+        here, all_ = self.environment.audit, self.declaration.audit
+        heads = self.settings.audit_heads or here.heads or all_.heads
+        file = self.root / heads if heads else self.home / "audit-heads.jsonl"
+        return Outside(file, here.webhook or all_.webhook, self.settings.environment)
+
+    def at(self, environment: str) -> "Workspace":
+        """The same workspace in another environment; addresses that variables give are those of this one only."""
+        there = Settings(environment=environment, actor=self.settings.actor, memory=self.settings.memory)
+        return Workspace(self.root, self.declaration, there)
 
     @cached_property
     def tables(self) -> Tables:
@@ -243,4 +265,6 @@ def _known(place: list[str]) -> list[str]:
         return list(Declaration.model_fields)
     if place[-1] == "storage":
         return list(Storage.model_fields)
+    if place[-1] == "audit":
+        return list(Audit.model_fields)
     return list(Environment.model_fields) if place[0] == "environments" else []

@@ -128,8 +128,10 @@ def create(ledger: Ledger, wanted: Wanted, *, by: str, at: datetime) -> tuple[To
     row |= {"models": None if wanted.models is None else list(wanted.models), "created_by": audit.plainly(by)}
     expires = None if wanted.expires_at is None else utc(wanted.expires_at)
     with ledger.write() as connection:
-        connection.execute(sa.insert(table).values(**row, digest=_digest(secret.encode()), expires_at=expires))
-        detail = {"name": wanted.name, "roles": row["roles"], "models": row["models"]}
+        opens = _digest(secret.encode())
+        connection.execute(sa.insert(table).values(**row, digest=opens, expires_at=expires))
+        # What opens it too: a row that another secret opens would else agree with the trail.
+        detail = {"name": wanted.name, "roles": row["roles"], "models": row["models"], "digest": opens}
         detail["expires_at"] = None if expires is None else expires.isoformat()
         audit.record(connection, actor=by, action="create token", object=f"token {id}", detail=detail, at=at)
         return _one(connection, id).token, secret

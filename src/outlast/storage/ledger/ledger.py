@@ -2,7 +2,7 @@
 
 import hashlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Self
@@ -12,6 +12,7 @@ from sqlalchemy import exc
 
 from outlast.errors import StorageError
 from outlast.storage.ledger.faults import place, spoken
+from outlast.storage.ledger.outside import Outside
 
 
 class Ledger:
@@ -21,8 +22,9 @@ class Ledger:
     nothing does, also when the process is killed. A `read()` block sees one unchanging state and refuses to write.
     """
 
-    def __init__(self, url: str, engine: sa.Engine) -> None:
+    def __init__(self, url: str, engine: sa.Engine, outside: Outside | None = None) -> None:
         self.url = url
+        self.outside = outside
         self.dialect = engine.dialect.name
         self._engine = engine
         self._mine = threading.local()
@@ -56,11 +58,14 @@ class Ledger:
                 "pass the connection of the outer write() along"
             )
         self._mine.writing = True
+        then: dict[str, Callable[[], None]] = {}
         try:
-            with speaking(self._engine.url), writing(self._engine) as connection:
+            with speaking(self._engine.url), writing(self._engine, outside=self.outside, then=then) as connection:
                 yield connection
         finally:
             self._mine.writing = False
+        for act in then.values():
+            act()
 
     def dispose(self) -> None:
         """Close every connection; the ledger opens new ones if it is used again."""
@@ -68,10 +73,12 @@ class Ledger:
 
 
 @contextmanager
-def writing(engine: sa.Engine) -> Iterator[sa.Connection]:
+def writing(
+    engine: sa.Engine, *, outside: Outside | None = None, then: dict[str, Callable[[], None]] | None = None
+) -> Iterator[sa.Connection]:
     """One write transaction on an engine, with the database's own errors."""
     with engine.connect() as plain:
-        connection = plain.execution_options(ledger_writes=True)
+        connection = plain.execution_options(ledger_writes=True, ledger_outside=outside, ledger_then=then)
         with connection.begin():
             yield connection
 
@@ -86,6 +93,19 @@ def speaking(url: sa.URL, *, reading: bool = False) -> Iterator[None]:
         if meaning is None:
             raise
         raise meaning from error
+
+
+def outside_of(connection: sa.Connection) -> Outside | None:
+    """Where this transaction's ledger is noted outside the database."""
+    found: Outside | None = connection.get_execution_options().get("ledger_outside")
+    return found
+
+
+def after_commit(connection: sa.Connection, name: str, act: Callable[[], None]) -> None:
+    """Do something once the caller's write transaction is committed; of one name only the last."""
+    then: dict[str, Callable[[], None]] | None = connection.get_execution_options().get("ledger_then")
+    assert then is not None, "only within Ledger.write()"
+    then[name] = act
 
 
 def lock(connection: sa.Connection, name: str) -> None:

@@ -13,6 +13,7 @@ from outlast.storage.ledger import schema
 from outlast.storage.ledger.engine import WAIT_SECONDS, address, engine_for
 from outlast.storage.ledger.faults import failure, place
 from outlast.storage.ledger.ledger import Ledger, lock, speaking, writing
+from outlast.storage.ledger.outside import Outside
 from outlast.types import FORMAT
 
 if TYPE_CHECKING:
@@ -21,11 +22,12 @@ if TYPE_CHECKING:
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 
-def open_ledger(url: str) -> Ledger:
+def open_ledger(url: str, outside: Outside | None = None) -> Ledger:
     """The ledger at an address such as sqlite:////folder/ledger.db or postgresql://user:password@host/database.
 
     A ledger that does not exist is created. One that an earlier release wrote is refused until `outlast doctor
-    --migrate` has been run, and one that a later release wrote is refused.
+    --migrate` has been run, and one that a later release wrote is refused. `outside` is where the heads of its trail
+    are noted.
     """
     parsed = address(url)
     engine = engine_for(parsed)
@@ -40,7 +42,7 @@ def open_ledger(url: str) -> Ledger:
     except BaseException:
         engine.dispose()
         raise
-    return Ledger(url, engine)
+    return Ledger(url, engine, outside)
 
 
 def migrate_ledger(url: str) -> tuple[str | None, str]:

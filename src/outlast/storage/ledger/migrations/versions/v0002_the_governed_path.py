@@ -17,6 +17,35 @@ def upgrade() -> None:
     _states()
     _approvals()
     _tokens()
+    _protect()
+
+
+def _protect() -> None:
+    """What was done and said is only ever added to, whoever asks: the owner of the tables has to say so twice."""
+    postgresql = op.get_bind().dialect.name == "postgresql"
+    if postgresql:
+        op.execute(REFUSE)
+    for table in ("audit", "transitions", "approvals", "verdicts"):
+        if postgresql:
+            op.execute(
+                f"CREATE TRIGGER only_added_to BEFORE UPDATE OR DELETE OR TRUNCATE ON {table} "
+                "FOR EACH STATEMENT EXECUTE FUNCTION outlast_only_added_to()"
+            )
+            continue
+        for what in ("UPDATE", "DELETE"):
+            op.execute(
+                f"CREATE TRIGGER {table}_no_{what.lower()} BEFORE {what} ON {table} "
+                f"BEGIN SELECT RAISE(ABORT, 'table {table} is only ever added to'); END"
+            )
+
+
+REFUSE = """
+CREATE FUNCTION outlast_only_added_to() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION 'table % is only ever added to', TG_TABLE_NAME;
+END
+$$
+"""
 
 
 def _states() -> None:
