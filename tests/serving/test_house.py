@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from outlast.errors import NotFound, StorageError
 from outlast.project.contract import Contract
@@ -19,6 +20,7 @@ from outlast.registry.served import history
 from outlast.registry.versions import register
 from outlast.serving.house import House
 from outlast.serving.memory import Known, Memory
+from outlast.storage.ledger import schema as tables
 from outlast.types import now
 
 NOON = datetime(2013, 7, 1, 12, tzinfo=UTC)
@@ -305,3 +307,63 @@ def wait_for(beats: threading.Semaphore, true: Callable[[], bool]) -> None:
             return
         assert beats.acquire(timeout=30)
     raise AssertionError("it did not happen in a thousand beats")
+
+
+def edit(workspace: Workspace, statement: sa.Executable) -> None:
+    with workspace.ledger.write() as connection:
+        connection.execute(statement)
+
+
+def test_an_edited_row_of_what_is_live_is_refused_and_what_is_served_stays(
+    house: House, workspace: Workspace, opener: Opener
+) -> None:
+    promote(workspace, 1)
+    house.look()
+    for values in ({"live": 2}, {"live": None}):
+        edit(workspace, sa.update(tables.rollouts).values(values))
+        house.look()
+        assert serving(house) == 1
+        assert "version 1 stays: Model 'late' has" in house.refused["late"]
+    edit(workspace, sa.delete(tables.rollouts))
+    house.look()
+    assert serving(house) == 1
+    assert [one.version for one in opener.opened] == [1]
+
+
+def test_a_version_whose_bytes_were_exchanged_is_refused_before_it_is_opened(
+    house: House, workspace: Workspace, opener: Opener
+) -> None:
+    promote(workspace, 1)
+    house.look()
+    promote(workspace, 2)
+    edit(workspace, sa.update(tables.versions).where(tables.versions.c.number == 2).values(digest="d5"))
+    house.look()
+    assert serving(house) == 1
+    assert "late@2 has the bytes d5, and d2 were let out" in house.refused["late"]
+    assert [one.digest for one in opener.opened] == ["d1"]
+    edit(workspace, sa.update(tables.versions).where(tables.versions.c.number == 2).values(digest="d2"))
+    rollback(workspace)
+    house.look()
+    assert (serving(house), house.refused) == (1, {})
+
+
+def test_advice_is_marked_from_the_next_look_on(house: House, workspace: Workspace) -> None:
+    promote(workspace, 1)
+    house.look()
+    with workspace.ledger.read() as connection:
+        verdict = verdicts.newest(connection, "late", 1)
+    assert verdict is not None
+    assert not house.take("late").advice
+    transition(workspace.ledger, "late", action="advise", to=1, by="ada", at=now(), verdict=verdict.digest)
+    house.look()
+    assert house.take("late").advice
+
+
+def test_a_challenger_changes_nothing_of_what_answers(house: House, workspace: Workspace, opener: Opener) -> None:
+    promote(workspace, 1)
+    with workspace.ledger.read() as connection:
+        verdict = verdicts.newest(connection, "late", 2)
+    assert verdict is not None
+    transition(workspace.ledger, "late", action="canary", to=2, share=10, by="ada", at=now(), verdict=verdict.digest)
+    house.look()
+    assert (serving(house), [one.version for one in opener.opened]) == (1, [1])

@@ -13,12 +13,12 @@ from datetime import datetime
 from types import TracebackType
 
 from outlast.bundle.predictor import Predictor
-from outlast.errors import NotFound, OutlastError, StorageError, nearest
+from outlast.errors import NotFound, OutlastError, Refused, StorageError, nearest
 from outlast.journal.strays import Strays, last_count
 from outlast.project.workspace import Workspace
-from outlast.registry import rollout, served, versions
+from outlast.registry import rollout, served, trust, versions
 from outlast.serving.memory import Known, Memory
-from outlast.types import Clock, ModelRef, now
+from outlast.types import Clock, now
 
 Opener = Callable[[Workspace, str, int], Predictor]
 _log = logging.getLogger("outlast.serving")
@@ -33,6 +33,7 @@ class Seat:
 
     def __init__(self, predictor: Predictor, since: datetime, span: int | None, lock: threading.Lock) -> None:
         self.predictor, self.since, self.span = predictor, since, span
+        self.advice = False
         self.flying = 0
         self._lock = lock
 
@@ -67,7 +68,8 @@ class House:
         self._seats: dict[str, Seat] = {}
         self._leaving: list[Seat] = []
         self._kept: dict[str, list[Predictor]] = {}
-        self._digests: dict[tuple[str, int], str] = {}
+        self._trusted: dict[str, tuple[rollout.Rollout, str]] = {}
+        self._doubted: dict[str, tuple[rollout.Rollout | None, float]] = {}
         self._failed: dict[str, tuple[int, float]] = {}
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
@@ -166,16 +168,55 @@ class House:
                 _log.exception("Looking for changes failed and is tried again")
 
     def _wanted(self) -> dict[str, Known]:
-        ledger = self._workspace.ledger
+        """What is live and may be: what the trail does not bear out is refused, and leaves what is served."""
         found = {}
-        for one in rollout.live(ledger):
-            if one.live is None or (self._only is not None and one.model not in self._only):
+        live = {one.model: one for one in rollout.live(self._workspace.ledger)}
+        for model, one in live.items():
+            if self._only is not None and model not in self._only:
                 continue
-            place = (one.model, one.live)
-            if place not in self._digests:
-                self._digests[place] = versions.find(ledger, ModelRef(*place)).digest
-            found[one.model] = Known(*place, self._digests[place])
+            digest = self._trust(one)
+            if digest is not None and one.live is not None:
+                found[model] = Known(model, one.live, digest, one.advice)
+        for model in self._seats.keys() - live.keys():
+            self._require_ended(model)
         return found
+
+    def _trust(self, one: rollout.Rollout) -> str | None:
+        """The digest that may be loaded for what is live; None where nobody let it out."""
+        kept, doubted = self._trusted.get(one.model), self._doubted.get(one.model)
+        if kept is not None and kept[0] == one:
+            return kept[1]
+        if doubted is not None and doubted[0] == one and time.monotonic() - doubted[1] < _AGAIN:
+            return None
+        try:
+            digest, _ = trust.admitted(self._workspace.ledger, one)
+        except (Refused, NotFound) as error:
+            self._doubt(one.model, one, error)
+            return None
+        assert digest is not None, "what is live has bytes"
+        self._trusted[one.model] = one, digest
+        self._doubted.pop(one.model, None)
+        return digest
+
+    def _require_ended(self, model: str) -> None:
+        """Whether nothing is live of a model because somebody retired it, and not because a row is gone."""
+        doubted = self._doubted.get(model)
+        if doubted is not None and doubted[0] is None and time.monotonic() - doubted[1] < _AGAIN:
+            return
+        try:
+            trust.standing(self._workspace.ledger, model)
+        except (Refused, NotFound) as error:
+            self._doubt(model, None, error)
+        else:
+            self._doubted.pop(model, None)
+
+    def _doubt(self, model: str, one: rollout.Rollout | None, error: OutlastError) -> None:
+        if model not in self._doubted or self._doubted[model][0] != one:
+            _log.error("What the ledger says is live of %s is refused: %s", model, error)
+        self._doubted[model] = one, time.monotonic()
+        seat = self._seats.get(model)
+        instead = f"version {seat.predictor.version} stays" if seat else "nothing of it is served"
+        self.refused[model] = f"What is live of {model} is refused, {instead}: {error}"
 
     def _take_changes(self, wanted: dict[str, Known]) -> None:
         for model, known in wanted.items():
@@ -183,14 +224,21 @@ class House:
             if seat is None or seat.predictor.version != known.version:
                 self._bring(known)
             else:
+                self._mark(seat, known)
                 self._failed.pop(model, None)
                 self.refused.pop(model, None)
-        for model in [model for model in self._seats if model not in wanted]:
+        for model in [model for model in self._seats if model not in wanted and model not in self._doubted]:
             with self._lock:
                 self._leaving.append(self._seats.pop(model))
             self._memory.forget(model)
-        for model in [model for model in self.refused if model not in wanted]:
+        for model in [model for model in self.refused if model not in wanted and model not in self._doubted]:
             self.refused.pop(model)
+
+    def _mark(self, seat: Seat, known: Known) -> None:
+        """Answers are advice from now on, or no longer."""
+        if seat.advice != known.advice:
+            seat.advice = known.advice
+            self._memory.remember(known)
 
     def _bring(self, known: Known) -> None:
         predictor = self._loaded(known)
@@ -198,15 +246,16 @@ class House:
             return
         ledger, at = self._workspace.ledger, self._clock()
         span = served.taking(ledger, known.model, known.version, known.digest, self.server, at)
-        self._swap(known.model, Seat(predictor, at, span, self._lock))
+        self._swap(known, Seat(predictor, at, span, self._lock))
         self._memory.remember(known)
         self.refused.pop(known.model, None)
         _log.info("Serving %s@%d", known.model, known.version)
 
-    def _swap(self, model: str, seat: Seat) -> None:
+    def _swap(self, known: Known, seat: Seat) -> None:
+        seat.advice = known.advice
         with self._lock:
-            old = self._seats.get(model)
-            self._seats[model] = seat
+            old = self._seats.get(known.model)
+            self._seats[known.model] = seat
             if old is not None:
                 self._leaving.append(old)
 
@@ -249,7 +298,7 @@ class House:
                 continue
             predictor = self._loaded(known)
             if predictor is not None:
-                self._swap(known.model, Seat(predictor, self._clock(), None, self._lock))
+                self._swap(known, Seat(predictor, self._clock(), None, self._lock))
                 _log.warning("Serving %s@%d from memory: the ledger is down", known.model, known.version)
         if not self._seats:
             raise StorageError(f"{self.down}; and nothing was served here before, so there is nothing to start from")

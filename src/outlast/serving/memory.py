@@ -16,6 +16,7 @@ class Known(msgspec.Struct, frozen=True):
     model: str
     version: int
     digest: str
+    advice: bool = False
     format: int = FORMAT
 
 

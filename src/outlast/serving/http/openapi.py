@@ -102,9 +102,10 @@ def answer_schema(predictor: Predictor) -> Schema:
 def _predict(predictor: Predictor) -> Schema:
     row, answer = row_schema(predictor), answer_schema(predictor)
     head: Schema = {"model": {"const": predictor.model}, "version": {"type": "integer"}}
-    one = {**answer, "properties": {**head, **answer["properties"]}}
+    advice = {"advice": {"const": True, "description": "The answers are advice only."}}
+    one = {**answer, "properties": {**head, **advice, **answer["properties"]}}
     many_fields = {**head, "predictions": {"type": "array", "items": answer}}
-    many: Schema = {"type": "object", "properties": many_fields, "required": list(many_fields)}
+    many: Schema = {"type": "object", "properties": {**advice, **many_fields}, "required": list(many_fields)}
     rows: Schema = {"type": "array", "items": row, "minItems": 1, "maxItems": 10_000}
     batch = _alone("rows", rows)
     example = predictor.example()

@@ -26,12 +26,13 @@ async def predict(request: Request) -> Response:
     parts, name = parts_of(request), request_id(request)
     begin = perf_counter()
     body = await json_of(request)
-    with parts.house.take(request.path_params["model"]) as predictor:
+    seat = parts.house.take(request.path_params["model"])
+    with seat as predictor:
         rows, alone = rows_of(body, predictor)
         parts.metrics.step("decode", begin)
         answers = await answers_for(parts, predictor, rows, name)
         found = [spoken(one) for one in answers]
-        head = {"model": predictor.model, "version": predictor.version}
+        head = {"model": predictor.model, "version": predictor.version, **({"advice": True} if seat.advice else {})}
     body = _encode({**head, **found[0]} if alone else {**head, "predictions": found})
     return json_answer(body, name)
 
