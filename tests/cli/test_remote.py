@@ -35,6 +35,7 @@ CHANGING = {
     "withdraw": ([], 3, "challenger"),
     "rollback": ([], 3, "has no earlier version"),
     "retire": (["late-orders@9"], 4, "has no version 9"),
+    "transfer": (["late-orders@1", "--to", "moon"], 1, "does not declare"),
 }
 """Commands that change what is live: with a server, each of them asks it."""
 READING = ["versions", "show", "history"]

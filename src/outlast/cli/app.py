@@ -30,6 +30,7 @@ for command in (
     life.withdraw,
     life.rollback,
     life.retire,
+    life.transfer,
     looking.history,
     running.serve,
     running.predict,

@@ -22,10 +22,9 @@ def log(
     json: bool = places.JSON,
 ) -> None:
     """List the newest entries."""
-    from outlast.registry import audit
+    from outlast.control.operations import AUDIT_LOG, LookingBack
 
-    place = places.workspace()
-    found = audit.entries(place.ledger, object=about, since=places.moment_of(since), limit=limit)
+    found = places.ask(AUDIT_LOG, LookingBack(about, places.moment_of(since), limit))
     if json:
         screen.as_json([vars(one) for one in found])
         return
@@ -45,10 +44,10 @@ def verify(
     json: bool = places.JSON,
 ) -> None:
     """Look for the first record that cannot be trusted."""
-    from outlast.registry import audit
+    from outlast.control.operations import AUDIT_VERIFY, Knowing
     from outlast.types import counted
 
-    found = audit.examine(places.workspace().ledger, known=known)
+    found = places.ask(AUDIT_VERIFY, Knowing(known))
     if json:
         screen.as_json(found)
     elif found.broken is not None:
@@ -76,9 +75,10 @@ def export(
 
     import msgspec
 
+    from outlast.control.operations import AUDIT_LOG, LookingBack
     from outlast.registry import audit
 
-    found = audit.entries(places.workspace().ledger, object=about, since=places.moment_of(since))
+    found = places.ask(AUDIT_LOG, LookingBack(about, places.moment_of(since)))
     lines: list[Any] = [{"format": 1, "entries": len(found), "verify": audit.HOW}, *(vars(one) for one in found)]
     data = b"".join(msgspec.json.encode(line) + b"\n" for line in lines)
     if out is None:

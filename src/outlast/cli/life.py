@@ -1,4 +1,4 @@
-"""Commands that change what is live: promote, withdraw, rollback, retire."""
+"""Commands that change what is live: promote, withdraw, rollback, retire, transfer."""
 
 from typing import TYPE_CHECKING
 
@@ -68,6 +68,25 @@ def retire(model: str = places.MODEL, reason: str = places.REASON, json: bool = 
     if asked.model is not None and asked.ref.version is not None and not json:
         print(f"{asked.model} is retired: nothing brings it back without a new verdict")
     _tell(done, json)
+
+
+def transfer(
+    model: str = places.MODEL,
+    to: str = typer.Option(..., "--to", help="The environment of workspace.toml that it is brought to."),
+    json: bool = places.JSON,
+) -> None:
+    """Bring a version, with its evidence, to another environment."""
+    from outlast.control.operations import TRANSFER, Moving
+    from outlast.types import counted
+
+    done = places.ask(TRANSFER, Moving(places.meant(model), to))
+    if json:
+        screen.as_json(done)
+        return
+    word = "is already" if done.already else "is now"
+    print(f"{done.version} {word} {done.there} in {done.environment}, bundle {done.there.digest[:12]}")
+    print(f"with {counted(done.verdicts, 'verdict')} and {counted(done.approvals, 'approval')}; it is not live by that")
+    print(f"Next, there: OUTLAST_ENV={done.environment} outlast promote {done.there}")
 
 
 def _tell(done: "Rollout", json: bool, again: str = "") -> None:

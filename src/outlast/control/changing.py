@@ -16,6 +16,7 @@ from outlast.control.operations import (
     RETIRE,
     REVOKE_TOKEN,
     ROLLBACK,
+    TRANSFER,
     WITHDRAW,
     About,
     Applied,
@@ -24,6 +25,7 @@ from outlast.control.operations import (
     Filled,
     Made,
     MakingToken,
+    Moving,
     Named,
     Promoted,
     Promoting,
@@ -38,6 +40,7 @@ from outlast.registry import contracts, tokens
 from outlast.registry.approvals import Decision
 from outlast.registry.background import mirror_later
 from outlast.registry.rollout import Action, Rollout, transition
+from outlast.registry.transfer import Transferred, transfer
 from outlast.registry.versions import find, models
 from outlast.types import ModelRef, duration
 
@@ -68,6 +71,10 @@ def _transition(action: Action, acting: Acting, asked: Reasoned) -> Rollout:
     rollout = transition(ledger, ref.name, action=action, to=number, by=acting.by, reason=asked.reason, at=acting.at)
     mirror_later(acting.workspace, rollout.model)
     return rollout
+
+
+def _transfer(acting: Acting, asked: Moving) -> Transferred:
+    return transfer(acting.workspace, asked.ref, to=asked.to, by=acting.by, at=acting.at)
 
 
 def _apply(acting: Acting, asked: Applying) -> Applied:
@@ -111,6 +118,7 @@ DO: Mapping[str, Do] = {
     WITHDRAW.name: partial(_transition, "withdraw"),
     RETIRE.name: partial(_transition, "retire"),
     ROLLBACK.name: _rollback,
+    TRANSFER.name: _transfer,
     APPLY.name: _apply,
     BACKFILL.name: _backfill,
     CREATE_TOKEN.name: _create_token,

@@ -6,16 +6,19 @@ Names and shapes only, so that a command which sends an operation to a server lo
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Generic, Literal, TypeVar
 
 import msgspec
 
 from outlast.gates.verdict import Verdict
 from outlast.registry.approvals import Approval, Standing
+from outlast.registry.audit import Entry, Report
 from outlast.registry.contracts import Change
 from outlast.registry.rollout import Rollout, Transition
 from outlast.registry.served import Span
 from outlast.registry.tokens import Role, Token
+from outlast.registry.transfer import Transferred
 from outlast.registry.versions import Version
 from outlast.types import ModelRef
 
@@ -74,6 +77,26 @@ class Promoting(Reasoned, frozen=True):
 
     to: str = "live"
     share: float | None = None
+
+
+class Moving(About, frozen=True):
+    """And to which environment."""
+
+    to: str = ""
+
+
+class LookingBack(_Arguments, frozen=True):
+    """Which entries of the trail: of one object, since a moment, the newest so many."""
+
+    object: str | None = None
+    since: datetime | None = None
+    limit: int | None = None
+
+
+class Knowing(_Arguments, frozen=True):
+    """The digest of an entry that was noted earlier."""
+
+    known: str | None = None
 
 
 class Applying(About, frozen=True):
@@ -192,6 +215,9 @@ PROMOTE = Operation("promote", "operate", Promoting, Promoted)
 WITHDRAW = Operation("withdraw", "operate", Reasoned, Rollout)
 RETIRE = Operation("retire", "operate", Reasoned, Rollout)
 ROLLBACK = Operation("rollback", "operate", Reasoned, Rollout)
+TRANSFER = Operation("transfer", "operate", Moving, Transferred)
+AUDIT_LOG = Operation("audit-log", "view", LookingBack, list[Entry], reach="everything", changes=False)
+AUDIT_VERIFY = Operation("audit-verify", "view", Knowing, Report, reach="everything", changes=False)
 APPLY = Operation("apply", "operate", Applying, Applied)
 BACKFILL = Operation("backfill", "operate", About, Filled)
 CREATE_TOKEN = Operation("create-token", "admin", MakingToken, Made, reach="everything")
@@ -215,6 +241,9 @@ OPERATIONS: Sequence[Operation[Any, Any]] = (
     WITHDRAW,
     ROLLBACK,
     RETIRE,
+    TRANSFER,
+    AUDIT_LOG,
+    AUDIT_VERIFY,
     APPLY,
     BACKFILL,
     CREATE_TOKEN,

@@ -3,9 +3,24 @@
 from collections.abc import Mapping
 
 from outlast.control.acting import Acting, Do
-from outlast.control.operations import HISTORY, SHOW, TOKENS, VERSIONS, About, History, Listed, Nothing, Shown
+from outlast.control.operations import (
+    AUDIT_LOG,
+    AUDIT_VERIFY,
+    HISTORY,
+    SHOW,
+    TOKENS,
+    VERSIONS,
+    About,
+    History,
+    Knowing,
+    Listed,
+    LookingBack,
+    Nothing,
+    Shown,
+)
 from outlast.gates.verdict import last_verdict
 from outlast.registry import rollout, served
+from outlast.registry.audit import Entry, Report, entries, examine
 from outlast.registry.tokens import Token, tokens
 from outlast.registry.versions import find, models, versions
 
@@ -34,9 +49,19 @@ def _tokens(acting: Acting, _: Nothing) -> list[Token]:
     return tokens(acting.workspace.ledger)
 
 
+def _audit_log(acting: Acting, asked: LookingBack) -> list[Entry]:
+    return entries(acting.workspace.ledger, object=asked.object, since=asked.since, limit=asked.limit)
+
+
+def _audit_verify(acting: Acting, asked: Knowing) -> Report:
+    return examine(acting.workspace.ledger, known=asked.known)
+
+
 DO: Mapping[str, Do] = {
     VERSIONS.name: _versions,
     SHOW.name: _show,
     HISTORY.name: _history,
     TOKENS.name: _tokens,
+    AUDIT_LOG.name: _audit_log,
+    AUDIT_VERIFY.name: _audit_verify,
 }
