@@ -35,7 +35,7 @@ CHANGING = {
     "withdraw": ([], 3, "challenger"),
     "rollback": ([], 3, "has no earlier version"),
     "retire": (["late-orders@9"], 4, "has no version 9"),
-    "transfer": (["late-orders@1", "--to", "moon"], 1, "does not declare"),
+    "transfer": (["late-orders@1", "--to", "moon"], 2, "is not declared"),
 }
 """Commands that change what is live: with a server, each of them asks it."""
 READING = ["versions", "show", "history"]

@@ -14,8 +14,8 @@ import sqlalchemy as sa
 
 from outlast.bundle.format import Bundle
 from outlast.bundle.predictor import open_bundle
-from outlast.errors import NotFound, SettingsError, StorageError
-from outlast.project.workspace import Workspace
+from outlast.errors import NotFound, SettingsError, StorageError, nearest
+from outlast.project.workspace import FILE, Workspace
 from outlast.registry import approvals, audit, verdicts
 from outlast.registry.declarations import declare, declared, require_free
 from outlast.registry.versions import Version, find, hold, versions
@@ -59,8 +59,10 @@ def _other(workspace: Workspace, to: str) -> Workspace:
     here = workspace.settings.environment
     if to == here:
         raise SettingsError(f"'{to}' is the environment that this command works in: name another one with --to")
+    known = {*workspace.declaration.environments, "dev"}
+    if to not in known:
+        raise SettingsError(f"Environment '{to}' is not declared in {workspace.root / FILE}: {nearest(to, known)}")
     other = workspace.at(to)
-    assert other.environment is not None  # that it is declared
     if other.ledger_url == workspace.ledger_url:
         raise SettingsError(
             f"Environments '{here}' and '{to}' have the same ledger, so there is nothing to transfer: give each its "
