@@ -64,7 +64,7 @@ def test_every_command_that_ends_can_speak_json(run, name: str) -> None:
 def test_a_misspelt_command_gets_the_nearest_one(run) -> None:
     done = run("trian")
     assert done.code == 2
-    assert "Did you mean 'train'?" in done.err
+    assert "Did you mean 'train'" in done.err
 
 
 def test_the_version_is_the_installed_one(run) -> None:

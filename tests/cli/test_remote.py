@@ -42,7 +42,7 @@ READING = ["versions", "show", "history"]
 """Commands that read what is live from the server."""
 HERE = {
     *("init", "check", "dataset", "why", "serve", "predict", "score", "label", "push", "monitor", "skew"),
-    *("reproduce", "tick", "up", "doctor"),
+    *("reproduce", "tick", "up", "doctor", "backup", "restore"),
 }
 """Commands that look at the workspace itself."""
 
