@@ -19,7 +19,7 @@ LONGEST_FILE, LONGEST_FUNCTION = 600, 60
 CATCHES_BROADLY = {
     "src/outlast/cli/__init__.py": "the outermost edge: people get a sentence, and with --debug the whole of it",
     "src/outlast/control/http.py": "the outermost edge of an operation's thread; the log has the whole of it",
-    "src/outlast/bundle/predictor.py": "the model and its functions are the user's and may raise anything",
+    "src/outlast/bundle/ways.py": "the model and its functions are the user's and may raise anything",
     "src/outlast/data/frames.py": "a source's function is the user's and may raise anything",
     "src/outlast/features/calling.py": "it calls the user's function, which may raise anything",
     "src/outlast/features/invariance.py": "it calls the user's function on parts of rows, which may raise anything",
@@ -32,6 +32,7 @@ CATCHES_BROADLY = {
     "src/outlast/serving/house.py": "loading a version runs the user's code; its thread must outlive any failure",
     "src/outlast/training/compiling/proof.py": "a fitted model may refuse a spoilt row with any error",
     "src/outlast/training/fitting.py": "fit and the label's expression are the user's and may raise anything",
+    "src/outlast/training/simpler/judging.py": "an estimator of the user's own fit may raise anything",
 }
 """Files that may catch every exception, and why. A handler that raises the same exception again does not count."""
 

@@ -19,8 +19,10 @@ from outlast.errors import RequestError, StorageError, Unavailable
 from outlast.features.online import to_store
 from outlast.journal.sources import Sources
 from outlast.project.loader import load_project
+from outlast.registry.versions import find
 from outlast.storage.fresh import FreshValues
 from outlast.training.run import train
+from outlast.types import ModelRef
 
 NOW = datetime(2024, 6, 1, tzinfo=UTC)
 AT = datetime(2024, 3, 31, 12, tzinfo=UTC)
@@ -89,7 +91,7 @@ def served(kept: Path, tmp_path: Path) -> Path:
 
 def opened(folder: Path) -> Predictor:
     workspace = load_project(folder).workspace
-    (digest,) = workspace.artifacts.digests()
+    digest = find(workspace.ledger, ModelRef("late-orders", 1)).digest
     return open_predictor(workspace, digest, 1)
 
 
@@ -197,7 +199,7 @@ def test_a_request_that_is_wrong_is_refused_whatever_the_store_says(served: Path
 
 def test_a_damaged_bundle_is_not_opened(served: Path) -> None:
     workspace = load_project(served).workspace
-    (digest,) = workspace.artifacts.digests()
+    digest = find(workspace.ledger, ModelRef("late-orders", 1)).digest
     path = workspace.artifacts.path(digest)
     damaged = bytearray(path.read_bytes())
     damaged[len(damaged) // 2] ^= 1
@@ -394,7 +396,7 @@ def test_nan_in_a_frame_is_a_missing_value(served: Path) -> None:
 def test_lookups_written_and_read_back_are_the_same(served: Path) -> None:
     project = load_project(served)
     sources = Sources(project)
-    bundle = unpack(project.workspace.artifacts.get(project.workspace.artifacts.digests()[0]))
+    bundle = unpack(project.workspace.artifacts.get(find(project.workspace.ledger, ModelRef("late-orders", 1)).digest))
     known = {name: from_json(one["schema"]) for name, one in bundle.manifest["sources"].items()}
     store = FreshValues(served / "other.db")
     from outlast.features.compiled import compile_lookup

@@ -18,7 +18,9 @@ from outlast.bundle.format import NATIVE, Bundle
 from outlast.bundle.predictor import Predictor, open_bundle
 from outlast.errors import StorageError
 from outlast.project.loader import Project, load_project
+from outlast.registry.versions import find
 from outlast.training.run import train
+from outlast.types import ModelRef
 
 NOW = datetime(2024, 6, 1, tzinfo=UTC)
 FIT = """def fit(x, y, seed):
@@ -52,8 +54,8 @@ def project(orders_template: Path, tmp_path_factory: pytest.TempPathFactory) -> 
 
 @pytest.fixture(scope="module")
 def bundle(project: Project) -> Bundle:
-    (digest,) = project.workspace.artifacts.digests()
-    return open_bundle(project.workspace, digest)
+    version = find(project.workspace.ledger, ModelRef(project.model.name, 1))
+    return open_bundle(project.workspace, version.digest)
 
 
 def opened(project: Project, bundle: Bundle, **files: bytes | None) -> Predictor:

@@ -117,7 +117,7 @@ def test_damage_under_a_running_server_shows_in_readyz(
     house.look()
     assert house.unread is None
     assert [record.getMessage() for record in caplog.records] == [
-        "Fresh values cannot be read, what needs them answers by its default: the disk is gone",
+        "Fresh values cannot be read, what needs them answers by a lower rung: the disk is gone",
         "Fresh values can be read again",
     ]
     house.close()

@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 import msgspec
 
-Rung = Literal["full", "default", "refused"]
+Rung = Literal["full", "simpler", "default", "refused"]
 
 
 class Answer(msgspec.Struct, frozen=True):

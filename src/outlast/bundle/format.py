@@ -6,6 +6,7 @@
     model/native.pkl     what `fit` returned
     model/compiled.json  the same as steps and weights, where that answers equally
     model/trees.onnx     its trees
+    model/simpler.pkl    the ladder's simpler model, if any, which looks nothing up; .json and .onnx likewise
     profile.json         the reference's frozen bins and counts
     golden.json          example requests with the facts they read, their features and answers
     environment.txt      every installed distribution

@@ -2,30 +2,25 @@
 
 from collections.abc import Callable, Sequence
 from copy import copy
-from datetime import timedelta
 from itertools import chain, islice
 from typing import Any
 
-import msgspec
 import polars as pl
 
 from outlast.bundle.alone import Row, way_alone
 from outlast.bundle.format import Bundle
-from outlast.bundle.ingest import MARGIN
+from outlast.bundle.freshness import Freshness, reading_store
 from outlast.bundle.lookups import read_back
 from outlast.bundle.requests import Asked
 from outlast.data import schema as schemas
 from outlast.data.profile import Profile, cells, row_cells
 from outlast.data.schema import Field, dtype_of
-from outlast.errors import StorageError
 from outlast.features.entities import speller
 from outlast.features.functions import apply
 from outlast.features.online import Reader, frame_of, read_all, reader
 from outlast.project.loader import install, load_model
 from outlast.storage.fresh import FreshStore
 
-_MARGIN = MARGIN // timedelta(microseconds=1)
-_MINUTE = 60_000_000
 _TRIP = 100
 """Rows that are looked up in one trip to the store; more would be held in memory at once."""
 FEW = 64
@@ -34,19 +29,17 @@ LookUp = Callable[[pl.DataFrame, pl.Series], Sequence[pl.DataFrame]]
 """From asks and their moments to the columns of each lookup, in order: over a history instead of fresh values."""
 
 
-class Unread(StorageError):
-    """The store of fresh values could not be read: this and nothing else is what the ladder calls so."""
-
-
 class Frames:
     """From decoded rows to the frame the model sees, by the code of the bundle."""
 
-    def __init__(self, bundle: Bundle, asks: list[Field], profile: Profile, store: FreshStore) -> None:
+    def __init__(
+        self, bundle: Bundle, asks: list[Field], profile: Profile, *, store: FreshStore, simpler: bool = False
+    ) -> None:
         manifest = bundle.manifest
         known = {name: schemas.from_json(kept["schema"]) for name, kept in manifest["sources"].items()}
-        self.lookups = [read_back(kept, known) for kept in manifest["lookups"]]
+        self.lookups = [] if simpler else [read_back(kept, known) for kept in manifest["lookups"]]
         self._store = store
-        self._floor, self._floor_until = 0, -1
+        self.freshness = Freshness(self.lookups, store, bundle.contract.serving.stale, required="simpler" in manifest)
         base = {ask.name: dtype_of(ask.dtype) for ask in asks}
         self._base = pl.Schema(base)
         self._schema = pl.Schema({**base, **{name: t for one in self.lookups for name, t in one.schema.items()}})
@@ -54,17 +47,19 @@ class Frames:
         self._spellers = [speller(lookup, base, places) for lookup in self.lookups]
         self._readers = self._over(store)
         install(bundle.code)
-        declared = load_model(bundle.code)
-        self._functions = declared.functions
-        self._order: list[str] = manifest["features"]
-        self._alone = way_alone(self._schema, self._functions, self._order)
+        declared = load_model(bundle.code).functions
+        part = manifest["simpler"] if simpler else manifest
+        self._functions = [declared[place] for place in part["places"]] if simpler else declared
+        self.order: list[str] = part["features"]
+        self._alone = way_alone(self._schema, self._functions, self.order)
         self._profile = profile
-        self._row_cells = row_cells(profile, self._order)
+        self._row_cells = (lambda _: b"") if simpler else row_cells(profile, self.order)
+        self._counts = not simpler
 
     def over(self, store: FreshStore) -> "Frames":
-        """The same, looking up in another store."""
+        """The same, looking up in another store, of whose facts no age is asked."""
         other = copy(self)
-        other._store, other._floor, other._floor_until = store, 0, -1
+        other._store, other.freshness = store, Freshness(self.lookups, store, {}, required=False)
         other._readers = other._over(store)
         return other
 
@@ -89,15 +84,6 @@ class Frames:
         assert self._alone is not None
         return frame_of(self._alone.schema, rows * 2 if len(rows) == 1 else rows)
 
-    def floor(self, now: int) -> int:
-        """The oldest moment that every lookup can be asked about in full; looked up again once a minute."""
-        if now > self._floor_until and self.lookups:
-            with _reading():
-                newest = [self._store.newest(lookup.digest) for lookup in self.lookups]
-            self._floor = max((min(one, now) - _MARGIN for one in newest if one is not None), default=0)
-            self._floor_until = now + _MINUTE
-        return self._floor
-
     def _read(self, asked: list[Asked]) -> list[list[Any]]:
         """Each row's asks, and after them what was looked up."""
         each = len(self._readers)
@@ -107,7 +93,7 @@ class Frames:
         for begin in range(0, len(asked), _TRIP):
             some = asked[begin : begin + _TRIP]
             asks = [(read, spell(one.values), one.decide_at) for one in some for spell, read in self._readers]
-            with _reading():
+            with reading_store():
                 found = iter(read_all(self._store, asks))
             rows += [[*one.values, *chain.from_iterable(islice(found, each))] for one in some]
         return rows
@@ -121,20 +107,10 @@ class Frames:
         known = rows
         for function in self._functions:
             rows = rows.hstack(apply(function, known))
-        return rows if rows.columns == self._order else rows.select(self._order)
+        return rows if rows.columns == self.order else rows.select(self.order)
 
     def cells(self, rows: Sequence[Sequence[Any]], frame: pl.DataFrame | None) -> list[bytes]:
-        """The cells that each row falls into; `frame` is the same rows, where they are in one."""
-        if frame is not None and len(rows) > FEW:
+        """The cells that each row falls into, by the full model; `frame` is the same rows, if they are in one."""
+        if self._counts and frame is not None and len(rows) > FEW:
             return [bytes(row) for row in cells(self._profile, frame)]
         return [self._row_cells(row) for row in rows]
-
-
-class _reading:
-    """Calls a failure of the store, and only that, by its name. A class, because a generator would cost more."""
-
-    def __enter__(self) -> None: ...
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, StorageError | msgspec.DecodeError):
-            raise Unread(str(error)) from error

@@ -10,17 +10,17 @@ from typing import Any
 
 import msgspec
 import polars as pl
-from polars.exceptions import PanicException
 
 from outlast.bundle.answers import Answer, Rung
 from outlast.bundle.decisions import decider, outcomes
 from outlast.bundle.format import Bundle, unpack
-from outlast.bundle.frames import Frames, LookUp, Unread
+from outlast.bundle.frames import LookUp
+from outlast.bundle.freshness import Unread
 from outlast.bundle.requests import Asked, Decoder, Policy
-from outlast.bundle.scoring import Scoring
+from outlast.bundle.ways import Way, each, ways
 from outlast.data import profile as profiles
 from outlast.data.schema import Field
-from outlast.errors import OutlastError, RequestError, StorageError, Unavailable
+from outlast.errors import OutlastError, RequestError, Unavailable
 from outlast.features.compiled import CompiledLookup
 from outlast.features.steady import steady
 from outlast.project.workspace import Workspace
@@ -29,6 +29,9 @@ from outlast.types import Task, micros, moment
 
 TOO_EARLY = "asked as of a moment before"
 """How the warning of an answer begins whose facts may be gone from the store."""
+
+_PARTS, _PARTS_OF_HISTORY = 256, 16
+"""Into how many parts rows are divided at most to find those that a model fails on; a look-up over history is slow."""
 
 _log = logging.getLogger("outlast.predictor")
 
@@ -52,16 +55,21 @@ class Predictor:
         self.golden: list[dict[str, Any]] = bundle.json("golden.json")
         self.classes: list[str] = manifest["classes"]
         self.manifest = manifest
-        self._frames = Frames(bundle, self.asks, self.profile, store)
         self._decoder = Decoder(self.asks, self.key_fields, self.time, self._policy(manifest.get("question", "")))
         self._decide = decider(self.contract, self.task, self.classes)
         self._outcomes = outcomes(self.task, self.classes)
-        self._model: Scoring | None = Scoring(bundle, self.task, len(self._outcomes), self._golden_decision)
+        self._full, self._simpler = ways(bundle, self.asks, self.profile, store=store, outcomes=len(self._outcomes),
+                                         decision=self._golden_decision)  # fmt: skip
 
     @property
     def lookups(self) -> list[CompiledLookup]:
         """What this version reads from the store of fresh values."""
-        return self._frames.lookups
+        return self._full.frames.lookups
+
+    @property
+    def simpler_features(self) -> list[str] | None:
+        """What the ladder's simpler model reads; None where the version has none."""
+        return None if self._simpler is None else self._simpler.features
 
     def example(self) -> dict[str, Any]:
         """A request from training, as a caller would send it."""
@@ -78,10 +86,7 @@ class Predictor:
         asked = [self._decoder.decode(row, index, now) for index, row in enumerate(rows)]
         if not asked:
             raise RequestError("The request has no rows: send at least one")
-        try:
-            return self._answered(asked, now, look_up)
-        except (Exception, PanicException) as error:  # noqa: BLE001 - model and functions are the user's: anything may come
-            return self._degraded(asked, now, self._why(error, len(asked)), error)
+        return self._by_rung(asked, now, look_up)
 
     def features_of(
         self, rows: Sequence[Mapping[str, Any]], *, at: Sequence[int], look_up: LookUp
@@ -89,7 +94,7 @@ class Predictor:
         """The features of rows that were asked at some moments, by a look-up over history; without the model."""
         asked = [self._decoder.decode(row, index, now) for index, (row, now) in enumerate(zip(rows, at, strict=True))]
         names = self.features[len(self.asks) :]
-        return self._frames.build(asked, look_up).select(names).rows(named=True)[: len(asked)] if asked else []
+        return self._full.frames.build(asked, look_up).select(names).rows(named=True)[: len(asked)] if asked else []
 
     def predict_frame(self, frame: pl.DataFrame, *, at: datetime) -> pl.DataFrame:
         """The answers for a frame of asks, as a frame: decision, score or scores, rung and warnings.
@@ -101,7 +106,7 @@ class Predictor:
 
     def score_features(self, x: pl.DataFrame) -> list[list[float]]:
         """The model alone, on features that are there already."""
-        found: list[list[float]] = self._loaded.table(steady(x.select(self.features))).tolist()
+        found: list[list[float]] = self._full.model.table(steady(x.select(self.features))).tolist()
         return found[: x.height]
 
     def decision(self, scored: Sequence[float], row: Mapping[str, Any]) -> str | float:
@@ -113,38 +118,71 @@ class Predictor:
     def over(self, store: FreshStore) -> "Predictor":
         """The same version, its model shared, that looks up in another store."""
         other = copy(self)
-        other._frames = self._frames.over(store)
+        other._full = self._full.over(store)
         return other
 
     def close(self) -> None:
         """Let go of the model; its module names stay, for what was pickled with them."""
-        self._model = None
+        for way in (self._full, self._simpler):
+            if way is not None:
+                way.close()
 
     def _policy(self, question: str) -> Policy:
         rules = self.contract.data.get(question)
         return Policy(self.contract.serving.missing, self.contract.serving.unseen, rules.ranges if rules else {})
 
-    @property
-    def _loaded(self) -> Scoring:
-        if self._model is None:
-            raise StorageError(f"{self.model}@{self.version} was closed: open it again")
-        return self._model
-
     def _golden_decision(self, scored: Sequence[float], row: Mapping[str, Any]) -> str | float:
         """What a golden row's scores lead to; of a regression nothing is decided."""
         return "" if self.task == "regression" else self.decision(scored, row)
 
-    def _why(self, error: BaseException, rows: int) -> str:
+    def _by_rung(self, asked: list[Asked], now: int, look_up: LookUp | None) -> list[Answer]:
+        """Each row by the highest rung of the ladder that has an answer for it."""
+        freshness = self._full.frames.freshness
+        try:
+            lacks = [None] * len(asked) if look_up is not None else freshness.lacking(asked, now)
+        except Unread as error:
+            return self._lower(asked, now, self._why(error, len(asked)), error)
+        if not any(lacks):
+            return self._by_full(asked, now, look_up)
+        found: dict[int, Answer] = {}
+        for lack in dict.fromkeys(lacks):
+            places = [place for place, one in enumerate(lacks) if one == lack]
+            rows = [asked[place] for place in places]
+            some = self._by_full(rows, now, look_up) if lack is None else self._lower(rows, now, lack, None)
+            found.update(zip(places, some, strict=True))
+        return [found[place] for place in range(len(asked))]
+
+    def _by_full(self, asked: list[Asked], now: int, look_up: LookUp | None) -> list[Answer]:
+        def fell(rows: list[Asked], error: BaseException) -> list[Answer]:
+            return self._lower(rows, now, self._why(error, len(rows)), error)
+
+        parts = _PARTS if look_up is None else _PARTS_OF_HISTORY
+        return each(asked, lambda rows: self._answered(rows, now, self._full, look_up), fell, parts=parts)
+
+    def _lower(self, asked: list[Asked], now: int, reason: str, error: BaseException | None) -> list[Answer]:
+        """What the rungs below the full model say."""
+        simpler = self._simpler
+        if simpler is None:
+            return self._degraded(asked, now, [reason], error)
+
+        def fell(rows: list[Asked], error: BaseException) -> list[Answer]:
+            return self._degraded(rows, now, [reason, self._why(error, len(rows), "the simpler model")], error)
+
+        return each(asked, lambda rows: self._answered(rows, now, simpler, reason=reason), fell, parts=_PARTS)
+
+    def _why(self, error: BaseException, rows: int, what: str = "the model") -> str:
         """The reason for a lower rung. The log gets where it happened, and no message: that may quote the request."""
         if isinstance(error, Unread):
             return f"fresh values cannot be read: {error}"
         trace = "".join(traceback.format_tb(error.__traceback__))
         _log.error("%s@%s: %s on %d rows\n%s", self.model, self.version, type(error).__name__, rows, trace)
-        return str(error) if isinstance(error, OutlastError) else f"the model raised {type(error).__name__}"
+        return str(error) if isinstance(error, OutlastError) else f"{what} raised {type(error).__name__}"
 
-    def _answered(self, asked: list[Asked], now: int, look_up: LookUp | None) -> list[Answer]:
-        floor = self._frames.floor(now) if look_up is None else 0
-        names, (rows, table, marks) = self.features, self._scored(asked, look_up)
+    def _answered(
+        self, asked: list[Asked], now: int, way: Way, look_up: LookUp | None = None, *, reason: str | None = None
+    ) -> list[Answer]:
+        floor = self._full.frames.freshness.floor if way is self._full and look_up is None else 0
+        names, (rows, table, marks) = way.features, way.scored(asked, look_up)
         width = len(self.asks)
         found = []
         for one, row, scored, mark in zip(asked, rows, table, marks, strict=True):
@@ -161,37 +199,22 @@ class Predictor:
                     score=score,
                     scores=dict(zip(self._outcomes, scored, strict=True)) if self.task == "multiclass" else None,
                     decision=self.decision(scored, named),
-                    rung="full",
-                    reasons=[],
+                    rung=way.rung,
+                    reasons=[] if reason is None else [reason],
                     warnings=one.warnings if one.decide_at >= floor else [*one.warnings, _too_early(floor)],
                     cells=mark,
                 )
             )
         return found
 
-    def _scored(
-        self, asked: list[Asked], look_up: LookUp | None
-    ) -> tuple[Sequence[Sequence[Any]], list[list[float]], list[bytes]]:
-        """Each row's columns, scores and cells: one by one where that is quicker, else in one frame."""
-        model, count = self._loaded, len(asked)
-        alone = self._frames.rows(asked) if look_up is None else None
-        if alone is not None:
-            scored = (
-                [model.row(row) for row in alone] if model.row else model.table(self._frames.of_rows(alone)).tolist()
-            )
-            return alone, scored[:count], self._frames.cells(alone, None)
-        frame = self._frames.build(asked, look_up)
-        rows = frame.rows()[:count]
-        return rows, model.table(frame).tolist()[:count], self._frames.cells(rows, frame)
-
-    def _degraded(self, asked: list[Asked], now: int, reason: str, error: BaseException) -> list[Answer]:
-        """The next rung: what the contract declares as the answer when the model cannot give one."""
+    def _degraded(self, asked: list[Asked], now: int, reasons: list[str], error: BaseException | None) -> list[Answer]:
+        """The next rung: what the contract declares as the answer when no model can give one."""
         ladder = self.contract.serving.ladder
         decision, score = self._default()
         if decision is None or (ladder is not None and "default" not in ladder):
             raise Unavailable(
-                f"{self.model}@{self.version} cannot answer ({reason}) and its contract declares no default: "
-                "try again, or declare [serving] defaults"
+                f"{self.model}@{self.version} cannot answer ({'; '.join(reasons)}) and its contract declares no "
+                "default: try again, or declare [serving] defaults"
             ) from error
         rung: Rung = "default"
         return [
@@ -206,7 +229,7 @@ class Predictor:
                 scores=None,
                 decision=decision,
                 rung=rung,
-                reasons=[reason],
+                reasons=reasons,
                 warnings=one.warnings,
                 cells=b"",
             )

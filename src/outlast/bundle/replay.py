@@ -17,8 +17,10 @@ from typing import Any
 import msgspec
 import polars as pl
 
+from outlast.bundle.answers import Rung
 from outlast.bundle.decisions import outcomes
 from outlast.bundle.frames import FEW, LookUp
+from outlast.bundle.freshness import Gone
 from outlast.bundle.ingest import decode_facts, update
 from outlast.bundle.machine import made_here
 from outlast.bundle.predictor import Predictor, open_predictor
@@ -84,12 +86,28 @@ def replay(predictor: Predictor, *, exact: bool | None = None) -> Replayed:
     found = [
         *compare(predictor, chosen, alone, exact=exact),
         *compare(predictor, chosen, many, exact=exact, alone=False),
+        *replay_simpler(predictor, exact=exact),
     ]
     if not chosen:
         ask = _asking(predictor, _given(predictor, predictor.golden))
         answers = ask([golden["request"] for golden in predictor.golden])
         found = list(compare(predictor, predictor.golden, answers, exact=False))
     return Replayed(len(predictor.golden), len(chosen), facts, exact, tuple(dict.fromkeys(found)))
+
+
+def replay_simpler(predictor: Predictor, *, exact: bool) -> list[str]:
+    """Ask a version its golden rows where nothing can be looked up: what its simpler model answers otherwise."""
+    if predictor.simpler_features is None:
+        return []
+    ask = _asking(predictor.over(Gone()))
+    requests = [golden["request"] for golden in predictor.golden]
+    alone = [answer for request in requests for answer in ask([request])]
+    many = ask(requests * (FEW // len(requests) + 1))[: len(requests)]
+    kept = [_of_simpler(golden, predictor.simpler_features) for golden in predictor.golden]
+    return [
+        *compare(predictor, kept, alone, exact=exact, rung="simpler"),
+        *compare(predictor, kept, many, exact=exact, alone=False, rung="simpler"),
+    ]
 
 
 def open_proven(workspace: Workspace, digest: str, version: int) -> Predictor:
@@ -152,7 +170,13 @@ def golden_fact(row: Mapping[str, Any]) -> Row:
 
 
 def compare(
-    predictor: Predictor, chosen: Sequence[Row], said: Sequence[Row], *, exact: bool, alone: bool = True
+    predictor: Predictor,
+    chosen: Sequence[Row],
+    said: Sequence[Row],
+    *,
+    exact: bool,
+    alone: bool = True,
+    rung: Rung = "full",
 ) -> Iterator[str]:
     """A sentence for each answer that is not that of training.
 
@@ -162,8 +186,8 @@ def compare(
     allowed = predictor.contract.serving.tolerance
     tolerance = 0.0 if exact else allowed
     for number, (golden, answer) in enumerate(zip(chosen, said, strict=True)):
-        where = f"golden row {number}"
-        if answer["rung"] != "full":
+        where = f"golden row {number}{'' if rung == 'full' else f', by the {rung} model,'}"
+        if answer["rung"] != rung:
             yield f"{where} is answered by the {answer['rung']}: {'; '.join(answer['reasons'])}"
             continue
         yield from _features(where, golden, answer, tolerance)
@@ -180,9 +204,22 @@ def answers_of(predictor: Predictor, chosen: Sequence[Row]) -> list[Row]:
     """What golden rows get from their facts, each alone, here and now: scores as they are shown, and the decision."""
     with _store() as store:
         fill_golden(predictor, store, chosen)
-        ask = _asking(predictor.over(store))
-        said = [answer for golden in chosen for answer in ask([golden["request"]])]
+        return _answers(predictor, predictor.over(store), chosen)
+
+
+def simpler_answers_of(predictor: Predictor) -> list[Row]:
+    """What golden rows get from the simpler model; nothing where the version has none."""
+    return [] if predictor.simpler_features is None else _answers(predictor, predictor.over(Gone()), predictor.golden)
+
+
+def _answers(predictor: Predictor, over: Predictor, chosen: Sequence[Row]) -> list[Row]:
+    ask = _asking(over)
+    said = [answer for golden in chosen for answer in ask([golden["request"]])]
     return [{"scores": _scores(predictor, answer), "decision": answer["decision"]} for answer in said]
+
+
+def _of_simpler(golden: Row, features: Sequence[str]) -> Row:
+    return {**golden["simpler"], "features": {name: golden["features"][name] for name in features}}
 
 
 @contextmanager

@@ -2,8 +2,8 @@
 
 import logging
 import pickle
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import polars as pl
 
@@ -17,14 +17,27 @@ _log = logging.getLogger("outlast.predictor")
 Decision = Callable[[Sequence[float], dict[str, Any]], Any]
 
 
+class Files(NamedTuple):
+    """Where a bundle keeps one of its models."""
+
+    native: str
+    plan: str
+    trees: str
+
+
+FULL = Files(NATIVE, PLAN, TREES)
+SIMPLER = Files("model/simpler.pkl", "model/simpler.json", "model/simpler.onnx")
+
+
 class Scoring:
     """A version's model. The code of the bundle is there already: what was pickled may need it."""
 
-    def __init__(self, bundle: Bundle, task: Task, outcomes: int, decision: Decision) -> None:
+    def __init__(self, bundle: Bundle, task: Task, outcomes: int, *, decision: Decision, simpler: bool = False) -> None:
+        files, part = (SIMPLER, bundle.manifest["simpler"]) if simpler else (FULL, bundle.manifest)
         self._task, self._outcomes = task, outcomes
-        self._pandas: bool = bundle.manifest["pandas"]
-        self._compiled = _proven(bundle, decision)
-        self._estimator = None if self._compiled else pickle.loads(bundle.files[NATIVE])
+        self._pandas: bool = part["pandas"]
+        self._compiled = _proven(bundle, files, part["features"], decision)
+        self._estimator = None if self._compiled else pickle.loads(bundle.files[files.native])
         self.row: Callable[[Sequence[Any]], list[float]] | None = self._compiled.row if self._compiled else None
         """The scores of one row of plain values, where there is a way without a frame."""
 
@@ -35,15 +48,14 @@ class Scoring:
         return scores(self._estimator, given_as(frame, pandas=self._pandas), self._task, self._outcomes)
 
 
-def _proven(bundle: Bundle, decision: Decision) -> Compiled | None:
+def _proven(bundle: Bundle, files: Files, features: Sequence[str], decision: Decision) -> Compiled | None:
     """The compiled model of a bundle, unless it answers its golden rows otherwise on this machine."""
-    if PLAN not in bundle.files:
+    if files.plan not in bundle.files:
         return None
-    features: list[str] = bundle.manifest["features"]
-    compiled = Compiled(read_plan(bundle.files[PLAN]), bundle.files.get(TREES), features)
+    compiled = Compiled(read_plan(bundle.files[files.plan]), bundle.files.get(files.trees), features)
     tolerance = bundle.contract.serving.tolerance
     for golden in bundle.json("golden.json"):
-        row, expected = golden["features"], golden["scores"]
+        row, expected = golden["features"], _scores(golden, files)
         try:
             found = compiled.row([row[name] for name in features])
         except OutlastError as error:
@@ -54,3 +66,8 @@ def _proven(bundle: Bundle, decision: Decision) -> Compiled | None:
             _log.warning("the fitted model serves, the compiled one answers %s where %s is golden", found, expected)
             return None
     return compiled
+
+
+def _scores(golden: Mapping[str, Any], files: Files) -> list[float]:
+    found: list[float] = (golden["simpler"] if files is SIMPLER else golden)["scores"]
+    return found

@@ -12,7 +12,7 @@ from typing import Any
 
 from outlast.bundle.machine import made_here
 from outlast.bundle.predictor import Predictor, open_predictor
-from outlast.bundle.replay import Replayed, Row, compare, fill_golden, replay, replayable
+from outlast.bundle.replay import Replayed, Row, compare, fill_golden, replay, replay_simpler, replayable
 from outlast.errors import OutlastError, StorageError
 from outlast.gates.verdict import Check
 from outlast.project.workspace import Workspace
@@ -51,11 +51,16 @@ def _served_alone(workspace: Workspace, version: Version, now: datetime) -> Iter
             _make_live(place, version, now)
             predictor = open_predictor(place, digest, 1)
             fill_golden(predictor, place.fresh, replayable(predictor))
-            with local(place) as address:
+            with local(place, opener=_unhurried) as address:
                 yield predictor, address
         finally:
             place.fresh.close()
             place.ledger.dispose()
+
+
+def _unhurried(place: Workspace, digest: str, version: int) -> Predictor:
+    """The version over these facts alone: golden rows bring few of them, and no age is asked of those."""
+    return open_predictor(place, digest, version).over(place.fresh)
 
 
 def _make_live(place: Workspace, version: Version, now: datetime) -> None:
@@ -79,6 +84,7 @@ def _replayed(predictor: Predictor, address: str) -> Replayed:
     found = [
         *compare(predictor, chosen, alone, exact=exact),
         *compare(predictor, chosen, many, exact=exact, alone=False),
+        *replay_simpler(predictor, exact=exact),
     ]
     facts = sum(len(rows) for golden in chosen for rows in golden.get("facts", {}).values())
     return Replayed(len(predictor.golden), len(chosen), facts, exact, tuple(dict.fromkeys(found)))

@@ -97,13 +97,24 @@ class ServingSection(_Timed):
     p99: str | None = _length("50ms")
     rate: float | None = Field(None, examples=[50.0], gt=0)
     ladder: list[Literal["full", "simpler", "default", "refuse"]] | None = Field(
-        None, examples=[["full", "default", "refuse"]]
+        None, examples=[["full", "simpler", "default", "refuse"]]
     )
     defaults: dict[str, Any] = Field({}, examples=[{"decision": "wait"}])
     unsure: list[float] | None = Field(None, examples=[[0.45, 0.55]], min_length=2, max_length=2)
     unseen: Literal["warn", "refuse"] = Field("warn", examples=["refuse"])
     missing: Literal["warn", "refuse"] = Field("refuse", examples=["warn"])
+    stale: dict[str, str] = Field({}, examples=[{"weather": "6h"}])
     tolerance: float = Field(1e-6, examples=[1e-9], ge=0, le=0.01)
+
+    @field_validator("stale", mode="after")
+    @classmethod
+    def _ages(cls, value: dict[str, str]) -> dict[str, str]:
+        for age in value.values():
+            try:
+                duration(age)
+            except SettingsError as error:
+                raise ValueError(str(error)) from None
+        return value
 
 
 class MonitoringSection(_Timed):

@@ -136,14 +136,14 @@ class House:
             self._look_at_fresh()
 
     def _look_at_fresh(self) -> None:
-        """Note whether fresh values can be read: what looks anything up answers by its default while they cannot."""
+        """Note whether fresh values can be read: what looks anything up answers by a lower rung while they cannot."""
         before, self.unread = self.unread, None
         try:
             self._workspace.fresh.digests()
         except StorageError as error:
             self.unread = str(error)
         if (before is None) != (self.unread is None):
-            said = f"cannot be read, what needs them answers by its default: {self.unread}"
+            said = f"cannot be read, what needs them answers by a lower rung: {self.unread}"
             _log.warning("Fresh values %s", said if self.unread else "can be read again")
 
     def close(self) -> None:

@@ -28,10 +28,15 @@ _MICROSECOND = timedelta(microseconds=1)
 _EARLIEST = -(2**62)
 
 
-def golden_rows(project: Project, sources: Sources, dataset: Dataset, tested: Scored) -> list[Row]:
+def golden_rows(
+    project: Project, sources: Sources, dataset: Dataset, tested: Scored, *, simpler: Scored | None = None
+) -> list[Row]:
     """Example requests spread over the test rows, with their facts, as far as those are not too many."""
     places = _places(dataset, tested)
     found = [_golden(project, dataset, tested, place) for place in places]
+    if simpler is not None:
+        for golden, place in zip(found, places, strict=True):
+            golden["simpler"] = {"scores": simpler.table[place].tolist()}
     facts = _facts(project, sources, tested.rows[places])
     left = MOST
     for place in sorted(range(len(found)), key=lambda place: (_size(facts[place]), place)):

@@ -5,7 +5,7 @@ from typing import Any
 
 from outlast.bundle.format import encode, pack, unpack
 from outlast.bundle.predictor import Predictor
-from outlast.bundle.replay import answers_of, replay, replayable
+from outlast.bundle.replay import answers_of, replay, replayable, simpler_answers_of
 from outlast.errors import TrainingError
 from outlast.storage.fresh import FreshStore
 
@@ -26,5 +26,7 @@ def proven(manifest: Mapping[str, Any], files: Mapping[str, bytes], store: Fresh
     chosen = replayable(predictor)
     for golden, answer in zip(chosen, answers_of(predictor, chosen), strict=True):
         golden["answer"] = answer
+    for golden, answer in zip(predictor.golden, simpler_answers_of(predictor), strict=False):
+        golden["simpler"]["answer"] = answer
     summary = {"rows": done.rows, "whole": done.whole, "facts": done.facts, "says": done.sentence}
     return encode(predictor.golden), summary

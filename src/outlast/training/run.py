@@ -10,7 +10,7 @@ import msgspec
 import polars as pl
 
 from outlast.bundle.decisions import threshold
-from outlast.bundle.estimator import Floats, given_as, scores
+from outlast.bundle.estimator import Floats
 from outlast.bundle.format import NATIVE, encode, in_order, pack, unpack
 from outlast.bundle.lookups import written
 from outlast.bundle.machine import environment, here
@@ -22,12 +22,12 @@ from outlast.journal.sources import Sources
 from outlast.project.loader import Project
 from outlast.registry.sets import described
 from outlast.registry.versions import Version
-from outlast.training.compiling.compiling import Fitted, Outcome, compiling
+from outlast.training.compiling.compiling import compiled_form
 from outlast.training.dataset import AT, Dataset, build_dataset, cutoff_of, require_invariant
 from outlast.training.evaluation.metrics import measure
 from outlast.training.evaluation.report import evaluation
 from outlast.training.evaluation.slices import require_columns
-from outlast.training.evaluation.value import Scored, decide_all, require_money, value_of
+from outlast.training.evaluation.value import Scored, require_money, value_of
 from outlast.training.fitting import evaluated, fit, pickled
 from outlast.training.golden import golden_rows
 from outlast.training.keeping import Here, Keeper
@@ -35,11 +35,12 @@ from outlast.training.leakage.guards import joined, suspicions
 from outlast.training.lineage import Cost, kept_with, lineage_of
 from outlast.training.proving import proven
 from outlast.training.search import Searched, parameters_of, require_parameters, search
+from outlast.training.simpler.rung import Run, Simpler, simpler_model, wanted
 from outlast.training.splitting import Mask, Split, split_kind, split_rows
 from outlast.training.steps import Steps, Watcher
 from outlast.types import moment
 
-ABSENT = ("simpler model",)
+ABSENT: tuple[str, ...] = ()
 """What a version of this release does not have; named wherever a verdict or a card is shown."""
 
 
@@ -87,17 +88,18 @@ def train(
         summary["evaluation"] = _evaluation(project, dataset, estimator, tested, (train_rows, test_rows), seed)
         summary["search"] = searched.summary
     with steps.step("compile"):
-        compiled = _compiled(project, dataset, estimator, tested, seed)
-    summary |= {"violations": _plain(violations), "sources": prints, "compiled": compiled.summary()}
+        compiled = compiled_form(estimator, tested, dataset.features, pandas=wants_pandas(project.model.fit), seed=seed)
+    simpler = _simpler(steps, Run(project, dataset, estimator, tested, train_rows, seed, searched.chosen))
+    summary |= {"violations": _plain(violations), "sources": prints, "compiled": compiled.summary(), **simpler.summary}
     with steps.step("bundle"):
         lineage = lineage_of(project, seed=seed, threads=contract.threads)
         lineage["parameters"] = {"search": searched.chosen, "estimator": parameters_of(estimator)}
-        lineage |= kept_with(project, dataset, (train_rows, test_rows), tested.table)
+        lineage |= simpler.lineage | kept_with(project, dataset, (train_rows, test_rows), tested.table)
         summary["snapshot"] = lineage["snapshot"]
-        files = {NATIVE: pickled(project.model, estimator), **compiled.files}
+        files = {NATIVE: pickled(project.model, estimator), **compiled.files, **simpler.files}
         files["profile.json"] = profiles.to_json(_profile(project, dataset, tested, train_rows))
-        files["golden.json"] = encode(golden_rows(project, sources, dataset, tested))
-        manifest = _manifest(project, sources, dataset)
+        files["golden.json"] = encode(golden_rows(project, sources, dataset, tested, simpler=simpler.tested))
+        manifest = {**_manifest(project, sources, dataset), **simpler.manifest}
     with steps.step("prove"):
         files["golden.json"], summary["golden"] = proven(
             manifest, {**files, **_files(project, summary, lineage)}, project.workspace.fresh
@@ -128,6 +130,14 @@ def _fitted(project: Project, dataset: Dataset, train_rows: Mask, seed: int, ste
     return estimator, searched
 
 
+def _simpler(steps: Steps, run: Run) -> Simpler:
+    """The ladder's simpler model, where the contract names one."""
+    if not wanted(run.project):
+        return Simpler()
+    with steps.step("simpler model"):
+        return simpler_model(run)
+
+
 def _score(project: Project, dataset: Dataset, estimator: Any, chosen: Mask) -> Scored:
     rows = dataset.rows.filter(pl.Series(chosen))
     table = evaluated(project.model, estimator, rows.select(dataset.features), dataset.task, len(dataset.classes))
@@ -146,22 +156,6 @@ def _evaluation(
         return evaluated(project.model, estimator, x, dataset.task, len(dataset.classes))
 
     return evaluation(tested, tested.rows.select(dataset.features), score, at=at, share=share, seed=seed)
-
-
-def _compiled(project: Project, dataset: Dataset, estimator: Any, tested: Scored, seed: int) -> Outcome:
-    """The compiled form of the model, proven on the rows it was tested on."""
-    pandas, contract = wants_pandas(project.model.fit), project.contract
-    task, classes = dataset.task, dataset.classes
-
-    def native(rows: pl.DataFrame) -> Floats:
-        return scores(estimator, given_as(rows, pandas=pandas), task, len(classes))
-
-    def decide(table: Floats, rows: pl.DataFrame) -> list[str]:
-        return [] if task == "regression" else decide_all(Scored(contract, task, classes, rows, table, table[:, 0]))
-
-    fitted = Fitted(estimator, native, task, len(classes))
-    rows, tolerance = tested.rows.select(dataset.features), contract.serving.tolerance
-    return compiling(fitted, rows, decide=decide, tolerance=tolerance, seed=seed)
 
 
 def _summary(

@@ -91,7 +91,7 @@ def answer_schema(predictor: Predictor) -> Schema:
         "prediction_id": _TEXT,
         "decision": decision,
         **(score if predictor.task == "multiclass" else {"score": number}),
-        "rung": {"enum": ["full", "default", "refused"]},
+        "rung": {"enum": ["full", "simpler", "default", "refused"]},
         "reasons": _TEXTS,
         "warnings": _TEXTS,
     }

@@ -8,11 +8,12 @@ import polars as pl
 from threadpoolctl import threadpool_limits
 
 from outlast.bundle.compiled import PLAN, TREES, Column, Compiled, Forest, Plan, written
-from outlast.bundle.estimator import places_of
+from outlast.bundle.estimator import Floats, given_as, places_of, scores
 from outlast.training.compiling.families import Family, family_of
 from outlast.training.compiling.proof import Decide, Native, Proof, prove
 from outlast.training.compiling.refusal import NotCompiled
 from outlast.training.compiling.trees import onnx_of
+from outlast.training.evaluation.value import Scored, decide_all
 from outlast.types import Task
 
 
@@ -39,6 +40,21 @@ class Fitted:
     native: Native
     task: Task
     classes: int
+
+
+def compiled_form(estimator: Any, tested: Scored, features: Sequence[str], *, pandas: bool, seed: int) -> Outcome:
+    """The compiled form of a version's model, proven on the rows it was tested on."""
+    task, classes, contract = tested.task, tested.classes, tested.contract
+
+    def native(rows: pl.DataFrame) -> Floats:
+        return scores(estimator, given_as(rows, pandas=pandas), task, len(classes))
+
+    def decide(table: Floats, rows: pl.DataFrame) -> list[str]:
+        return [] if task == "regression" else decide_all(Scored(contract, task, classes, rows, table, table[:, 0]))
+
+    fitted = Fitted(estimator, native, task, len(classes))
+    rows, tolerance = tested.rows.select(features), contract.serving.tolerance
+    return compiling(fitted, rows, decide=decide, tolerance=tolerance, seed=seed)
 
 
 def compiling(fitted: Fitted, rows: pl.DataFrame, *, decide: Decide, tolerance: float, seed: int) -> Outcome:

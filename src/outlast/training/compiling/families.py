@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -49,7 +49,8 @@ def family_of(estimator: Any, columns: Columns) -> Family:
     take = _FAMILIES.get((module, kind))
     if take is None:
         raise NotCompiled(f"{kind} has no compiled form")
-    return take(estimator, [as_number(column) for column in columns] if module != "sklearn" else columns)
+    encodes = module in ("sklearn", "outlast")  # theirs say of each column what becomes of it
+    return take(estimator, columns if encodes else [as_number(column) for column in columns])
 
 
 def _histogram(model: Any, columns: Columns) -> Family:
@@ -213,6 +214,16 @@ def _linear_link(model: Any, outputs: int) -> Link:
     return "logistic" if outputs == 1 else "softmax"
 
 
+def _distilled(model: Any, columns: Columns) -> Family:
+    """One regression for each output, all of them trees over the same columns."""
+    parts = [family_of(part, columns) for part in model.parts]
+    if any(one.columns != parts[0].columns or not isinstance(one.model, Forest) for one in parts):
+        raise NotCompiled("its regressions read different columns")
+    trees = [replace(tree, output=place) for place, one in enumerate(parts) for tree in one.trees]
+    link: Link = "logistic" if len(parts) == 1 else "softmax"
+    return Family(parts[0].columns, Forest(len(parts)), tuple(trees), link)
+
+
 _LINEAR = (
     "LogisticRegression", "LogisticRegressionCV", "SGDClassifier", "LinearRegression", "Ridge", "RidgeCV", "Lasso",
     "LassoCV", "ElasticNet", "ElasticNetCV", "BayesianRidge", "HuberRegressor", "SGDRegressor", "PoissonRegressor",
@@ -221,6 +232,7 @@ _LINEAR = (
 _FAMILIES: dict[tuple[str, str], Callable[[Any, Columns], Family]] = {
     ("sklearn", "HistGradientBoostingClassifier"): _histogram,
     ("sklearn", "HistGradientBoostingRegressor"): _histogram,
+    ("outlast", "Distilled"): _distilled,
     ("lightgbm", "LGBMClassifier"): _lightgbm,
     ("lightgbm", "LGBMRegressor"): _lightgbm,
     ("lightgbm", "Booster"): _lightgbm,

@@ -1,0 +1,106 @@
+"""Whether fresh values can be read, reach far enough back, and are as new as the contract asks."""
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+
+from outlast.bundle.ingest import MARGIN
+from outlast.bundle.requests import Asked
+from outlast.errors import StorageError
+from outlast.features.compiled import CompiledLookup
+from outlast.storage.fresh import FreshStore, FreshValues, Request
+from outlast.types import duration, moment
+
+_MICROSECOND = timedelta(microseconds=1)
+_MARGIN = MARGIN // _MICROSECOND
+_SECOND, _MINUTE = 1_000_000, 60_000_000
+_NEVER = -(2**62)
+
+
+class Unread(StorageError):
+    """The store of fresh values could not be read: this and nothing else is what the ladder calls so."""
+
+
+class Freshness:
+    """What the store holds for a version's lookups, looked at once a minute; every second while something is wrong.
+
+    `stale` is how old the newest fact of a source may be at the moment of a decision. With `required`, a lookup of
+    which the store holds nothing at all is wrong too: a store that lost everything reads as if nothing ever happened.
+    """
+
+    def __init__(
+        self, lookups: Sequence[CompiledLookup], store: FreshStore, stale: Mapping[str, str], *, required: bool
+    ) -> None:
+        self._lookups, self._store, self._required = lookups, store, required
+        self._allowed = {name: duration(age) // _MICROSECOND for name, age in stale.items()}
+        self._until = -1
+        self.floor = 0
+        """The oldest moment that every lookup can be asked about in full."""
+        self._limits: dict[str, tuple[int, str]] = {}
+        self._limit: int | None = None
+
+    def lacking(self, asked: Sequence[Asked], now: int) -> list[str | None]:
+        """Of each question, why it should not be answered from these values; None where nothing is against it.
+
+        Unread where the store cannot be read.
+        """
+        if now > self._until and self._lookups:
+            self._look(now)
+        limit = self._limit
+        return [None if limit is None or one.decide_at <= limit else self._says(one.decide_at) for one in asked]
+
+    def _look(self, now: int) -> None:
+        with reading_store():
+            newest = [self._store.newest(lookup.digest) for lookup in self._lookups]
+            self._limits = self._found(newest, now)
+        self.floor = max((min(one, now) - _MARGIN for one in newest if one is not None), default=0)
+        self._limit = min((limit for limit, _ in self._limits.values()), default=None)
+        self._until = now + (_MINUTE if self._limit is None or self._limit >= now else _SECOND)
+
+    def _says(self, decide_at: int) -> str:
+        return "; ".join(says for limit, says in self._limits.values() if decide_at > limit)
+
+    def _found(self, newest: Sequence[int | None], now: int) -> dict[str, tuple[int, str]]:
+        """By source, up to which moment questions may be asked, and what is said of later ones."""
+        found: dict[str, tuple[int, str]] = {}
+        for lookup, ever in zip(self._lookups, newest, strict=True):
+            name = lookup.lookup.source.name
+            allowed = self._allowed.get(name)
+            if ever is None and (self._required or allowed is not None):
+                found[name] = (_NEVER, f"fresh values hold no fact of '{name}'")
+            elif allowed is not None and found.get(name, (0,))[0] != _NEVER:
+                found[name] = self._aged(lookup, allowed, now)
+        return found
+
+    def _aged(self, lookup: CompiledLookup, allowed: int, now: int) -> tuple[int, str]:
+        name = lookup.lookup.source.name
+        last = self._store.newest(lookup.digest, until=now)
+        if last is None:
+            return _NEVER, f"fresh values hold no fact of '{name}' that is known by now"
+        said = f"the newest fact of '{name}' in fresh values is of {moment(last):%Y-%m-%dT%H:%MZ}"
+        return last + allowed, f"{said}, older than [serving] stale allows"
+
+
+class reading_store:
+    """Calls a failure of the store, and only that, by its name. A class, because a generator would cost more."""
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, StorageError | msgspec.DecodeError):
+            raise Unread(str(error)) from error
+
+
+class Gone(FreshValues):
+    """A store that cannot be read: what a version answers then is proven, too."""
+
+    def __init__(self) -> None:
+        """Nothing is opened."""
+
+    def newest(self, digest: str, until: int | None = None) -> int | None:
+        raise StorageError("there are none")
+
+    def read_many(self, requests: Sequence[Request]) -> list[Any]:
+        raise StorageError("there are none")
