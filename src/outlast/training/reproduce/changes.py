@@ -39,6 +39,7 @@ def with_changes(workspace: Workspace, kept: Kept, instead: Instead) -> Inputs:
         base.environment if instead.environment is None else _environment(kept, instead.environment),
         base.seed if instead.seed is None else instead.seed,
         base.threads if instead.threads is None else instead.threads,
+        base.parameters,
     )
 
 
@@ -52,6 +53,8 @@ def said_of(part: Part, kept: Inputs, other: Inputs) -> str:
         found = differences(kept.environment or lock_here(), other.environment or lock_here())
         more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
         return ", ".join(found[:_SHOWN]) + more
+    if part == "parameters":
+        return f"{dict(other.parameters)} instead of {dict(kept.parameters)}"
     return f"{getattr(other, part)} instead of {getattr(kept, part)}"
 
 

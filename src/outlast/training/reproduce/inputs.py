@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
 
 import polars as pl
 
@@ -18,10 +18,10 @@ from outlast.training.dataset import AT, KEY, LABEL_AT
 from outlast.training.reproduce.locks import Lock, kept_lock, lock_here
 from outlast.training.reproduce.worker import digest_of_model
 from outlast.training.snapshot import ROW, TEST, TRAIN
-from outlast.types import Task
+from outlast.types import Task, digest_of
 
-Part = Literal["data", "code", "environment", "seed", "threads"]
-PARTS: tuple[Part, ...] = ("data", "code", "environment", "seed", "threads")
+Part = Literal["data", "code", "parameters", "environment", "seed", "threads"]
+PARTS: tuple[Part, ...] = ("data", "code", "parameters", "environment", "seed", "threads")
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,6 +47,8 @@ class Inputs:
     environment: Lock | None
     seed: int
     threads: int
+    parameters: Mapping[str, Any]
+    """What a search chose for fit; nothing where none was made."""
 
     def named(self, part: Part) -> str:
         """What tells this part from another: equal names, equal parts."""
@@ -54,6 +56,8 @@ class Inputs:
             return (self.environment or lock_here()).digest
         if part in ("data", "code"):
             return str(getattr(self, part).digest)
+        if part == "parameters":
+            return digest_of(dict(self.parameters))
         return str(getattr(self, part))
 
     @cached_property
@@ -89,7 +93,8 @@ def kept_inputs(workspace: Workspace, version: Version) -> Kept:
     lineage = version.lineage
     lock, borrowed = kept_lock(workspace, bundle, lineage)
     data = _training_set(workspace, version, bundle)
-    inputs = Inputs(data, bundle.code, lock, lineage["seed"], lineage["threads"])
+    chosen = (lineage.get("parameters") or {}).get("search") or {}
+    inputs = Inputs(data, bundle.code, lock, lineage["seed"], lineage["threads"], chosen)
     model = digest_of_model(bundle.files[NATIVE], bundle.code)
     return Kept(version, inputs, len(bundle.manifest["classes"]), model, borrowed)
 

@@ -61,8 +61,7 @@ def _write(folder: Path, kept: Kept, inputs: Inputs, closed: list[Path]) -> None
         place.write_bytes(content)
     inputs.data.typed.write_parquet(folder / worker.ROWS)
     job = {"format": 1, "task": kept.task, "classes": kept.classes, "seed": inputs.seed, "threads": inputs.threads}
-    parameters = (kept.version.lineage.get("parameters") or {}).get("search") or {}
-    more = {"parameters": parameters, "closed": [str(place) for place in closed]}
+    more = {"parameters": dict(inputs.parameters), "closed": [str(place) for place in closed]}
     (folder / worker.JOB).write_text(json.dumps({**job, **more}), "utf-8")
 
 
