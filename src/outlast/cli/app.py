@@ -2,7 +2,7 @@
 
 import typer
 
-from outlast.cli import again, approving, audit, features, keeping, life, looking, project, running, tokens
+from outlast.cli import again, approving, audit, evidence, features, keeping, life, looking, project, running, tokens
 
 app = typer.Typer(
     name="outlast",
@@ -23,6 +23,7 @@ for command in (
     looking.versions,
     looking.show,
     looking.why,
+    evidence.card,
     again.reproduce,
     approving.approve,
     approving.reject,
@@ -32,6 +33,7 @@ for command in (
     life.retire,
     life.transfer,
     looking.history,
+    evidence.ready,
     running.serve,
     running.predict,
     running.score,

@@ -1,0 +1,50 @@
+"""Commands that put evidence together: card, ready."""
+
+from pathlib import Path
+
+import typer
+
+from outlast.cli import places, screen
+
+HTML = typer.Option(None, "--html", help="Write it as one HTML file.")
+MD = typer.Option(None, "--md", help="Write it as Markdown into a file.")
+WORDS = {True: "yes", False: "NO ", None: "?  "}
+
+
+def card(model: str = places.MODEL, html: Path = HTML, md: Path = MD) -> None:
+    """Write a version's model card, from all that is kept."""
+    from outlast.evidence.card.markdown import markdown
+    from outlast.evidence.card.page import page
+    from outlast.evidence.card.writing import card as written
+    from outlast.evidence.card.writing import save
+    from outlast.registry.versions import find
+
+    place = places.workspace()
+    found = written(place, find(place.ledger, places.model_ref(model, place)), now=places.at())
+    if html is None and md is None:
+        print(markdown(found), end="")
+    for file, spell in ((html, page), (md, markdown)):
+        if file is not None:
+            save(file, spell(found))
+            print(f"{file}: the card of {found.model}@{found.number}")
+
+
+def ready(model: str = places.MODEL, json: bool = places.JSON) -> None:
+    """Ask what decides whether a model lasts."""
+    from outlast.evidence.ready import ready as asked
+    from outlast.registry.versions import find
+
+    place = places.workspace()
+    found = asked(place, find(place.ledger, places.model_ref(model, place)), now=places.at())
+    if json:
+        screen.as_json(found.plain())
+    else:
+        for group, answers in found.groups.items():
+            print(group)
+            for one in answers:
+                says = f"{one.question} {one.rests_on}" + (f". Next: {one.next}" if one.next else "")
+                screen.line(WORDS[one.yes], says)
+        told = f"{found.count(True)} yes, {found.count(False)} no, {found.count(None)} not known"
+        print(f"{found.version}: {told}{'' if found.ready else '; not ready to last'}")
+    if not found.ready:
+        raise typer.Exit(3)

@@ -1,0 +1,54 @@
+"""A card as Markdown: text of people's own is spelled so that it stays text."""
+
+import re
+
+from outlast.evidence.card.parts import Card, Facts, Grid, Say
+
+_SPECIAL = re.compile(r"([\\`*_{}\[\]<>|~&$])")
+_SPACE = re.compile(r"\s+")
+_BEGINS = re.compile(r"^(?:([-+=#]+)|(\d+)([.)]))(?=\s|$)")
+"""What makes a list, a heading or a rule of a line."""
+
+
+def markdown(card: Card) -> str:
+    """The whole card."""
+    lines = [
+        f"# {escaped(card.model)}, version {card.number}",
+        "",
+        paragraph(card.lead),
+        "",
+        f"Model card, made {card.made:%Y-%m-%d %H:%M} UTC from what Outlast keeps of the bundle `{card.digest[:16]}`.",
+    ]
+    for section in card.sections:
+        lines += ["", f"## {escaped(section.title)}"]
+        for part in section.parts:
+            lines += ["", *_lines(part)]
+    return "\n".join(lines) + "\n"
+
+
+def escaped(text: str) -> str:
+    r"""Text on one line, in which nothing is Markdown or HTML.
+
+    >>> print(escaped("a|b <script>\n[x](y)"))
+    a\|b \<script\> \[x\](y)
+    """
+    return _SPECIAL.sub(r"\\\1", _SPACE.sub(" ", text).strip())
+
+
+def paragraph(text: str) -> str:
+    r"""The same at the beginning of a line.
+
+    >>> print(paragraph("1. not a list"), paragraph("# nor a heading"), paragraph("0.5 is 0.5"))
+    1\. not a list \# nor a heading 0.5 is 0.5
+    """
+    return _BEGINS.sub(lambda found: f"\\{found[1]}" if found[1] else f"{found[2]}\\{found[3]}", escaped(text))
+
+
+def _lines(part: Say | Facts | Grid) -> list[str]:
+    if isinstance(part, Say):
+        return [f"*{escaped(part.text)}*" if part.quiet else paragraph(part.text)]
+    if isinstance(part, Facts):
+        return [f"- **{escaped(name)}**: {escaped(said)}" for name, said in part.rows]
+    table = [part.headers, tuple("---" for _ in part.headers)]
+    spelled = [tuple(escaped(cell) for cell in row) for row in part.rows]
+    return [f"| {' | '.join(row)} |" for row in [*table, *spelled]]

@@ -1,0 +1,28 @@
+"""A card as one HTML file that needs nothing else: styles and pictures are in it, and no script."""
+
+from collections.abc import Mapping
+from importlib.resources import files
+
+from outlast.evidence.card.parts import Card, Facts, Grid, Say
+
+Pictures = Mapping[str, str]
+"""SVG by the name of what it shows; drawn by us, and the only text that is put in as it is."""
+
+
+def page(card: Card, pictures: Pictures | None = None) -> str:
+    """The whole card, with the pictures that were drawn."""
+    from jinja2 import Environment, StrictUndefined
+
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment.filters["anchor"] = lambda title: "-".join(title.lower().replace(",", "").split())
+    template = environment.from_string(files(__package__).joinpath("page.html").read_text("utf-8"))
+    return template.render(card=card, pictures=pictures or {}, kind=_kind, number=_number)
+
+
+def _kind(part: Say | Facts | Grid) -> str:
+    return type(part).__name__.lower()
+
+
+def _number(cell: str) -> bool:
+    """Whether a cell is a figure, which stands to the right."""
+    return bool(cell) and cell.replace(",", "").replace(".", "").lstrip("+-").isdigit()

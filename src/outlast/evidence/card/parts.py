@@ -1,0 +1,103 @@
+"""What a card is made of: plain values, which a page and Markdown each spell in their own way."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+MISSING = "not known"
+
+
+@dataclass(frozen=True)
+class Say:
+    """A sentence; `quiet` where it says that there is nothing yet."""
+
+    text: str
+    quiet: bool = False
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Names and what is said of each."""
+
+    rows: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Rows under headers."""
+
+    headers: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True)
+class Section:
+    """A question a reader has, and what answers it."""
+
+    title: str
+    parts: tuple[Say | Facts | Grid, ...]
+    pictures: tuple[str, ...] = ()
+    """The names of pictures that belong here, where some were drawn."""
+
+
+@dataclass(frozen=True)
+class Card:
+    """Everything that is said of one version."""
+
+    model: str
+    number: int
+    digest: str
+    made: datetime
+    lead: str
+    state: str
+    sections: tuple[Section, ...]
+
+
+def facts(*rows: tuple[str, Any]) -> Facts:
+    """Facts without those that have nothing to say."""
+    return Facts(tuple((name, text(value)) for name, value in rows if value not in (None, "", [], {}, ())))
+
+
+def grid(headers: Sequence[str], rows: Sequence[Sequence[Any]], *, empty: str) -> Grid | Say:
+    """A table, or a sentence where it would have no rows."""
+    if not rows:
+        return Say(empty, quiet=True)
+    return Grid(tuple(headers), tuple(tuple("" if cell is None else text(cell) for cell in row) for row in rows))
+
+
+def text(value: Any) -> str:
+    """A value for people.
+
+    >>> text(1234567.0), text(0.123456), text(["a", "b"]), text(True)
+    ('1,234,567', '0.1235', 'a, b', 'yes')
+    """
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:,.4g}" if abs(value) < 1e4 else f"{value:,.0f}"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, datetime):
+        return f"{value:%Y-%m-%d %H:%M} UTC"
+    if isinstance(value, list | tuple):
+        return ", ".join(text(one) for one in value)
+    if isinstance(value, dict):
+        return "; ".join(f"{name}: {text(one)}" for name, one in value.items())
+    return str(value)
+
+
+def between(found: dict[str, Any] | None) -> str:
+    """A figure with its interval.
+
+    >>> between({"value": 0.8, "low": 0.7, "high": 0.9})
+    '0.8 (0.7 to 0.9)'
+    """
+    if not found or found.get("value") is None:
+        return MISSING
+    return f"{text(found['value'])} ({text(found['low'])} to {text(found['high'])})"
+
+
+def day(iso: str | None) -> str:
+    """The day of a moment as it is stored."""
+    return iso[:10] if iso else MISSING

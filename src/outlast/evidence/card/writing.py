@@ -1,0 +1,65 @@
+"""A card from all that is kept of a version; nothing of its bundle is executed."""
+
+import os
+from datetime import datetime
+from pathlib import Path
+
+from outlast.bundle.format import unpack
+from outlast.errors import StorageError
+from outlast.evidence.card import governed, made
+from outlast.evidence.card.parts import Card
+from outlast.gates.verdict import last_verdict
+from outlast.project.contract import Contract
+from outlast.project.workspace import Workspace
+from outlast.registry.contracts import effective
+from outlast.registry.rollout import current
+from outlast.registry.versions import Version
+from outlast.storage.ledger import Ledger
+
+
+def card(workspace: Workspace, version: Version, *, now: datetime) -> Card:
+    """What can be said of a version, in the order in which a reader asks."""
+    ledger = workspace.ledger
+    bundle = unpack(workspace.artifacts.get(version.digest), f"Bundle {version.digest[:12]}")
+    contract = effective(ledger, version.model, Contract.model_validate(version.summary["contract"]))
+    verdict, state = last_verdict(ledger, version), state_of(ledger, version)
+    absent = verdict.absent if verdict is not None else tuple(version.summary.get("absent", ()))
+    sections = (
+        made.purpose(version, contract, state),
+        made.decisions(version, contract, bundle.manifest),
+        made.figures(version),
+        made.limits(version, absent),
+        made.data(version),
+        made.features(version, bundle.manifest),
+        made.simpler(version, contract),
+        governed.judged(version, verdict),
+        governed.agreed(ledger, version),
+        governed.watched(contract),
+        made.again(version),
+    )
+    lead = contract.model.problem or "The contract does not say what this model is for."
+    return Card(version.model, version.number, version.digest, now, lead, state, sections)
+
+
+def save(file: Path, text: str) -> None:
+    """Write a card into a file, whole or not at all."""
+    draft = file.with_name(f".{file.name}.unfinished")
+    try:
+        with draft.open("w", encoding="utf-8") as stream:
+            stream.write(text)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.replace(draft, file)
+    except OSError as error:
+        said = error.strerror or str(error)
+        raise StorageError(f"Could not write the card {file}: {said}; see to its folder and permissions") from error
+
+
+def state_of(ledger: Ledger, version: Version) -> str:
+    """Where a version stands now."""
+    found = current(ledger, version.model)
+    if found.live == version.number:
+        return "live"
+    if getattr(found, "challenger", None) == version.number:
+        return str(getattr(found, "stage", None) or "challenger")
+    return "previous" if found.previous == version.number else "not live"
