@@ -1,14 +1,13 @@
 """The sections about what people did with it: the verdict, approvals, where it was live, how it is watched."""
 
-import sqlalchemy as sa
-
 from outlast.evidence.card.parts import MISSING, Say, Section, facts, grid, text
 from outlast.gates.verdict import Verdict
 from outlast.monitoring.delivery import place
 from outlast.project.contract import Contract
+from outlast.registry.approvals import approvals
 from outlast.registry.rollout import transitions
 from outlast.registry.versions import Version
-from outlast.storage.ledger import Ledger, schema
+from outlast.storage.ledger import Ledger
 
 PASSED = {True: "passed", False: "failed", None: "could not be said"}
 
@@ -26,15 +25,11 @@ def judged(version: Version, verdict: Verdict | None) -> Section:
 
 def agreed(ledger: Ledger, version: Version) -> Section:
     """Who agreed to it, and where it was let out."""
-    table = schema.approvals
-    about = (table.c.model == version.model) & (table.c.number == version.number)
-    with ledger.read() as connection:
-        said = connection.execute(sa.select(table).where(about).order_by(table.c.id)).all()
-    people = [(one.at, one.by, one.identity, f"{one.decision}s", one.reason) for one in said]
+    people = [(one.at, one.by, one.identity, f"{one.decision}s", one.reason) for one in approvals(ledger, version)]
     steps = [
         (step.at, step.action, step.from_version, step.to_version, step.by, step.reason)
         for step in transitions(ledger, version.model)
-        if version.number in (step.from_version, step.to_version, getattr(step, "challenger", None))
+        if version.number in (step.from_version, step.to_version, step.challenger)
     ]
     return Section(
         "Who let it out",

@@ -49,6 +49,5 @@ def _lines(part: Say | Facts | Grid) -> list[str]:
         return [f"*{escaped(part.text)}*" if part.quiet else paragraph(part.text)]
     if isinstance(part, Facts):
         return [f"- **{escaped(name)}**: {escaped(said)}" for name, said in part.rows]
-    table = [part.headers, tuple("---" for _ in part.headers)]
-    spelled = [tuple(escaped(cell) for cell in row) for row in part.rows]
-    return [f"| {' | '.join(row)} |" for row in [*table, *spelled]]
+    head, *rows = [[escaped(cell) for cell in row] for row in (part.headers, *part.rows)]
+    return [f"| {' | '.join(row)} |" for row in (head, ["---"] * len(head), *rows)]

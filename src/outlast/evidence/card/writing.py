@@ -57,9 +57,4 @@ def save(file: Path, text: str) -> None:
 
 def state_of(ledger: Ledger, version: Version) -> str:
     """Where a version stands now."""
-    found = current(ledger, version.model)
-    if found.live == version.number:
-        return "live"
-    if getattr(found, "challenger", None) == version.number:
-        return str(getattr(found, "stage", None) or "challenger")
-    return "previous" if found.previous == version.number else "not live"
+    return current(ledger, version.model).of(version.number) or "not live"

@@ -1,0 +1,141 @@
+"""Whether a model lasts: every answer from evidence, and from nothing else."""
+
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from outlast.evidence.asking import QUESTIONS
+from outlast.evidence.ready import Answer, Ready, ready
+from outlast.gates.promote import promote
+from outlast.project.workspace import Workspace
+from outlast.registry.backup.taking import backup
+from outlast.registry.tokens import Wanted, create
+from outlast.registry.versions import find
+from outlast.storage.ledger import schema
+from outlast.types import ModelRef, Verified, now
+
+
+def asked(workspace: Workspace, **changed: object) -> Ready:
+    version = find(workspace.ledger, ModelRef("late-orders"))
+    summary = {**version.summary, **changed}
+    return ready(workspace, replace(version, summary=summary), now=now())
+
+
+def answer(workspace: Workspace, question: str, **changed: object) -> Answer:
+    (found,) = [one for one in asked(workspace, **changed).answers if one.question.startswith(question)]
+    return found
+
+
+def let_out(workspace: Workspace, by: str = "ada") -> None:
+    promote(workspace, ModelRef("late-orders", 1), by=by, reason="first", now=now())
+
+
+def test_a_version_nobody_judged_is_not_ready(known: Workspace) -> None:
+    found = asked(known)
+    assert not found.ready
+    assert found.count(True) + found.count(False) + found.count(None) == sum(map(len, QUESTIONS.values()))
+    for one in found.answers:
+        assert one.rests_on, one.question
+        assert one.yes or one.next, one.question
+
+
+def test_what_is_there_is_answered_by_yes(known: Workspace, tmp_path: Path) -> None:
+    create(known.ledger, Wanted("eve", ("operate",)), by="ada", at=now())
+    let_out(known, Verified("eve", "t1"))
+    backup(known, tmp_path / "b.tar", by="ada", now=now())
+    found = {one.question: one.yes for one in asked(known).answers}
+    for question in (
+        "Is the data it learned from kept?",
+        "Is the code that made it known?",
+        "Are its bytes what they were?",
+        "Was it backed up lately?",
+        "Did it pass the gate?",
+        "Are its answers those of training?",
+        "Does somebody answer for it, with a runbook?",
+        "Is it known who may do what?",
+        "Is it proven who made it live?",
+        "Is the audit trail whole?",
+        "Is there something below the full model?",
+    ):
+        assert found[question] is True, question
+    for question in ("Is it watched?", "Is there a version to go back to?", "Does somebody hear of trouble?"):
+        assert found[question] is False, question
+    assert found["Is it worth it live?"] is None
+
+
+def no_runbook(workspace: Workspace) -> None:
+    (workspace.root / "RUNBOOK.md").unlink()
+
+
+def damaged(workspace: Workspace) -> None:
+    for bundle in (workspace.home / "artifacts").glob("??/*"):
+        os.chmod(bundle, 0o600)
+        bundle.write_bytes(b"x")
+
+
+def edited(workspace: Workspace) -> None:
+    with workspace.ledger.write() as connection:
+        connection.execute(sa.update(schema.audit).where(schema.audit.c.seq == 1).values(actor="eve"))
+
+
+def no_snapshot(workspace: Workspace) -> None:
+    for name in workspace.tables.names():
+        workspace.tables.delete(name)
+
+
+def old_backup(workspace: Workspace) -> None:
+    backup(workspace, workspace.root / "b", by="ada", now=now() - timedelta(days=8))
+
+
+def unverified(workspace: Workspace) -> None:
+    let_out(workspace)
+
+
+@pytest.mark.parametrize(
+    ("happens", "question", "says"),
+    [
+        (no_runbook, "Does somebody answer", "does not exist or is empty"),
+        (damaged, "Are its bytes", "is damaged"),
+        (edited, "Is the audit trail", "somebody edited it"),
+        (no_snapshot, "Is the data", "is gone"),
+        (old_backup, "Was it backed up", "8d ago"),
+        (unverified, "Is it proven", "unverified"),
+    ],
+)
+def test_what_is_gone_or_wrong_is_answered_by_no(
+    known: Workspace, happens: Callable[[Workspace], None], question: str, says: str
+) -> None:
+    happens(known)
+    found = answer(known, question)
+    assert found.yes is False
+    assert says in found.rests_on
+    assert found.next
+
+
+@pytest.mark.parametrize(
+    ("question", "changed", "yes"),
+    [
+        ("Is it worth more", {"value": None}, None),
+        ("Is it worth more", {"value": {"low": -0.1, "high": 1.0, "currency": "EUR", "against": "nobody acts"}}, False),
+        ("Is it worth more", {"value": {"low": 0.1, "high": 1.0, "currency": "EUR", "against": "nobody acts"}}, True),
+    ],
+)
+def test_value_is_judged_by_its_low_end(known: Workspace, question: str, changed: dict, yes: bool | None) -> None:
+    assert answer(known, question, **changed).yes is yes
+
+
+def test_a_backup_that_was_moved_is_not_known(known: Workspace, tmp_path: Path) -> None:
+    backup(known, tmp_path / "b.tar", by="ada", now=now())
+    (tmp_path / "b.tar").unlink()
+    assert answer(known, "Was it backed up").yes is None
+
+
+def test_questions_are_asked_once() -> None:
+    asked = [question for group in QUESTIONS.values() for question in group]
+    assert len(asked) == len(set(asked))
+    assert all(question.endswith("?") for question in asked)
