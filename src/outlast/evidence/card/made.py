@@ -216,7 +216,7 @@ def _calibrated(found: Plain | None) -> Iterator[Say | Facts | Grid]:
     if found and found.get("bins"):
         yield facts(
             ("Expected calibration error", between(found.get("error"))),
-            ("Said on average too much by", between(found.get("large"))),
+            ("Calibration in the large", between(found.get("large"))),
             ("Slope of calibration", between(found.get("slope"))),
         )
         yield grid(

@@ -16,13 +16,8 @@ def page(card: Card, pictures: Pictures | None = None) -> str:
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters["anchor"] = lambda title: "-".join(title.lower().replace(",", "").split())
     template = environment.from_string(files(__package__).joinpath("page.html").read_text("utf-8"))
-    return template.render(card=card, pictures=pictures or {}, kind=_kind, number=_number)
+    return template.render(card=card, pictures=pictures or {}, kind=_kind)
 
 
 def _kind(part: Say | Facts | Grid) -> str:
     return type(part).__name__.lower()
-
-
-def _number(cell: str) -> bool:
-    """Whether a cell is a figure, which stands to the right."""
-    return bool(cell) and cell.replace(",", "").replace(".", "").lstrip("+-").isdigit()

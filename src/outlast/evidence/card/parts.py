@@ -60,10 +60,12 @@ def facts(*rows: tuple[str, Any]) -> Facts:
 
 
 def grid(headers: Sequence[str], rows: Sequence[Sequence[Any]], *, empty: str) -> Grid | Say:
-    """A table, or a sentence where it would have no rows."""
+    """A table without columns in which nothing stands, or a sentence where it would have no rows."""
     if not rows:
         return Say(empty, quiet=True)
-    return Grid(tuple(headers), tuple(tuple("" if cell is None else text(cell) for cell in row) for row in rows))
+    spelled = [["" if cell is None else text(cell) for cell in row] for row in rows]
+    used = [place for place in range(len(headers)) if any(row[place] for row in spelled)]
+    return Grid(tuple(headers[place] for place in used), tuple(tuple(row[place] for place in used) for row in spelled))
 
 
 def text(value: Any) -> str:
