@@ -11,7 +11,7 @@ MD = typer.Option(None, "--md", help="Write it as Markdown into a file.")
 WORDS = {True: "yes", False: "NO ", None: "?  "}
 
 
-def card(model: str = places.MODEL, html: Path = HTML, md: Path = MD) -> None:
+def card(model: str = places.MODEL, html: Path = HTML, md: Path = MD, json: bool = places.JSON) -> None:
     """Write a version's model card, from all that is kept."""
     from outlast.evidence.card.markdown import markdown
     from outlast.evidence.card.page import page
@@ -21,12 +21,15 @@ def card(model: str = places.MODEL, html: Path = HTML, md: Path = MD) -> None:
 
     place = places.workspace()
     found = written(place, find(place.ledger, places.model_ref(model, place)), now=places.at())
-    if html is None and md is None:
+    if json:
+        screen.as_json(found.plain())
+    elif html is None and md is None:
         print(markdown(found), end="")
     for file, spell in ((html, page), (md, markdown)):
         if file is not None:
             save(file, spell(found))
-            print(f"{file}: the card of {found.model}@{found.number}")
+            if not json:
+                print(f"{file}: the card of {found.model}@{found.number}")
 
 
 def ready(model: str = places.MODEL, json: bool = places.JSON) -> None:

@@ -140,6 +140,11 @@ def test_a_paragraph_is_no_list_or_heading(text: str, expected: str) -> None:
     assert paragraph(text) == expected
 
 
+def test_programs_are_told_of_which_kind_a_part_is() -> None:
+    (section,) = nasty().plain()["sections"]
+    assert [part["kind"] for part in section["parts"]] == ["say", "say", "facts", "grid"]
+
+
 def test_backslashes_are_spelled_out() -> None:
     assert escaped("a\\*b") == r"a\\\*b"
 

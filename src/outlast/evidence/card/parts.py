@@ -1,7 +1,7 @@
 """What a card is made of: plain values, which a page and Markdown each spell in their own way."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
@@ -52,6 +52,14 @@ class Card:
     lead: str
     state: str
     sections: tuple[Section, ...]
+
+    def plain(self) -> dict[str, Any]:
+        """The same for programs; each part says of which kind it is."""
+        sections = [
+            {"title": one.title, "parts": [{"kind": type(part).__name__.lower(), **asdict(part)} for part in one.parts]}
+            for one in self.sections
+        ]
+        return {**vars(self), "sections": sections}
 
 
 def facts(*rows: tuple[str, Any]) -> Facts:
