@@ -26,10 +26,18 @@ def test_other_machines_are_not_let_in_without_tokens(tmp_path: Path, host: str)
         revoke(place.ledger, token.id, by="ada", at=now())
 
 
-def test_with_a_token_other_machines_may_ask(folder: Path, workspace: Workspace) -> None:
+def test_with_a_token_an_address_for_other_machines_is_taken(tmp_path: Path) -> None:
+    place = Workspace(tmp_path)
+    create(place.ledger, Wanted.of("ana", ["predict"], at=now()), by="ada", at=now())
+    nobodys = "203.0.113.7"  # an address for documentation: it is let through, and this machine does not have it
+    with pytest.raises(StorageError, match=f"Could not listen on {nobodys}"):
+        serve(place, nobodys, 0)
+
+
+def test_with_a_token_any_name_of_the_server_will_do(folder: Path, workspace: Workspace) -> None:
     promote(workspace, 1)
     _, secret = create(workspace.ledger, Wanted.of("ana", ["predict"], at=now()), by="ada", at=now())
-    with running(folder, host="0.0.0.0") as server, server.client() as client:
+    with running(folder) as server, server.client() as client:
         assert client.post("/predict/late", json=ROW).status_code == 401
         headers = {"authorization": f"Bearer {secret}", "host": "models.example"}
         assert client.post("/predict/late", json=ROW, headers=headers).status_code == 200
