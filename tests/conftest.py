@@ -68,8 +68,13 @@ def postgres_server() -> Iterator[str]:
     # Not pytest's own folder: as root, pgserver runs PostgreSQL as another user, who could not enter it.
     folder = Path(tempfile.mkdtemp(prefix="outlast-pg-"))
     server = pgserver.get_server(folder, cleanup_mode="stop")
+    url = f"postgresql://postgres@/{{}}?host={quote(str(server.get_postmaster_info().socket_dir), safe='')}"
     try:
-        yield f"postgresql://postgres@/{{}}?host={quote(str(server.get_postmaster_info().socket_dir), safe='')}"
+        with psycopg.connect(url.format("postgres"), autocommit=True) as connection:
+            # Tests kill what writes to the server and never the server, so nothing has to be on the disk.
+            connection.execute("ALTER SYSTEM SET fsync = off")
+            connection.execute("SELECT pg_reload_conf()")
+        yield url
     finally:
         server.cleanup()
         shutil.rmtree(folder)

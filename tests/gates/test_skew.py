@@ -1,5 +1,6 @@
 """The gate asks a version its golden rows over HTTP, in a workspace that leaves nothing behind."""
 
+import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from outlast.gates.skew import answers_alike
 from outlast.journal.reading import predictions
 from outlast.project.loader import load_project
 from outlast.registry.rollout import current
-from outlast.registry.versions import Version, register
+from outlast.registry.versions import Version, find, register
 from outlast.training.run import train
 from outlast.types import ModelRef
 
@@ -21,15 +22,25 @@ NOW = datetime(2024, 6, 1, tzinfo=UTC)
 NAME = "late-orders"
 
 
-@pytest.fixture
-def version(orders: Path) -> Version:
+@pytest.fixture(scope="module")
+def trained(orders_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The small project with a feature that hangs on the environment, trained once."""
+    orders = shutil.copytree(orders_template, tmp_path_factory.mktemp("trained") / "orders")
     (orders / "rates.py").write_text("import os\n\n\ndef rate():\n    return float(os.environ.get('RATE', '1'))\n")
     text = (orders / "model.py").read_text().replace("hour=pl.col", "dear=pl.col('weight') * rate(), hour=pl.col")
     numbers = "from shapes import numbers\n"
     (orders / "model.py").write_text(text.replace(numbers, numbers + "from rates import rate\n"))
     shapes = (orders / "shapes.py").read_text()
     (orders / "shapes.py").write_text(shapes.replace('pl.col("weight")', 'pl.col("dear")'))
-    return train(load_project(orders), by="ada", now=NOW).version
+    train(load_project(orders), by="ada", now=NOW)
+    return orders
+
+
+@pytest.fixture
+def version(trained: Path, orders: Path) -> Version:
+    """Its version; the project is that of `orders`."""
+    shutil.copytree(trained, orders, dirs_exist_ok=True)
+    return find(load_project(orders).workspace.ledger, ModelRef(NAME))
 
 
 def test_a_version_that_answers_as_in_training_passes_and_leaves_nothing_behind(orders: Path, version: Version) -> None:
