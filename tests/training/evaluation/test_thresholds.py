@@ -1,5 +1,8 @@
 """Value by threshold and by capacity: no figure comes from the rows that chose it."""
 
+import json
+
+import msgspec
 import numpy as np
 import polars as pl
 import pytest
@@ -47,6 +50,15 @@ def test_where_chances_are_wrong_another_threshold_is_better() -> None:
     assert found is not None
     assert found["gain"]["low"] > 0
     assert found["best"]["threshold"] < 0.1
+
+
+def test_where_acting_never_pays_the_best_is_never() -> None:
+    dear = MONEY.replace("yes = 10", "yes = -1")
+    found = thresholds(scored(500, contract=dear), None, seed=0)
+    assert found is not None
+    assert found["best"]["threshold"] > 1
+    assert found["best"]["value"]["value"] == 0
+    json.loads(msgspec.json.encode(found))  # plain values only
 
 
 def test_the_best_threshold_does_not_flatter_itself() -> None:

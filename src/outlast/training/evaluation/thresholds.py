@@ -115,7 +115,7 @@ def _best(chance: Floats, gain: Floats) -> float:
     starts = np.flatnonzero(np.concatenate([[True], np.diff(edges) > 0]))
     earned = np.concatenate([_from(values, 0.0, starts), [0.0]])
     best = int(np.argmax(earned))
-    return _between(edges, int(starts[best])) if best < len(starts) else 1.0 + np.finfo(float).eps
+    return _between(edges, int(starts[best])) if best < len(starts) else float(np.nextafter(1.0, 2.0))
 
 
 def _between(edges: Floats, start: int) -> float:
