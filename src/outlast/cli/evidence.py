@@ -14,18 +14,19 @@ WORDS = {True: "yes", False: "NO ", None: "?  "}
 def card(model: str = places.MODEL, html: Path = HTML, md: Path = MD, json: bool = places.JSON) -> None:
     """Write a version's model card, from all that is kept."""
     from outlast.evidence.card.markdown import markdown
-    from outlast.evidence.card.page import page
+    from outlast.evidence.card.page import drawn, page
     from outlast.evidence.card.writing import card as written
     from outlast.evidence.card.writing import save
     from outlast.registry.versions import find
 
     place = places.workspace()
-    found = written(place, find(place.ledger, places.model_ref(model, place)), now=places.at())
+    version = find(place.ledger, places.model_ref(model, place))
+    found = written(place, version, now=places.at())
     if json:
         screen.as_json(found.plain())
     elif html is None and md is None:
         print(markdown(found), end="")
-    for file, spell in ((html, page), (md, markdown)):
+    for file, spell in ((html, lambda card: page(card, drawn(version))), (md, markdown)):
         if file is not None:
             save(file, spell(found))
             if not json:

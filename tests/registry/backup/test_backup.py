@@ -205,6 +205,7 @@ def test_a_workspace_with_content_is_refused_and_moved_aside_by_force(filled: Wo
     assert {"ledger.db", "tables", "artifacts", "log", "fresh.db"} <= {path.name for path in aside.iterdir()}
     assert filled.tables.scan("predictions/late").collect().height == 3
     assert [entry.action for entry in audit.entries(filled.ledger)][-1] == "restore"
+    assert audit.verify(filled.ledger) is None
 
 
 def test_a_served_workspace_is_never_replaced(filled: Workspace, tmp_path: Path) -> None:

@@ -126,7 +126,7 @@ def figures(version: Version) -> Section:
         *_thresholds(found.get("thresholds"), found.get("capacity")),
         *_weighed(found.get("importance")),
     ]
-    return Section("How good it is", tuple(parts), ("calibration", "value", "slices", "importance"))
+    return Section("How good it is", tuple(parts), ("calibration", "thresholds", "slices", "importance"))
 
 
 def simpler(version: Version, contract: Contract) -> Section:

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from importlib.resources import files
 
 from outlast.evidence.card.parts import Card, Facts, Grid, Say
+from outlast.registry.pictures import draw
+from outlast.registry.versions import Version
 
 Pictures = Mapping[str, str]
 """SVG by the name of what it shows; drawn by us, and the only text that is put in as it is."""
@@ -17,6 +19,11 @@ def page(card: Card, pictures: Pictures | None = None) -> str:
     environment.filters["anchor"] = lambda title: "-".join(title.lower().replace(",", "").split())
     template = environment.from_string(files(__package__).joinpath("page.html").read_text("utf-8"))
     return template.render(card=card, pictures=pictures or {}, kind=_kind)
+
+
+def drawn(version: Version) -> Pictures:
+    """The pictures of a version's evaluation, as far as it has figures."""
+    return {name: data.decode() for name, data in draw(version.summary).items()}
 
 
 def _kind(part: Say | Facts | Grid) -> str:
