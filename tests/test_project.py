@@ -32,6 +32,7 @@ CATCHES_BROADLY = {
     "src/outlast/serving/house.py": "loading a version runs the user's code; its thread must outlive any failure",
     "src/outlast/training/compiling/proof.py": "a fitted model may refuse a spoilt row with any error",
     "src/outlast/training/fitting.py": "fit and the label's expression are the user's and may raise anything",
+    "src/outlast/training/adopting/opening.py": "unpickling executes what a file says and may raise anything",
     "src/outlast/training/simpler/judging.py": "an estimator of the user's own fit may raise anything",
 }
 """Files that may catch every exception, and why. A handler that raises the same exception again does not count."""

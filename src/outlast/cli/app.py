@@ -19,6 +19,7 @@ for command in (
     project.check,
     project.apply,
     project.train,
+    project.adopt,
     project.dataset,
     looking.versions,
     looking.show,

@@ -82,6 +82,30 @@ def train(
         telling.report(trained.version)
 
 
+def adopt(
+    place: str = typer.Argument(..., help="A joblib or pickle file, or MLflow's models:/NAME/3 or runs:/ID/NAME."),
+    trust: bool = typer.Option(False, "--trust", help="Execute what the file says: you know who wrote it."),
+    json: bool = places.JSON,
+    quiet: bool = places.QUIET,
+) -> None:
+    """Register a model trained elsewhere, evaluated like any."""
+    from outlast.cli import telling
+    from outlast.project.loader import load_project
+    from outlast.registry.background import mirror_later
+    from outlast.training.adopt import adopt as take
+
+    project = load_project(Path.cwd(), places.workspace())
+    keeper = places.keeper(project.workspace)
+    with screen.Progress(quiet or json) as watcher:
+        done = take(project, place, trust=trust, by=places.who(), now=places.at(), watcher=watcher, keeper=keeper)
+    if keeper is None:
+        mirror_later(project.workspace, done.version.model)
+    if json:
+        screen.as_json({"version": vars(done.version), "seconds": done.seconds})
+    else:
+        telling.report(done.version)
+
+
 def dataset(
     model: str = places.MODEL,
     as_of: str = places.AS_OF,

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from outlast.cli import screen
+from outlast.cli import screen, telling_rungs
 from outlast.gates.verdict import Verdict
 from outlast.registry.sentences import evaluated
 from outlast.registry.versions import Version
@@ -72,6 +72,8 @@ def figures(version: Version) -> None:
     compiled = version.summary.get("compiled")  # versions of the first releases do not say
     if compiled:
         screen.line("compiled", ("yes, " if compiled["compiled"] else "no, ") + compiled["says"])
+    telling_rungs.simpler(version.summary)
+    telling_rungs.adopted(version.summary)
 
 
 def training_set(found: "Framed", out: Path | None) -> None:

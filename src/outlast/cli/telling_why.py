@@ -5,6 +5,7 @@ from typing import Any
 
 from outlast.cli import screen
 from outlast.cli.telling import edited
+from outlast.cli.telling_rungs import adopted_from
 from outlast.evidence.why import Why
 from outlast.types import counted
 
@@ -19,6 +20,9 @@ def told(found: Why) -> None:
         _prediction(found.prediction)
     print(f"{version}, bundle {version.digest}")
     _answer("what code ran", _code(version.lineage["code"]))
+    adopted = version.lineage.get("adopted")
+    if adopted is not None:
+        _answer("where from", [adopted_from(adopted)])
     _answer("what data fed it", _data(found))
     _answer("what features", _features(version.lineage.get("features"), version.summary["features"]))
     _answer("what environment", _environment(found))

@@ -22,6 +22,7 @@ from outlast.journal.sources import Sources
 from outlast.project.loader import Project
 from outlast.registry.sets import described
 from outlast.registry.versions import Version
+from outlast.training.adopting.adopted import Adopted
 from outlast.training.compiling.compiling import compiled_form
 from outlast.training.dataset import AT, Dataset, build_dataset, cutoff_of, require_invariant
 from outlast.training.evaluation.metrics import measure
@@ -61,8 +62,12 @@ def train(
     seed: int | None = None,
     watcher: Watcher | None = None,
     keeper: Keeper | None = None,
+    adopted: Adopted | None = None,
 ) -> Trained:
-    """Train the project's model on what was known at its cutoff and register the version, here or with a keeper."""
+    """Train the project's model on what was known at its cutoff and register the version, here or with a keeper.
+
+    With `adopted`, a model that was trained elsewhere takes the place of what fit returns.
+    """
     keeper = keeper or Here(project.workspace)
     steps, sources, cost = Steps(watcher), Sources(project), Cost(now)
     contract = project.contract.training
@@ -81,7 +86,7 @@ def train(
     train_rows, test_rows = split_rows(project, dataset, seed)
     with steps.step("look for leaks"):
         violations = joined(violations, suspicions(project, sources, dataset, (train_rows, test_rows)))
-    estimator, searched = _fitted(project, dataset, train_rows, seed, steps)
+    estimator, searched = _fitted(project, dataset, train_rows, seed, steps, adopted)
     with steps.step("evaluate"):
         tested = _score(project, dataset, estimator, test_rows)
         summary = _summary(project, dataset, tested, (train_rows, test_rows), seed)
@@ -89,21 +94,22 @@ def train(
         summary["search"] = searched.summary
     with steps.step("compile"):
         compiled = compiled_form(estimator, tested, dataset.features, pandas=wants_pandas(project.model.fit), seed=seed)
-    simpler = _simpler(steps, Run(project, dataset, estimator, tested, train_rows, seed, searched.chosen))
-    summary |= {"violations": _plain(violations), "sources": prints, "compiled": compiled.summary(), **simpler.summary}
+        summary["compiled"] = compiled.summary()
+    run = Run(project, dataset, estimator, tested, train_rows, seed, None if adopted else searched.chosen)
+    simpler, origin = _simpler(steps, run), {"adopted": adopted.kept(dataset)} if adopted else {}
+    summary |= simpler.summary | origin | {"violations": _plain(violations), "sources": prints}
     with steps.step("bundle"):
         lineage = lineage_of(project, seed=seed, threads=contract.threads)
         lineage["parameters"] = {"search": searched.chosen, "estimator": parameters_of(estimator)}
-        lineage |= simpler.lineage | kept_with(project, dataset, (train_rows, test_rows), tested.table)
+        lineage |= origin | simpler.lineage | kept_with(project, dataset, (train_rows, test_rows), tested.table)
         summary["snapshot"] = lineage["snapshot"]
         files = {NATIVE: pickled(project.model, estimator), **compiled.files, **simpler.files}
         files["profile.json"] = profiles.to_json(_profile(project, dataset, tested, train_rows))
         files["golden.json"] = encode(golden_rows(project, sources, dataset, tested, simpler=simpler.tested))
         manifest = {**_manifest(project, sources, dataset), **simpler.manifest}
     with steps.step("prove"):
-        files["golden.json"], summary["golden"] = proven(
-            manifest, {**files, **_files(project, summary, lineage)}, project.workspace.fresh
-        )
+        whole = {**files, **_files(project, summary, lineage)}
+        files["golden.json"], summary["golden"] = proven(manifest, whole, project.workspace.fresh)
         data = pack(manifest, {**files, **_files(project, summary, lineage)})
     with steps.step("register"):
         unpack(data)
@@ -120,8 +126,12 @@ def _require_readable(project: Project, dataset: Dataset) -> None:
     require_money(project.contract, dataset.rows, dataset.task, dataset.classes)
 
 
-def _fitted(project: Project, dataset: Dataset, train_rows: Mask, seed: int, steps: Steps) -> tuple[Any, Searched]:
-    """The model of all rows to train, with the parameters that a search among them chose."""
+def _fitted(
+    project: Project, dataset: Dataset, train_rows: Mask, seed: int, steps: Steps, adopted: Adopted | None
+) -> tuple[Any, Searched]:
+    """The model of all rows to train, with the parameters that a search among them chose; or the adopted one."""
+    if adopted is not None:
+        return adopted.fitted(project, dataset), Searched()
     searched = search(project, dataset, train_rows, seed=seed, steps=steps)
     with steps.step("fit"):
         x, y = dataset.x.filter(pl.Series(train_rows)), dataset.y[train_rows]

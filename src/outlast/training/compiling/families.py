@@ -224,6 +224,12 @@ def _distilled(model: Any, columns: Columns) -> Family:
     return Family(parts[0].columns, Forest(len(parts)), tuple(trees), link)
 
 
+def _foreign(model: Any, columns: Columns) -> Family:
+    """A model adopted from elsewhere: itself, over the columns it names."""
+    named = {column.name: column for column in columns}
+    return family_of(model.estimator, [named[name] for name in model.names])
+
+
 _LINEAR = (
     "LogisticRegression", "LogisticRegressionCV", "SGDClassifier", "LinearRegression", "Ridge", "RidgeCV", "Lasso",
     "LassoCV", "ElasticNet", "ElasticNetCV", "BayesianRidge", "HuberRegressor", "SGDRegressor", "PoissonRegressor",
@@ -233,6 +239,8 @@ _FAMILIES: dict[tuple[str, str], Callable[[Any, Columns], Family]] = {
     ("sklearn", "HistGradientBoostingClassifier"): _histogram,
     ("sklearn", "HistGradientBoostingRegressor"): _histogram,
     ("outlast", "Distilled"): _distilled,
+    ("outlast", "Foreign"): _foreign,
+    ("outlast", "ForeignChances"): _foreign,
     ("lightgbm", "LGBMClassifier"): _lightgbm,
     ("lightgbm", "LGBMRegressor"): _lightgbm,
     ("lightgbm", "Booster"): _lightgbm,

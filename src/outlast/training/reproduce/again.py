@@ -47,6 +47,8 @@ def reproduce(
     With `instead`, something else takes the place of what was kept; where the bits then differ, each change is tried
     alone, and those that change them are named. `anew` makes environments again that were made before.
     """
+    if "adopted" in version.lineage:
+        return _adopted(version)
     try:
         kept = kept_inputs(workspace, version)
     except (NotFound, StorageError) as error:
@@ -55,6 +57,15 @@ def reproduce(
     instead = instead or Instead()
     found = run.judged(with_changes(workspace, kept, instead))
     return replace(found, evidence=found.evidence | run.of_sources()) if instead.sources else found
+
+
+def _adopted(version: Version) -> Reproduced:
+    kept = version.lineage["adopted"]
+    says = (
+        f"{version} was adopted from {kept['from']}, trained elsewhere: there is no code and no data here that it was "
+        "fitted from, so it cannot be made again"
+    )
+    return Reproduced(None, says, "adopted", {"version": str(version), "adopted": kept})
 
 
 class Runs:

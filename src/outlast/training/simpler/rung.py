@@ -28,7 +28,7 @@ _FILES = {PLAN: SIMPLER.plan, TREES: SIMPLER.trees}
 
 @dataclass(frozen=True, eq=False)
 class Run:
-    """What a training run has when the full model is fitted; an adopted one has no fit of its own."""
+    """What a training run has when the full model is fitted; the parameters of an adopted one's fit are None."""
 
     project: Project
     dataset: Dataset
@@ -36,8 +36,7 @@ class Run:
     tested: Scored
     train_rows: npt.NDArray[np.bool_]
     seed: int
-    parameters: Mapping[str, Any] | None = None
-    own: bool = True
+    parameters: Mapping[str, Any] | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,7 +105,7 @@ def _candidates(run: Run) -> list[Candidate]:
         return fit(model, x, y, seed=seed, threads=threads, parameters=run.parameters)
 
     mine = [Candidate("own fit", "the project's fit on the columns left", wants_pandas(model.fit), own)]
-    return [*(mine if run.own else []), house(task, seed, threads), distilled(task, seed, threads)]
+    return [*(mine if run.parameters is not None else []), house(task, seed, threads), distilled(task, seed, threads)]
 
 
 def _packed(run: Run, alone: Alone, found: Judged, made: tuple[Candidate, Any, Floats]) -> Simpler:
