@@ -129,7 +129,7 @@ class _Mirror:
 
     def _point(self, side: Side, rollout: Rollout, newest: int) -> None:
         """Aliases follow the rollout; one that is not where we left it was moved by hand."""
-        newer = newest if newest > (rollout.live or 0) else None
+        newer = rollout.challenger or (newest if newest > (rollout.live or 0) else None)
         wanted = {name: self.numbers.get(at) for name, at in zip(ALIASES, (rollout.live, newer), strict=True) if at}
         kept = _kept(self.workspace.ledger, self.model, _WHOLE)
         left: dict[str, int] = (kept.detail or {}).get("aliases", {}) if kept is not None else {}
