@@ -1,6 +1,7 @@
 """Pictures and sentences of an evaluation, from the summary alone."""
 
 import json
+import re
 import struct
 import xml.etree.ElementTree as ET
 from pathlib import Path
@@ -77,6 +78,19 @@ def test_pictures_say_what_is_seen(summary: dict[str, Any]) -> None:
 
 def test_the_same_summary_gives_the_same_pictures(summary: dict[str, Any]) -> None:
     assert specs(summary) == specs(summary)
+
+
+@pytest.mark.parametrize("count", [1, 2, 5])
+def test_few_lines_have_room_of_their_own(summary: dict[str, Any], count: int) -> None:
+    whole = summary["evaluation"]
+    lines = [one for one in whole["slices"]["slices"] if one["metric"] is not None] * 3
+    features = [{**whole["importance"]["features"][0], "feature": f"feature {n}"} for n in range(count)]
+    slices = [{**one, "says": f"shop {n}"} for n, one in enumerate(lines[:count])]
+    few = {"slices": {**whole["slices"], "slices": slices}, "importance": {**whole["importance"], "features": features}}
+    for name, svg in draw({"evaluation": few}).items():
+        inside = re.search(rb'class="background"[^>]* d="M[0-9.]+,[0-9.]+h[0-9.]+v([0-9.]+)h', svg)
+        assert inside is not None
+        assert float(inside[1]) >= 18 * count, name
 
 
 def test_what_a_version_has_no_figures_for_is_not_drawn(summary: dict[str, Any]) -> None:

@@ -26,6 +26,8 @@ _SHARP = 2
 """Pixels of a PNG for each of the picture's, so that it is sharp on today's screens."""
 _BLUE, _ORANGE, _GREEN, _GREY = "#0072B2", "#D55E00", "#009E73", "#767676"
 _FEATURES, _SLICES = 20, 40
+_AROUND = 130
+"""What the title, the axis and the legend take of a picture's height."""
 _KINDS = {
     "declared": (_BLUE, "circle"),
     "found, confirmed": (_ORANGE, "diamond"),
@@ -165,7 +167,8 @@ def _slices(found: Mapping[str, Any]) -> "Chart":
     kinds, legend = list(dict.fromkeys(row["kind"] for row in rows)), alt.Legend(orient="bottom", labelFontSize=12)
     colours, shapes = (alt.Scale(domain=kinds, range=[_KINDS[kind][part] for kind in kinds]) for part in (0, 1))
     small = alt.Axis(labelFontSize=11, labelLimit=430)  # two columns and their rows fit
-    y = alt.Y("says:N", title=None, sort=[row["says"] for row in rows], axis=small)
+    order = [row["says"] for row in rows]
+    y = alt.Y("says:N", title=None, sort=None, scale=alt.Scale(domain=order), axis=small)
     colour = alt.Color("kind:N", title=None, scale=colours, legend=legend)
     shape = alt.Shape("kind:N", title=None, scale=shapes, legend=legend)
     base, near = alt.Chart(_data(rows)), alt.Scale(zero=False)
@@ -174,7 +177,7 @@ def _slices(found: Mapping[str, Any]) -> "Chart":
     dots = base.mark_point(filled=True, size=70, opacity=1)
     whole = alt.Chart(_data([{"value": found["whole"]["value"]}])).mark_rule(color=_GREY, strokeDash=[5, 4])
     layers = (whole.encode(x="value:Q"), ends, dots.encode(x="value:Q", y=y, color=colour, shape=shape))
-    height = max(120, 24 * len(rows))
+    height = _AROUND + 26 * len(rows)
     return alt.layer(*layers).properties(height=height, title=_title(slices_title(found)))
 
 
@@ -197,4 +200,4 @@ def _importance(found: Mapping[str, Any]) -> "Chart":
     base = alt.Chart(_data(rows))
     bars = base.mark_bar(color=_BLUE, opacity=0.75, height=12).encode(x=x, y=y)
     ends = base.mark_rule(color="#000000", strokeWidth=1.5).encode(x="low:Q", x2="high:Q", y=y)
-    return alt.layer(bars, ends).properties(height=max(120, 22 * len(rows)), title=_title(importance_title(found)))
+    return alt.layer(bars, ends).properties(height=_AROUND + 22 * len(rows), title=_title(importance_title(found)))
