@@ -23,6 +23,8 @@ from alembic import command
 from alembic.config import Config
 from hypothesis import settings
 
+from outlast.gates.judge import CHECKS
+
 # Where a machine says so, no bytecode is kept, and each process that a test starts compiles its libraries anew.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
@@ -55,6 +57,30 @@ def migrate() -> Iterator[Callable[..., None]]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(command, "upgrade", upgrade)
         yield really
+
+
+_COSTLY = {name: CHECKS[name] for name in ("latency", "reproducible")}
+_ORDER = tuple(CHECKS)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quick_gate() -> Iterator[None]:
+    """The gate without the checks that take seconds, for the many tests that only want a version let out."""
+    for name in _COSTLY:
+        del CHECKS[name]
+    yield
+    CHECKS.update(_COSTLY)
+
+
+@pytest.fixture
+def whole_gate() -> Iterator[None]:
+    """The gate as people have it, for the tests that are about it."""
+    found = CHECKS | _COSTLY
+    CHECKS.clear()
+    CHECKS.update({name: found[name] for name in _ORDER})
+    yield
+    for name in _COSTLY:
+        del CHECKS[name]
 
 
 @pytest.fixture(scope="session")
@@ -166,7 +192,7 @@ until = "2024-03-25"
 threads = 1
 
 [serving]
-p99 = "50ms"
+p99 = "1s"
 rate = 10
 ladder = ["full", "default", "refuse"]
 defaults = { decision = "wait" }

@@ -9,8 +9,21 @@ import pytest
 from outlast.cli.app import app
 
 HEAVY = {"polars", "mlflow", "sklearn", "pandas", "sqlalchemy", "numpy", "pyarrow", "deltalake", "pydantic"}
-LIFE = ["init", "check", "apply", "train", "adopt", "dataset", "versions", "show", "why", "card", "reproduce"]
-LIFE += ["approve", "reject", "promote", "withdraw", "rollback", "retire", "transfer", "history", "ready"]
+LIFE = [
+    "init",
+    "check",
+    "apply",
+    "train",
+    "adopt",
+    "dataset",
+    "versions",
+    "show",
+    "why",
+    "card",
+    "reproduce",
+    "compare",
+]
+LIFE += ["gate", "approve", "reject", "promote", "withdraw", "rollback", "retire", "transfer", "history", "ready"]
 LIFE += ["serve", "predict", "score", "label", "push", "backfill", "monitor", "skew", "tick", "up", "doctor"]
 LIFE += ["backup", "restore"]
 

@@ -2,7 +2,20 @@
 
 import typer
 
-from outlast.cli import again, approving, audit, evidence, features, keeping, life, looking, project, running, tokens
+from outlast.cli import (
+    again,
+    approving,
+    audit,
+    evidence,
+    features,
+    gating,
+    keeping,
+    life,
+    looking,
+    project,
+    running,
+    tokens,
+)
 
 app = typer.Typer(
     name="outlast",
@@ -26,6 +39,8 @@ for command in (
     looking.why,
     evidence.card,
     again.reproduce,
+    gating.compare,
+    gating.gate,
     approving.approve,
     approving.reject,
     life.promote,

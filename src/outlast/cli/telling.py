@@ -59,7 +59,19 @@ def checks(verdict: Verdict, indent: int = 2) -> None:
     """The verdict, check by check."""
     word = {True: "passed", False: "no", None: "unknown"}
     for check in verdict.checks:
-        screen.line(f"{check.name:<9} {word[check.passed]:<7}", check.says, indent=indent)
+        screen.line(f"{check.name:<12} {word[check.passed]:<7}", check.says, indent=indent)
+
+
+def verdict(version: Version, found: Verdict) -> None:
+    """What the gate says of a version, and what comes next."""
+    stand = [check.name for check in found.failed]
+    of = f"{len(found.checks) - len(stand)} of {len(found.checks)} checks passed, verdict {found.digest[:12]}"
+    print(f"{version} {'may go live' if found.passed else 'may not go live'}: {of}")
+    checks(found)
+    if found.passed:
+        print(f"Next: outlast promote {version}")
+    else:
+        print(f"Next: mend {', '.join(stand)}, then outlast train or outlast apply, and outlast gate again")
 
 
 def figures(version: Version) -> None:

@@ -34,8 +34,7 @@ def evidence(workspace: Workspace, version: Version, steps: Steps, *, now: datet
         raise Refused(approvals.refusal(version, against, ""), details=approvals.details(against, ""))
     if rules.needed:
         return _approved(workspace, version, contract, rules)
-    with steps.step("judge"):
-        verdict = judge(workspace, version, now=now)
+    verdict = judge(workspace, version, now=now, watcher=steps.watcher)
     require_passed(version, verdict)
     return verdict
 

@@ -1,4 +1,4 @@
-"""The checks that read what training left behind: contract, data, floors, value."""
+"""The checks that read what training left behind: contract, data, leakage, floors, value."""
 
 from pathlib import Path
 from typing import Any
@@ -7,6 +7,7 @@ from outlast.errors import nearest
 from outlast.gates.verdict import Check
 from outlast.project.contract import Contract
 from outlast.training.evaluation.metrics import SMALLER_IS_BETTER
+from outlast.training.leakage.guards import RULES as LEAKS
 from outlast.types import Task, counted
 
 
@@ -63,7 +64,7 @@ def _required(contract: Contract) -> dict[str, Any]:
 def _runbook(contract: Contract, folder: Path | None) -> Check:
     name = contract.model.runbook or ""
     if "://" in name:
-        return Check("contract", True, f"complete; runbook at {name}")
+        return Check("contract", True, f"complete; runbook at {name}", {"digest": contract.digest})
     if folder is None:
         return Check("contract", None, f"the project's folder is not here, so its runbook '{name}' cannot be seen")
     file = folder / name
@@ -73,7 +74,7 @@ def _runbook(contract: Contract, folder: Path | None) -> Check:
         return Check("contract", None, f"the runbook '{name}' cannot be read: {error}")
     if not there:
         return Check("contract", False, f"the runbook '{name}' does not exist or is empty: write {file}")
-    return Check("contract", True, "complete; the runbook is there")
+    return Check("contract", True, "complete; the runbook is there", {"digest": contract.digest})
 
 
 def data_sound(summary: dict[str, Any]) -> Check:
@@ -81,12 +82,24 @@ def data_sound(summary: dict[str, Any]) -> Check:
     found = summary.get("violations")
     if found is None:
         return Check("data", None, "its training did not check its data: train it again")
+    return _unbroken("data", [v for v in found if v.get("rule") not in LEAKS], "no rule that blocks was broken")
+
+
+def no_leak(summary: dict[str, Any]) -> Check:
+    """Whether the guards of training found no way in which the features knew what was to be told."""
+    found = summary.get("violations")
+    if found is None:
+        return Check("leakage", None, "its training did not look for leaks: train it again")
+    return _unbroken("leakage", [v for v in found if v.get("rule") in LEAKS], "no feature knew what was to be told")
+
+
+def _unbroken(name: str, found: list[dict[str, Any]], fine: str) -> Check:
     broken = [v for v in found if v["blocks"]]
-    warned = len(found) - len(broken)
     if broken:
         says = "; ".join(f"{v['source']}: {v['says']}" for v in broken[:3])
-        return Check("data", False, says, {"violations": broken})
-    return Check("data", True, f"no rule that blocks was broken ({counted(warned, 'warning')})")
+        return Check(name, False, says, {"violations": broken})
+    warned = f"; {counted(len(found), 'warning')}: {found[0]['says']}" if found else ""
+    return Check(name, True, f"{fine}{warned}", {"warnings": found})
 
 
 def floors_held(contract: Contract, summary: dict[str, Any]) -> Check:

@@ -29,7 +29,7 @@ _KEPT = 20
 def answers_alike(workspace: Workspace, version: Version, *, now: datetime) -> Check:
     """Whether the version, served, gives its golden rows the answers that they had in training."""
     try:
-        with _served_alone(workspace, version, now) as (predictor, address):
+        with live_alone(workspace, version, now) as (place, predictor), local(place, opener=unhurried) as address:
             done = _replayed(predictor, address)
     except OutlastError as error:
         return Check("skew", None, f"its golden rows could not be asked: {error}")
@@ -42,7 +42,7 @@ def answers_alike(workspace: Workspace, version: Version, *, now: datetime) -> C
 
 
 @contextmanager
-def _served_alone(workspace: Workspace, version: Version, now: datetime) -> Iterator[tuple[Predictor, str]]:
+def live_alone(workspace: Workspace, version: Version, now: datetime) -> Iterator[tuple[Workspace, Predictor]]:
     """The version live in a workspace of its own that is thrown away, with the facts of its golden rows."""
     with TemporaryDirectory(prefix="outlast-gate-") as folder:
         place = Workspace(Path(folder))
@@ -51,14 +51,13 @@ def _served_alone(workspace: Workspace, version: Version, now: datetime) -> Iter
             _make_live(place, version, now)
             predictor = open_predictor(place, digest, 1)
             fill_golden(predictor, place.fresh, replayable(predictor))
-            with local(place, opener=_unhurried) as address:
-                yield predictor, address
+            yield place, predictor
         finally:
             place.fresh.close()
             place.ledger.dispose()
 
 
-def _unhurried(place: Workspace, digest: str, version: int) -> Predictor:
+def unhurried(place: Workspace, digest: str, version: int) -> Predictor:
     """The version over these facts alone: golden rows bring few of them, and no age is asked of those."""
     return open_predictor(place, digest, version).over(place.fresh)
 

@@ -10,7 +10,8 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from outlast.errors import ContractError, SettingsError, nearest
+from outlast.engines import size_of
+from outlast.errors import ContractError, ProjectError, SettingsError, nearest
 from outlast.types import Task, digest_of, duration
 
 FILE = "outlast.toml"
@@ -85,8 +86,13 @@ class GateSection(_Section):
 
     metric: str | None = Field(None, examples=["roc_auc"])
     floors: FloorSection = Field(FloorSection(), examples=[{"roc_auc": 0.7}])
-    margin: float = Field(0.0, examples=[0.005], ge=0)
+    margin: float | None = Field(None, examples=[0.005], ge=0)
+    superior_by: float | None = Field(None, examples=[0.005], ge=0)
+    value_margin: float | None = Field(None, examples=[0.5], ge=0)
     slices: list[str] = Field([], examples=[["origin", "carrier"]])
+    slice_rows: int = Field(200, examples=[500], ge=20)
+    slice_margin: float | None = Field(None, examples=[0.01], ge=0)
+    calibration: float = Field(0.05, examples=[0.03], gt=0, le=1)
     approvals: int = Field(0, examples=[1], ge=0)
     regulated: bool = Field(False, examples=[True])
 
@@ -96,6 +102,7 @@ class ServingSection(_Timed):
 
     p99: str | None = _length("50ms")
     rate: float | None = Field(None, examples=[50.0], gt=0)
+    memory: str | None = Field(None, examples=["600MB"])
     ladder: list[Literal["full", "simpler", "default", "refuse"]] | None = Field(
         None, examples=[["full", "simpler", "default", "refuse"]]
     )
@@ -115,6 +122,14 @@ class ServingSection(_Timed):
             except SettingsError as error:
                 raise ValueError(str(error)) from None
         return value
+
+    @field_validator("memory", mode="after")
+    @classmethod
+    def _size(cls, value: str | None) -> str | None:
+        try:
+            return value if value is None or size_of(value) else None
+        except ProjectError:
+            raise ValueError("expected a size of at least 1 MB, such as 600MB or 2GiB") from None
 
 
 class MonitoringSection(_Timed):

@@ -16,6 +16,7 @@ import sqlalchemy as sa
 
 from outlast.errors import OutlastError
 from outlast.project.workspace import Workspace
+from outlast.registry import verdicts
 from outlast.registry.background import OFF
 from outlast.registry.mlflow_side import ALIASES, Placed, Side, faults, quietly
 from outlast.registry.rollout import Rollout, current
@@ -120,6 +121,13 @@ class _Mirror:
         if placed.made or kept is None or kept.state != "mirrored" or kept.detail != detail:
             self._keep(version.number, "mirrored", detail)
             self._tell(version.number, "made", _made(version, placed))
+        self._verdict(side, version)
+
+    def _verdict(self, side: Side, version: Version) -> None:
+        with self.workspace.ledger.read() as connection:
+            newest = verdicts.newest(connection, version.model, version.number)
+        if newest is not None and side.judge(version, newest, thorough=self.thorough):
+            _log.info("%s has verdict %s in MLflow", version, newest.digest[:12])
 
     def _bundle(self, version: Version) -> tuple[Path | None, str | None]:
         try:

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from outlast.registry.mlflow_words import metrics, params, plain, tags
 from outlast.registry.mlmodel import write_model
 from outlast.registry.pictures import save
+from outlast.registry.verdicts import Record
 from outlast.registry.versions import Version
 from outlast.types import FORMAT, micros
 
@@ -64,6 +65,19 @@ class Side:
         if number is None:
             number, made = self._register(version, run), True
         return Placed(run.info.run_id, number, made, whole)
+
+    def judge(self, version: Version, verdict: Record, *, thorough: bool) -> bool:
+        """Put the newest verdict beside a version's run; whether it was not there yet."""
+        run = self._runs[version.digest]
+        there = run.data.tags.get("outlast.verdict") == verdict.digest
+        if there and not thorough:
+            return False
+        said = {"model": verdict.model, "version": verdict.number, "passed": verdict.passed, "checks": verdict.checks}
+        said |= {"digest": verdict.digest, "at": verdict.at.isoformat(), "format": FORMAT}
+        self._client.log_dict(run.info.run_id, said, "verdict.json")
+        self._client.set_tag(run.info.run_id, "outlast.passed", str(verdict.passed).lower())
+        self._client.set_tag(run.info.run_id, "outlast.verdict", verdict.digest)
+        return not there
 
     def has(self, version: Version) -> bool:
         """Whether the version is there as a whole."""
@@ -131,8 +145,9 @@ class Side:
         run = self._runs.get(version.digest)
         if run is None:
             at = micros(version.created_at) // 1000
-            made = self._client.create_run(self._experiment, at, tags(version), run_name=str(version))
-            return made, True
+            run = self._client.create_run(self._experiment, at, tags(version), run_name=str(version))
+            self._runs[version.digest] = run
+            return run, True
         if run.info.lifecycle_stage == "deleted":
             self._client.restore_run(run.info.run_id)
             return run, True

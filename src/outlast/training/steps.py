@@ -19,16 +19,16 @@ class Steps:
 
     def __init__(self, watcher: Watcher | None = None) -> None:
         self.seconds: dict[str, float] = {}
-        self._watcher = watcher
+        self.watcher = watcher
 
     @contextmanager
     def step(self, name: str) -> Iterator[None]:
         """Time what happens inside."""
-        if self._watcher:
-            self._watcher.begins(name)
+        if self.watcher:
+            self.watcher.begins(name)
         start = time.perf_counter()
         yield
         spent = time.perf_counter() - start
         self.seconds[name] = round(spent, 4)
-        if self._watcher:
-            self._watcher.ends(name, spent)
+        if self.watcher:
+            self.watcher.ends(name, spent)

@@ -37,7 +37,7 @@ def thresholds(scored: Scored, implied: float | None, seed: int) -> dict[str, An
         "below": names[below],
         "curve": _curve(chance, gain, rest),
         "implied": {"threshold": implied, "value": mean_of(ours)},
-        "best": {"threshold": _best(chance, gain), "value": mean_of(crossed)},
+        "best": {"threshold": float(_best(chance, gain)), "value": mean_of(crossed)},
         "gain": mean_of(crossed - ours),
         "currency": scored.contract.value.currency,
     }

@@ -67,6 +67,21 @@ def value_of(scored: Scored, seed: int) -> dict[str, Any] | None:
     }
 
 
+def own_worth(scored: Scored, payoffs: Scored | None = None) -> Floats | None:
+    """What the model's own decisions turned out to be worth, row by row; by the payoffs of another, where one is given.
+
+    None where no money is named, or where it decides what the other's payoffs do not know.
+    """
+    by = payoffs or scored
+    if by.task == "regression":
+        return None if by.contract.value.per_unit_error is None else _error_worth(by, scored.table[:, 0])
+    if not by.payoff or not set(scored.payoff) <= set(by.payoff) or not scored.payoff:
+        return None
+    known = list(by.payoff)
+    places = np.array([known.index(name) for name in scored.payoff])
+    return decision_worth(by, places[decided(scored)])
+
+
 def worths(scored: Scored) -> tuple[Floats, Floats] | None:
     """What each row's decision turned out to be worth, and what the baseline's did; None without money."""
     if scored.task == "regression":

@@ -27,6 +27,11 @@ from outlast.types import span
 Bools = npt.NDArray[np.bool_]
 Split = tuple[Bools, Bools]
 Suspicion = tuple[str, Violation]
+RULES = frozenset({
+    "nearly the label", "known before asked", "known with the label", "random split", "keys across the split",
+    "questions across the split", "local time",
+})  # fmt: skip
+"""What the guards call what they find; rules of the data have other names."""
 SAMPLE = 50_000
 """Rows, spread over the whole, on which one column is held against the label."""
 NEARLY, SURELY = 0.99, 0.9995

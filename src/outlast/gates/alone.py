@@ -1,0 +1,107 @@
+"""A server in a process of its own, so that what it takes is its own: `python -m outlast.gates.alone FOLDER`.
+
+It says its address on a line once it answers, and its greatest memory in bytes on another when it was told to end.
+"""
+
+import re
+import resource
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Timer
+
+from outlast.errors import StorageError
+from outlast.gates.skew import unhurried
+from outlast.project.workspace import Workspace
+from outlast.serving.server import serve
+
+_PATIENCE = 60.0
+_PEAK = re.compile(r"VmHWM:\s*(\d+) kB")
+
+
+@dataclass
+class Alone:
+    """The server: where it answers, and after its end the memory it took at most."""
+
+    address: str
+    memory: int | None = None
+    waited: float | None = None
+    """Seconds in which its threads wanted a processor and had none, as far as the system says."""
+
+
+@contextmanager
+def alone(workspace: Workspace) -> Iterator[Alone]:
+    """A server of a workspace in a process of its own, which is ended with the block."""
+    log = workspace.home / "alone.log"
+    command = [sys.executable, "-m", "outlast.gates.alone", str(workspace.root)]
+    with (
+        log.open("wb") as errors,
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True) as process,
+    ):
+        watchdog = Timer(_PATIENCE, process.kill)
+        watchdog.start()
+        try:
+            assert process.stdout is not None
+            address = process.stdout.readline().strip()
+            watchdog.cancel()
+            if not address:
+                raise StorageError(f"a server of the gate ended before it answered: {_last(log)}")
+            found = Alone(address)
+            before = _queued(process.pid)
+            yield found
+            found.waited = _between(before, _queued(process.pid))
+            process.terminate()
+            found.memory = _number(process.communicate(timeout=_PATIENCE)[0])
+        finally:
+            watchdog.cancel()
+            process.kill()
+
+
+def peak() -> int:
+    """The greatest memory of this process, in bytes.
+
+    Linux counts in `ru_maxrss` what the parent had when it started this process, so the system's own page is read.
+    """
+    status = Path("/proc/self/status")
+    found = _PEAK.search(status.read_text()) if status.exists() else None
+    if found is not None:
+        return int(found[1]) * 1024
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return most if sys.platform == "darwin" else most * 1024
+
+
+def main(root: Path) -> None:
+    """Serve until told to stop, in the shape that `alone` reads."""
+    serve(Workspace(root), port=0, ready=lambda address: print(address, flush=True), opener=unhurried)
+    print(peak(), flush=True)
+
+
+def _queued(process: int) -> int | None:
+    """Nanoseconds that the threads of a process waited to run; None where the system does not tell."""
+    try:
+        said = [file.read_text().split() for file in Path(f"/proc/{process}/task").glob("*/schedstat")]
+    except OSError:
+        return None
+    return sum(int(one[1]) for one in said) if said else None
+
+
+def _between(before: int | None, after: int | None) -> float | None:
+    if before is None or after is None:
+        return None
+    return max(0, after - before) / 1e9
+
+
+def _number(said: str) -> int | None:
+    return int(said) if said.strip().isdigit() else None
+
+
+def _last(log: Path) -> str:
+    lines = log.read_text(errors="replace").strip().splitlines()
+    return lines[-1][:300] if lines else "it said nothing"
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
