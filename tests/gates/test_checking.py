@@ -57,3 +57,10 @@ def test_functions_are_tried_on_some_rows_with_a_label(orders: Path) -> None:
     ((column, told),) = [(f["column"], f["says"]) for f in findings(load_project(orders)) if f["blocks"]]
     assert column == "calendar"
     assert "fails on row 0 (shop='east'" in told
+
+
+def test_an_age_asked_of_a_source_that_nothing_is_looked_up_in_is_told(orders: Path) -> None:
+    contract = orders / "outlast.toml"
+    contract.write_text(contract.read_text().replace("rate = 10", 'rate = 10\nstale = { delivries = "1d" }'))
+    told = {f["column"]: f["says"] for f in findings(load_project(orders))}
+    assert told["serving.stale.delivries"] == "nothing is looked up there: did you mean 'deliveries'?"

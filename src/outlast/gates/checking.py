@@ -67,6 +67,12 @@ def _contract(project: Project) -> Iterator[Finding]:
     for name in contract.data:
         if name not in known:
             yield _finding("outlast.toml", f"data.{name}", f"is no source of this model: {nearest(name, known)}")
+    read = {lookup.source.name for lookup in project.model.lookups}
+    for name in contract.serving.stale:
+        if name not in read:
+            yield _finding(
+                "outlast.toml", f"serving.stale.{name}", f"nothing is looked up there: {nearest(name, read)}"
+            )
 
 
 def _names(project: Project) -> Iterator[Finding]:
