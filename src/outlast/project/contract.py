@@ -94,6 +94,7 @@ class GateSection(_Section):
     slice_margin: float | None = Field(None, examples=[0.01], ge=0)
     calibration: float = Field(0.05, examples=[0.03], gt=0, le=1)
     approvals: int = Field(0, examples=[1], ge=0)
+    adopted: bool = Field(False, examples=[True])
     regulated: bool = Field(False, examples=[True])
 
 
