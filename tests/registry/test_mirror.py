@@ -13,7 +13,7 @@ import pytest
 import sqlalchemy as sa
 
 from outlast.project.workspace import Workspace
-from outlast.registry import verdicts
+from outlast.registry import mlflow_side, verdicts
 from outlast.registry.mirror import failures, mirror, rebuild
 from outlast.registry.mlflow_side import connect, quietly
 from outlast.registry.rollout import live, transition
@@ -178,6 +178,20 @@ def test_trials_are_runs_below_and_pictures_are_artifacts(workspace, mlflow, tra
     assert mirror(workspace, "late") == []
     rebuild(workspace, "late")
     assert trials(mlflow) == below, "made anew, and no run twice"
+
+
+def test_a_picture_that_cannot_be_drawn_is_reported_and_made_later(workspace, train, monkeypatch) -> None:
+    train(1)
+
+    def broken(*_: object) -> list[Path]:
+        raise ValueError("no such mark")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(mlflow_side, "save", broken)
+        assert [one.did for one in mirror(workspace, "late")] == ["failed"]
+    assert "no such mark" in failures(workspace.ledger)[0].sentence
+    mirror(workspace, "late")
+    assert failures(workspace.ledger) == []
 
 
 def test_mirroring_again_does_and_changes_nothing(workspace, mlflow, train, promote) -> None:

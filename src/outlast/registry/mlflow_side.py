@@ -229,7 +229,7 @@ def quietly() -> Iterator[None]:
 
 
 def faults() -> tuple[type[Exception], ...]:
-    """What MLflow raises when it, its database or its disk fails."""
+    """What MLflow raises when it, its database or its disk fails, and what draws the pictures when it cannot."""
     from mlflow.exceptions import MlflowException
 
-    return MlflowException, sa.exc.SQLAlchemyError, OSError
+    return MlflowException, sa.exc.SQLAlchemyError, OSError, ValueError
