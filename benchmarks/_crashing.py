@@ -93,6 +93,21 @@ place.ledger.dispose()
 """
 
 
+EMPTY = """
+import sys
+from outlast.registry.mlflow_side import connect, quietly
+with quietly():
+    connect(f"sqlite:///{sys.argv[1]}").search_experiments()
+"""
+
+
+def begun(folder: Path, empty: Path) -> Path:
+    """A workspace whose MLflow has its schema, which takes seconds to make."""
+    (folder / ".outlast").mkdir(parents=True)
+    shutil.copyfile(empty, folder / ".outlast" / "mlflow.db")
+    return folder
+
+
 def lived(folder: Path, step: str = "", when: str = "") -> subprocess.CompletedProcess[str]:
     """One life of a version, killed at a step or to its end."""
     command = [sys.executable, "-W", "ignore", "-c", LIFE, str(folder), step, when]
@@ -111,12 +126,12 @@ def crashes() -> tuple[int, list[str]]:
     kills, wrong = 0, []
     with tempfile.TemporaryDirectory() as name:
         root = Path(name)
-        (root / "whole").mkdir()
-        whole = outcome(lived(root / "whole"))
+        empty = root / "empty.db"
+        subprocess.run([sys.executable, "-W", "ignore", "-c", EMPTY, str(empty)], check=True, timeout=300)
+        whole = outcome(lived(begun(root / "whole", empty)))
         for step in STEPS:
             for when in ("before", "after"):
-                folder = root / "killed"
-                folder.mkdir()
+                folder = begun(root / "killed", empty)
                 done = lived(folder, step, when)
                 if done.returncode != -signal.SIGKILL:
                     raise SystemExit(f"{step} was never come by: {done.stderr[-2000:]}")

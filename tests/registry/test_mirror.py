@@ -223,12 +223,18 @@ def test_aliases_follow_the_rollout(workspace, mlflow, train, promote, noon) -> 
     transition(workspace.ledger, "late", action="rollback", by="ada", at=noon)
     mirror(workspace, "late")
     seen.append(aliases(mlflow))
+    with workspace.ledger.read() as connection:
+        verdict = verdicts.newest(connection, "late", 2)
+    transition(workspace.ledger, "late", action="shadow", to=2, verdict=verdict.digest, by="ada", at=noon)
+    mirror(workspace, "late")
+    seen.append(aliases(mlflow))
     assert seen == [
         {"challenger": 2},
         {"champion": 1, "challenger": 2},
         {"champion": 2},
         {"champion": 2, "challenger": 3},
         {"champion": 1, "challenger": 3},
+        {"champion": 1, "challenger": 2},  # who stands beside it goes before who was trained last
     ]
 
 
