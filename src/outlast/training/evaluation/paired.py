@@ -99,7 +99,7 @@ def gain_in(name: str, task: Task, y: npt.NDArray[Any], ours: Floats, theirs: Fl
 
     def gain(weights: Floats) -> float | None:
         pair = one(weights), other(weights)
-        return None if pair[0] is None or pair[1] is None else sign * (pair[0] - pair[1])
+        return None if pair[0] is None or pair[1] is None else sign * (pair[0] - pair[1]) + 0.0  # no -0
 
     return gain
 
