@@ -21,15 +21,14 @@ def several(folder: Path, tmp_path: Path, monkeypatch) -> Path:
     return root
 
 
-@pytest.mark.parametrize("command", ["show", "why", "history", "versions", "monitor", "predict"])
-def test_inside_a_models_folder_that_model_is_meant(run, several: Path, monkeypatch, command: str) -> None:
+def test_inside_a_models_folder_that_model_is_meant(run, several: Path, monkeypatch) -> None:
     assert run("train", "--quiet").code == 0
-    more = ("--example",) if command == "predict" else ()
     for place, name in (("returns/data", "returns"), ("late-orders", "late-orders")):
         monkeypatch.chdir(several / place)
-        found = run(command, *more, "--json").json
-        one = found[0] if isinstance(found, list) else found
-        assert (one.get("model") or one["version"]).partition("@")[0] == name
+        for command in ("show", "why", "history", "versions", "monitor", "predict"):
+            found = run(command, *(["--example"] if command == "predict" else []), "--json").json
+            one = found[0] if isinstance(found, list) else found
+            assert (one.get("model") or one["version"]).partition("@")[0] == name, command
 
 
 def test_an_untrained_models_folder_never_means_another_model(run, several: Path, monkeypatch) -> None:
