@@ -61,6 +61,7 @@ def test_a_damaged_bundle_is_found(run, folder: Path) -> None:
 
 def test_a_changed_audit_trail_is_found(run, folder: Path) -> None:
     with closing(sqlite3.connect(folder / ".outlast" / "ledger.db")) as connection, connection:
+        connection.execute("DROP TRIGGER audit_no_update")
         connection.execute("UPDATE audit SET actor = 'nobody' WHERE seq = 2")
     line = found(run)["audit trail"]
     assert (line["ok"], "somebody edited it" in str(line["says"])) == (False, True)
@@ -68,6 +69,7 @@ def test_a_changed_audit_trail_is_found(run, folder: Path) -> None:
 
 def test_an_edited_verdict_is_found_and_is_no_evidence_any_more(run, folder: Path) -> None:
     with closing(sqlite3.connect(folder / ".outlast" / "ledger.db")) as connection, connection:
+        connection.execute("DROP TRIGGER verdicts_no_update")
         connection.execute("UPDATE verdicts SET passed = 0")
     line = found(run)["audit trail"]
     assert (line["ok"], "about version 1 of model 'late-orders' does not say" in str(line["says"])) == (False, True)
