@@ -18,6 +18,7 @@ from outlast.cli.app import app
 from outlast.control.client import Server
 from outlast.control.operations import CLAIM, REGISTER, Claiming, Registering
 from outlast.errors import OutlastError
+from outlast.gates.verdict import last_verdict
 from outlast.project.workspace import Workspace
 from outlast.registry import audit
 from outlast.registry.tokens import Wanted, create
@@ -29,6 +30,7 @@ CHANGING = {
     "apply": ([], 0, ""),
     "train": (["--seed", "5", "--quiet"], 0, ""),
     "backfill": ([], 0, ""),
+    "gate": (["late-orders@9"], 4, "has no version 9"),
     "approve": (["late-orders@1", "-m", "seen"], 0, ""),
     "reject": (["late-orders@9", "-m", "no"], 4, "has no version 9"),
     "promote": (["late-orders@1"], 3, "is live already"),
@@ -155,13 +157,20 @@ def test_what_is_promoted_from_a_laptop_is_recorded_with_the_token(run, team: Te
         number = run("train", "--seed", "2", "--json").json["version"]["number"]
     done = run("promote", f"late-orders@{number}", "--reason", "a better one")
     assert (done.code, f"late-orders@{number} is live; before it: 1" in done.out) == (0, True)
-    assert re.search(r"judge +\d", done.err)  # progress comes over the line
+    assert re.search(r"skew +\d", done.err)  # progress comes over the line
     step = run("history", "--json").json["transitions"][-1]
     assert (step["to_version"], step["by"], step["reason"]) == (number, "the admin", "a better one")
     entry = audit.entries(team.workspace.ledger, object="late-orders")[-1]
     assert entry.detail["identity"] == f"token {team.secrets['admin'].split('_')[1]}"
     assert run("rollback", "--json").json["live"] == 1
     assert audit.verify(team.workspace.ledger) is None
+
+
+def test_a_version_is_judged_by_the_server_and_the_verdict_is_kept_there(run, team: Team, laptop: Path) -> None:
+    done = run("gate", "late-orders@1", "--json")
+    assert (done.code, done.json["passed"]) == (0, True)
+    kept = last_verdict(team.workspace.ledger, find(team.workspace.ledger, ModelRef("late-orders", 1)))
+    assert kept.digest == done.json["digest"]
 
 
 def test_a_changed_contract_comes_into_force_from_a_laptop(run, team: Team, laptop: Path) -> None:

@@ -8,21 +8,14 @@ from outlast.cli import places, screen
 def gate(model: str = places.MODEL, json: bool = places.JSON, quiet: bool = places.QUIET) -> None:
     """Put every check to a version, and keep the verdict."""
     from outlast.cli import telling
-    from outlast.gates.judge import judge
-    from outlast.registry.background import mirror_later
-    from outlast.registry.versions import find
-    from outlast.types import ModelRef
+    from outlast.control.operations import GATE, About
 
-    place = places.workspace()
-    ref = places.model_ref(model, place)
-    version = find(place.ledger, ref if ref.version is not None else ModelRef(ref.name, "latest"))
     with screen.Progress(quiet or json) as watcher:
-        verdict = judge(place, version, now=places.at(), watcher=watcher)
-    mirror_later(place, version.model)
+        verdict = places.ask(GATE, About(places.meant(model)), watcher)
     if json:
         screen.as_json({**vars(verdict), "passed": verdict.passed})
     else:
-        telling.verdict(version, verdict)
+        telling.verdict(verdict)
     if not verdict.passed:
         raise typer.Exit(3)
 

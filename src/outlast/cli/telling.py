@@ -62,8 +62,9 @@ def checks(verdict: Verdict, indent: int = 2) -> None:
         screen.line(f"{check.name:<12} {word[check.passed]:<7}", check.says, indent=indent)
 
 
-def verdict(version: Version, found: Verdict) -> None:
+def verdict(found: Verdict) -> None:
     """What the gate says of a version, and what comes next."""
+    version = f"{found.model}@{found.number}"
     stand = [check.name for check in found.failed]
     of = f"{len(found.checks) - len(stand)} of {len(found.checks)} checks passed, verdict {found.digest[:12]}"
     print(f"{version} {'may go live' if found.passed else 'may not go live'}: {of}")

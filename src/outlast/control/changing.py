@@ -11,6 +11,7 @@ from outlast.control.operations import (
     APPROVE,
     BACKFILL,
     CREATE_TOKEN,
+    GATE,
     PROMOTE,
     REJECT,
     RETIRE,
@@ -33,8 +34,10 @@ from outlast.control.operations import (
 )
 from outlast.errors import ContractError, NotFound
 from outlast.gates.approving import decide
+from outlast.gates.judge import judge
 from outlast.gates.promote import promote, roll_back
 from outlast.gates.refill import backfill
+from outlast.gates.verdict import Verdict
 from outlast.project.contract import Contract
 from outlast.registry import contracts, tokens
 from outlast.registry.approvals import Decision
@@ -47,6 +50,14 @@ from outlast.types import ModelRef, duration
 
 def _decide(decision: Decision, acting: Acting, asked: Reasoned) -> Decided:
     return Decided(*decide(acting.workspace, asked.ref, decision, by=acting.by, reason=asked.reason, now=acting.at))
+
+
+def _gate(acting: Acting, about: About) -> Verdict:
+    ref = about.ref
+    version = find(acting.workspace.ledger, ref if ref.version is not None else ModelRef(ref.name, "latest"))
+    verdict = judge(acting.workspace, version, now=acting.at, watcher=acting.watcher)
+    mirror_later(acting.workspace, version.model)
+    return verdict
 
 
 def _promote(acting: Acting, asked: Promoting) -> Promoted:
@@ -112,6 +123,7 @@ def _revoke_token(acting: Acting, asked: Named) -> tokens.Token:
 
 
 DO: Mapping[str, Do] = {
+    GATE.name: _gate,
     APPROVE.name: partial(_decide, "approve"),
     REJECT.name: partial(_decide, "reject"),
     PROMOTE.name: _promote,

@@ -209,6 +209,7 @@ TOKENS = Operation("tokens", "admin", Nothing, list[Token], reach="everything", 
 CLAIM = Operation("claim", "train", Claiming, dict[str, int])
 SCHEMAS = Operation("schemas", "train", About, dict[str, str], changes=False)
 REGISTER = Operation("register", "train", Registering, Version)
+GATE = Operation("gate", "train", About, Verdict)
 APPROVE = Operation("approve", "approve", Reasoned, Decided)
 REJECT = Operation("reject", "approve", Reasoned, Decided)
 PROMOTE = Operation("promote", "operate", Promoting, Promoted)
@@ -235,6 +236,7 @@ OPERATIONS: Sequence[Operation[Any, Any]] = (
     CLAIM,
     SCHEMAS,
     REGISTER,
+    GATE,
     APPROVE,
     REJECT,
     PROMOTE,
