@@ -33,7 +33,7 @@ CHANGING = {
     "gate": (["late-orders@9"], 4, "has no version 9"),
     "approve": (["late-orders@1", "-m", "seen"], 0, ""),
     "reject": (["late-orders@9", "-m", "no"], 4, "has no version 9"),
-    "promote": (["late-orders@1"], 3, "is live already"),
+    "promote": (["late-orders@9"], 4, "has no version 9"),
     "withdraw": ([], 3, "challenger"),
     "rollback": ([], 3, "has no earlier version"),
     "retire": (["late-orders@9"], 4, "has no version 9"),
@@ -44,7 +44,7 @@ READING = ["versions", "show", "history"]
 """Commands that read what is live from the server."""
 HERE = {
     *("init", "check", "dataset", "why", "serve", "predict", "score", "label", "push", "monitor", "skew"),
-    *("reproduce", "tick", "up", "doctor", "backup", "restore"),
+    *("reproduce", "adopt", "card", "compare", "ready", "tick", "up", "doctor", "backup", "restore"),
 }
 """Commands that look at the workspace itself."""
 
@@ -226,9 +226,10 @@ def test_a_token_for_other_models_is_told_of_none(run, team: Team, laptop: Path,
     assert run("versions", "--json").json == []
 
 
-def test_a_refused_promotion_names_the_checks(run, team: Team, laptop: Path) -> None:
+def test_a_promotion_that_is_refused_by_the_server_is_refused_here(run, team: Team, laptop: Path) -> None:
+    run("promote", "late-orders@1", "--quiet")  # live already, or from now on
     refused = run("promote", "late-orders@1", "--json")
-    assert (refused.code, refused.out) == (3, "")
+    assert (refused.code, refused.out, "is live already" in refused.err) == (3, "", True)
 
 
 def test_a_server_that_is_not_there_is_one_sentence(run, laptop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
