@@ -116,7 +116,7 @@ class Artifacts:
         if self._format_checked:
             return
         store = self._remote or self._local
-        found = store.format()
+        found = store.format() or None  # empty while another process writes it, where a store does not write at once
         if found is None and create:
             store.write_format()
         if found not in (None, str(FORMAT)):
