@@ -63,12 +63,13 @@ def _unsealed(workspace: Workspace, model: str, begins: str) -> Iterator[dict[st
 
 
 def _sealed(workspace: Workspace, model: str, begins: str, most: int) -> Iterator[dict[str, Any]]:
-    stream = PREDICTIONS.stream(model)
-    if not workspace.tables.exists(stream):
-        return
     first, last = (moment(us) for us in span_of(begins))
     at, name = pl.col("at"), pl.col("prediction_id")
-    near = workspace.tables.scan(stream).filter(at.is_between(first, last) & name.str.starts_with(begins))
+    try:
+        kept = workspace.tables.scan(PREDICTIONS.stream(model))
+    except NotFound:
+        return  # nothing of it was sealed yet
+    near = kept.filter(at.is_between(first, last) & name.str.starts_with(begins))
     yield from _plain(near.head(most).collect())
 
 

@@ -19,7 +19,7 @@ LIVE = ("model.owner", "model.runbook", "monitoring", "gate", "retraining")
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 def _length(example: str, default: str | None = None, **more: Any) -> Any:
@@ -199,15 +199,15 @@ class RulesSection(_Section):
 class Contract(_Section):
     """Everything a model promises, section by section."""
 
-    model: ModelSection = ModelSection()
-    value: ValueSection = ValueSection()
-    label: LabelSection = LabelSection()
-    training: TrainingSection = TrainingSection()
-    gate: GateSection = GateSection()
-    serving: ServingSection = ServingSection()
-    monitoring: MonitoringSection = MonitoringSection()
-    retraining: RetrainingSection = RetrainingSection()
-    journal: JournalSection = JournalSection()
+    model: ModelSection = Field(default_factory=ModelSection)
+    value: ValueSection = Field(default_factory=ValueSection)
+    label: LabelSection = Field(default_factory=LabelSection)
+    training: TrainingSection = Field(default_factory=TrainingSection)
+    gate: GateSection = Field(default_factory=GateSection)
+    serving: ServingSection = Field(default_factory=ServingSection)
+    monitoring: MonitoringSection = Field(default_factory=MonitoringSection)
+    retraining: RetrainingSection = Field(default_factory=RetrainingSection)
+    journal: JournalSection = Field(default_factory=JournalSection)
     data: dict[str, RulesSection] = Field({}, examples=[{"flights": {"ranges": {"distance": [0, 6000]}}}])
 
     def live(self) -> dict[str, Any]:

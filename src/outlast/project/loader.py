@@ -21,7 +21,7 @@ from typing import Any
 
 from outlast.errors import OutlastError, ProjectError
 from outlast.project.contract import Contract, read_contract
-from outlast.project.declare import Model
+from outlast.project.declare import Features, Model
 from outlast.project.reach import reachable
 from outlast.project.workspace import FILE, Workspace, require_project
 from outlast.types import digest_of
@@ -143,6 +143,21 @@ def uninstall(code: Code) -> None:
         _finder.codes.pop(code.package, None)
         for name in [n for n in sys.modules if n == code.package or n.startswith(code.package + ".")]:
             del sys.modules[name]
+
+
+def package_of(project: Project, shared: Features) -> str | None:
+    """The package of the workspace that a set comes from; None where the project's own folder declares it."""
+    for package in project.workspace.packages:
+        inside = f"{project.code.package}.{package.name}"
+        for name, module in list(sys.modules.items()):
+            ours = name == inside or name.startswith(f"{inside}.")
+            if ours and any(_holds(value, shared) for value in vars(module).values()):
+                return package.name
+    return None
+
+
+def _holds(value: Any, shared: Features) -> bool:
+    return value is shared or (isinstance(value, Features) and shared in value.sets)
 
 
 class _Finder(importlib.abc.MetaPathFinder):

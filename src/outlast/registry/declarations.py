@@ -10,11 +10,10 @@ import sqlalchemy as sa
 
 from outlast.errors import Conflict, NotFound, nearest
 from outlast.project.declare import Model
-from outlast.project.loader import Project
+from outlast.project.loader import Project, package_of
 from outlast.project.workspace import Workspace, project_folders
 from outlast.registry import audit
 from outlast.registry.contracts import Change, changes
-from outlast.registry.sets import package_of
 from outlast.storage.ledger import Ledger, lock
 from outlast.storage.ledger.schema import declarations as table
 from outlast.storage.ledger.schema import models

@@ -5,7 +5,6 @@ under a name is @1, each new one the next. A model keeps the version it was trai
 retrained.
 """
 
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -19,7 +18,6 @@ from outlast.data.schema import dtype_name
 from outlast.data.schema import from_json as schema_from
 from outlast.errors import NotFound, RequestError, StorageError, nearest
 from outlast.project.declare import Features
-from outlast.project.loader import Project
 from outlast.project.workspace import Workspace
 from outlast.registry import audit
 from outlast.registry.servable import Servable, servable
@@ -111,21 +109,6 @@ def described(shared: Features) -> dict[str, Any]:
         "sources": list(dict.fromkeys(lookup.source.name for lookup in lookups)),
         "lookups": [lookup.digest for lookup in lookups],
     }
-
-
-def package_of(project: Project, shared: Features) -> str | None:
-    """The package of the workspace that a set comes from; None where the project's own folder declares it."""
-    for package in project.workspace.packages:
-        inside = f"{project.code.package}.{package.name}"
-        for name, module in list(sys.modules.items()):
-            ours = name == inside or name.startswith(f"{inside}.")
-            if ours and any(_holds(value, shared) for value in vars(module).values()):
-                return package.name
-    return None
-
-
-def _holds(value: Any, shared: Features) -> bool:
-    return value is shared or (isinstance(value, Features) and shared in value.sets)
 
 
 def versions_of(ledger: Ledger, name: str) -> list[SetVersion]:
