@@ -12,7 +12,8 @@ from outlast.control import http
 from outlast.control.acting import Acting
 from outlast.control.client import Server
 from outlast.control.http import controls
-from outlast.control.operations import ARTIFACT, BACKFILL, OPERATIONS, About, Filled
+from outlast.control.operations import ARTIFACT, BACKFILL, OPERATIONS
+from outlast.control.shapes import About, Filled
 from outlast.errors import OutlastError, StorageError
 from outlast.project.workspace import Workspace
 from outlast.registry.tokens import ROLES, Wanted, create
@@ -55,9 +56,9 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda one: one.name)
 def test_an_operation_is_for_its_role_and_admins_only(served: Served, operation) -> None:
-    method = "POST" if operation.changes else "GET"
-    body = {"json": BODY.get(operation.name, {"model": "absent"})} if operation.changes else {"params": {}}
-    let_in = {"admin", operation.role}
+    method = "POST" if operation.posted else "GET"
+    body = {"json": BODY.get(operation.name, {"model": "absent"})} if operation.posted else {"params": {}}
+    let_in = {"admin", *operation.roles}
     let_in |= {"train", "approve", "operate"} if operation.role == "view" else set()
     for role in ROLES:
         answer = served.ask(role, method, operation.name, **body)

@@ -10,7 +10,8 @@ import pytest
 import sqlalchemy as sa
 
 from outlast.evidence.asking import QUESTIONS
-from outlast.evidence.ready import Answer, Ready, ready
+from outlast.evidence.ready import ready
+from outlast.evidence.told import Answer, Ready
 from outlast.gates.promote import promote
 from outlast.project.workspace import Workspace
 from outlast.registry.backup.taking import backup

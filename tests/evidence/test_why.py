@@ -85,18 +85,20 @@ def test_an_answer_is_found_by_its_id_and_by_how_that_begins(place: Workspace, n
     for begins in (sent.prediction_id, sent.prediction_id[:14]):
         found = why_prediction(place, begins)
         assert found.prediction is not None
-        assert found.prediction["prediction_id"] == sent.prediction_id
-        assert (found.prediction["score"], found.prediction["server"]) == (number / 40, "host-1")
-        assert found.prediction["made_live"]["by"] == "bob"
+        assert found.prediction.prediction_id == sent.prediction_id
+        assert (found.prediction.score, found.prediction.server) == (number / 40, "host-1")
+        assert found.prediction.made_live is not None
+        assert found.prediction.made_live.by == "bob"
         assert str(found.version) == "late-orders@1"
 
 
 def test_sensitive_columns_of_an_answer_are_not_told(place: Workspace) -> None:
     found = why_prediction(place, answer(7).prediction_id).prediction
     assert found is not None
-    assert found["asks"] == {"shop": "east", "weight": 2.5, "coupon": WITHHELD}
-    assert found["features"]["coupon"] == WITHHELD
-    assert len(found["asks_digest"]) == 64
+    assert found.asks == {"shop": "east", "weight": 2.5, "coupon": WITHHELD}
+    assert found.features is not None
+    assert found.features["coupon"] == WITHHELD
+    assert len(found.asks_digest or "") == 64
 
 
 def test_an_id_that_is_not_there_or_begins_several_says_so(place: Workspace) -> None:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from outlast.gates.compare import Compared, compare
+from outlast.gates.compare import compare
+from outlast.gates.compared import Compared
 from outlast.project.loader import load_project
 from outlast.registry.versions import Version
 from outlast.training.run import train

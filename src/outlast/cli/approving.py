@@ -23,7 +23,8 @@ def reject(model: str = places.MODEL, reason: str = WHY, json: bool = places.JSO
 
 
 def _decide(decision: "Decision", model: str, reason: str, json: bool) -> None:
-    from outlast.control.operations import APPROVE, REJECT, Reasoned
+    from outlast.control.operations import APPROVE, REJECT
+    from outlast.control.shapes import Reasoned
 
     done = places.ask(APPROVE if decision == "approve" else REJECT, Reasoned(places.meant(model), reason))
     said, standing = done.said, done.standing

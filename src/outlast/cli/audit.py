@@ -22,7 +22,8 @@ def log(
     json: bool = places.JSON,
 ) -> None:
     """List the newest entries."""
-    from outlast.control.operations import AUDIT_LOG, LookingBack
+    from outlast.control.operations import AUDIT_LOG
+    from outlast.control.shapes import LookingBack
 
     found = places.ask(AUDIT_LOG, LookingBack(about, places.moment_of(since), limit))
     if json:
@@ -44,7 +45,8 @@ def verify(
     json: bool = places.JSON,
 ) -> None:
     """Look for the first record that cannot be trusted."""
-    from outlast.control.operations import AUDIT_VERIFY, Knowing
+    from outlast.control.operations import AUDIT_VERIFY
+    from outlast.control.shapes import Knowing
     from outlast.types import counted
 
     found = places.ask(AUDIT_VERIFY, Knowing(known))
@@ -75,7 +77,8 @@ def export(
 
     import msgspec
 
-    from outlast.control.operations import AUDIT_LOG, LookingBack
+    from outlast.control.operations import AUDIT_LOG
+    from outlast.control.shapes import LookingBack
     from outlast.registry import audit
 
     found = places.ask(AUDIT_LOG, LookingBack(about, places.moment_of(since)))

@@ -6,7 +6,7 @@ from outlast.cli import screen
 from outlast.types import counted
 
 if TYPE_CHECKING:
-    from outlast.gates.compare import Compared
+    from outlast.gates.compared import Compared
 
 _SLICES, _LINES, _NAMES = 5, 14, 6
 

@@ -13,33 +13,33 @@ WORDS = {True: "yes", False: "NO ", None: "?  "}
 
 def card(model: str = places.MODEL, html: Path = HTML, md: Path = MD, json: bool = places.JSON) -> None:
     """Write a version's model card, from all that is kept."""
+    from outlast.control.operations import CARD, SHOW
+    from outlast.control.shapes import About
     from outlast.evidence.card.markdown import markdown
     from outlast.evidence.card.page import drawn, page
-    from outlast.evidence.card.writing import card as written
-    from outlast.evidence.card.writing import save
-    from outlast.registry.versions import find
+    from outlast.evidence.card.saving import save
 
-    place = places.workspace()
-    version = find(place.ledger, places.model_ref(model, place))
-    found = written(place, version, now=places.at())
+    found = places.ask(CARD, About(places.meant(model)))
     if json:
         screen.as_json(found.plain())
     elif html is None and md is None:
         print(markdown(found), end="")
-    for file, spell in ((html, lambda card: page(card, drawn(version))), (md, markdown)):
-        if file is not None:
-            save(file, spell(found))
-            if not json:
-                print(f"{file}: the card of {found.model}@{found.number}")
+    made = {} if md is None else {md: markdown(found)}
+    if html is not None:
+        version = places.ask(SHOW, About(f"{found.model}@{found.number}")).version
+        made[html] = page(found, drawn(version.summary))
+    for file, text in made.items():
+        save(file, text)
+        if not json:
+            print(f"{file}: the card of {found.model}@{found.number}")
 
 
 def ready(model: str = places.MODEL, json: bool = places.JSON) -> None:
     """Ask what decides whether a model lasts."""
-    from outlast.evidence.ready import ready as asked
-    from outlast.registry.versions import find
+    from outlast.control.operations import READY
+    from outlast.control.shapes import About
 
-    place = places.workspace()
-    found = asked(place, find(place.ledger, places.model_ref(model, place)), now=places.at())
+    found = places.ask(READY, About(places.meant(model)))
     if json:
         screen.as_json(found.plain())
     else:

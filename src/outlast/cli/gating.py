@@ -8,7 +8,8 @@ from outlast.cli import places, screen
 def gate(model: str = places.MODEL, json: bool = places.JSON, quiet: bool = places.QUIET) -> None:
     """Put every check to a version, and keep the verdict."""
     from outlast.cli import telling
-    from outlast.control.operations import GATE, About
+    from outlast.control.operations import GATE
+    from outlast.control.shapes import About
 
     with screen.Progress(quiet or json) as watcher:
         verdict = places.ask(GATE, About(places.meant(model)), watcher)
@@ -28,19 +29,11 @@ def compare(
 ) -> None:
     """Hold two versions against each other on the same rows."""
     from outlast.cli.comparing import compared
-    from outlast.gates.compare import compare as hold
-    from outlast.registry.versions import find
-    from outlast.types import ModelRef
+    from outlast.control.operations import COMPARE
+    from outlast.control.shapes import Comparing
 
-    place = places.workspace()
-    first = ModelRef.parse(model)
-    second = ModelRef.parse(other) if other else first
-    if other is None:
-        first = ModelRef(first.name, "live")
-        second = second if second.version is not None else ModelRef(second.name, "latest")
-    older, newer = find(place.ledger, first), find(place.ledger, second)
     with screen.Progress(quiet or json) as watcher:
-        found = hold(place, older, newer, watcher=watcher)
+        found = places.ask(COMPARE, Comparing(model, other), watcher)
     if json:
         screen.as_json(found.plain())
     else:

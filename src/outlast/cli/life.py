@@ -24,7 +24,8 @@ def promote(
 ) -> None:
     """Let a version live, or stand beside it, if it passes."""
     from outlast.cli import telling
-    from outlast.control.operations import PROMOTE, Promoting
+    from outlast.control.operations import PROMOTE
+    from outlast.control.shapes import Promoting
 
     asked = Promoting(places.meant(model), reason, to, share)
     try:
@@ -47,21 +48,24 @@ def promote(
 
 def withdraw(model: str = places.MODEL, reason: str = places.REASON, json: bool = places.JSON) -> None:
     """Take the challenger beside the live version away."""
-    from outlast.control.operations import WITHDRAW, Reasoned
+    from outlast.control.operations import WITHDRAW
+    from outlast.control.shapes import Reasoned
 
     _tell(places.ask(WITHDRAW, Reasoned(places.meant(model), reason)), json)
 
 
 def rollback(model: str = places.MODEL, reason: str = places.REASON, json: bool = places.JSON) -> None:
     """Undo what users see: no challenger, or the version before."""
-    from outlast.control.operations import ROLLBACK, Reasoned
+    from outlast.control.operations import ROLLBACK
+    from outlast.control.shapes import Reasoned
 
     _tell(places.ask(ROLLBACK, Reasoned(places.meant(model), reason)), json, again=" again")
 
 
 def retire(model: str = places.MODEL, reason: str = places.REASON, json: bool = places.JSON) -> None:
     """Take a model off, or bar one version, as NAME@VERSION."""
-    from outlast.control.operations import RETIRE, Reasoned
+    from outlast.control.operations import RETIRE
+    from outlast.control.shapes import Reasoned
 
     asked = Reasoned(places.meant(model), reason)
     done = places.ask(RETIRE, asked)
@@ -76,7 +80,8 @@ def transfer(
     json: bool = places.JSON,
 ) -> None:
     """Bring a version, with its evidence, to another environment."""
-    from outlast.control.operations import TRANSFER, Moving
+    from outlast.control.operations import TRANSFER
+    from outlast.control.shapes import Moving
     from outlast.types import counted
 
     done = places.ask(TRANSFER, Moving(places.meant(model), to))

@@ -11,7 +11,8 @@ from outlast.errors import NotFound, StorageError
 
 def versions(model: str = places.MODEL, json: bool = places.JSON) -> None:
     """List versions, and which of them is live."""
-    from outlast.control.operations import VERSIONS, About
+    from outlast.control.operations import VERSIONS
+    from outlast.control.shapes import About
 
     done = places.ask(VERSIONS, About(places.meant_if_any(model)))
     found, state = done.versions, done.states
@@ -35,7 +36,8 @@ def show(
 ) -> None:
     """Show a version: figures, features, promises, verdict."""
     from outlast.cli.telling import card
-    from outlast.control.operations import SHOW, About
+    from outlast.control.operations import SHOW
+    from outlast.control.shapes import About
 
     done = places.ask(SHOW, About(places.meant(model)))
     version, verdict, state = done.version, done.verdict, done.state
@@ -52,13 +54,10 @@ def show(
 def why(model: str = places.SUBJECT, json: bool = places.JSON) -> None:
     """Say what made a version, or gave a prediction, and let it out."""
     from outlast.cli.telling_why import told
-    from outlast.evidence.why import is_prediction, why_prediction, why_version
+    from outlast.control.operations import WHY
+    from outlast.control.shapes import About
 
-    place = places.workspace()
-    if model and is_prediction(place, model):
-        found = why_prediction(place, model)
-    else:
-        found = why_version(place, places.model_ref(model, place))
+    found = places.ask(WHY, About(places.meant(model)))
     if json:
         screen.as_json(found.plain())
     else:
@@ -67,7 +66,8 @@ def why(model: str = places.SUBJECT, json: bool = places.JSON) -> None:
 
 def history(model: str = places.MODEL, json: bool = places.JSON) -> None:
     """Say what was served when, and who made it so."""
-    from outlast.control.operations import HISTORY, About
+    from outlast.control.operations import HISTORY
+    from outlast.control.shapes import About
 
     done = places.ask(HISTORY, About(places.meant(model)))
     name, steps, found = done.model, done.transitions, done.served

@@ -52,13 +52,12 @@ def ask(operation: "Operation[Any, R]", arguments: Any, watcher: Any = None) -> 
         from outlast.control.client import Server
 
         return Server(address, Settings.read().token).ask(operation, arguments, watcher)
+    from importlib import import_module
+
     from outlast.control.acting import Acting
 
-    if operation.changes:
-        from outlast.control.changing import DO
-    else:
-        from outlast.control.reading import DO
-    done: R = DO[operation.name](Acting(workspace(), who(), at(), watcher), arguments)
+    does = import_module(f"outlast.control.{operation.room}").DO[operation.name]
+    done: R = does(Acting(workspace(), who(), at(), watcher), arguments)
     return done
 
 

@@ -43,7 +43,8 @@ def check(json: bool = places.JSON) -> None:
 
 def apply(json: bool = places.JSON) -> None:
     """Put outlast.toml's live parts in force: owner, gate, watch."""
-    from outlast.control.operations import APPLY, Applying
+    from outlast.control.operations import APPLY
+    from outlast.control.shapes import Applying
     from outlast.project.loader import load_project
 
     project = load_project(Path.cwd(), places.workspace())

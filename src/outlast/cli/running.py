@@ -129,7 +129,8 @@ def push(
 
 def backfill(model: str = places.MODEL, json: bool = places.JSON) -> None:
     """Fill fresh values from the sources' history."""
-    from outlast.control.operations import BACKFILL, About
+    from outlast.control.operations import BACKFILL
+    from outlast.control.shapes import About
     from outlast.types import counted
 
     asked = About(places.meant(model))

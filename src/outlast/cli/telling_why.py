@@ -6,7 +6,9 @@ from typing import Any
 from outlast.cli import screen
 from outlast.cli.telling import edited
 from outlast.cli.telling_rungs import adopted_from
-from outlast.evidence.why import Why
+from outlast.evidence.told import Answered, Why
+from outlast.registry.approvals import Approval
+from outlast.registry.rollout import Transition
 from outlast.types import counted
 
 _SHOWN = 6
@@ -29,20 +31,19 @@ def told(found: Why) -> None:
     _answer("what let it out", _evidence(found))
 
 
-def _prediction(found: dict[str, Any]) -> None:
-    at = screen.moment(found["at"])
-    print(f"prediction {found['prediction_id']}, answered on {at} UTC by {found['server']}, rung {found['rung']}")
-    scores = found["score"] if found["scores"] is None else found["scores"]
-    said = [str(found["decision"] or ""), f"score {_short(scores)}" if scores is not None else ""]
-    said += [f"because {', '.join(found['reasons'])}"] if found["reasons"] else []
-    about = f"asked about {screen.moment(found['decide_at'])} UTC"
+def _prediction(found: Answered) -> None:
+    at = screen.moment(found.at)
+    print(f"prediction {found.prediction_id}, answered on {at} UTC by {found.server}, rung {found.rung}")
+    scores = found.score if found.scores is None else found.scores
+    said = [str(found.decision or ""), f"score {_short(scores)}" if scores is not None else ""]
+    said += [f"because {', '.join(found.reasons)}"] if found.reasons else []
+    about = f"asked about {screen.moment(found.decide_at)} UTC"
     _answer("the answer", [", ".join(word for word in [*said, about] if word)])
-    _answer("what was asked", [_fields(found["asks"])])
-    if found["features"]:
-        added = {name: value for name, value in found["features"].items() if name not in (found["asks"] or {})}
+    _answer("what was asked", [_fields(found.asks)])
+    if found.features:
+        added = {name: value for name, value in found.features.items() if name not in (found.asks or {})}
         _answer("what it saw", [_fields(added) if added else "what was asked, and no more"])
-    made = found["made_live"]
-    _answer("who made it live", ["nobody until then" if made is None else _step(made)])
+    _answer("who made it live", ["nobody until then" if found.made_live is None else _step(found.made_live)])
 
 
 def _fields(values: dict[str, Any] | None) -> str:
@@ -131,14 +132,18 @@ def _evidence(found: Why) -> list[str]:
         passed = "passed" if verdict.passed else f"refused for {', '.join(check.name for check in verdict.failed)}"
         checks = f" ({', '.join(check.name for check in verdict.checks)})" if verdict.passed else ""
         judged = f"verdict {verdict.digest[:12]} {passed}{checks} on {screen.moment(verdict.at)} UTC{edited(verdict)}"
-    agreed = [_step({**one, "action": one["decision"]}) for one in found.approvals]
-    steps = [_step(vars(step)) for step in found.steps]
+    agreed = [_said(one.decision, one) for one in found.approvals]
+    steps = [_step(step) for step in found.steps]
     left = len(steps) - _SHOWN
     return [judged, *agreed, *([f"{left} earlier changes: outlast history"] if left > 0 else []), *steps[-_SHOWN:]]
 
 
-def _step(one: dict[str, Any]) -> str:
-    return f"{one['action']} on {screen.moment(one['at'])} UTC by {one['by']}: {one['reason'] or 'no reason given'}"
+def _step(one: Transition) -> str:
+    return _said(one.action, one)
+
+
+def _said(what: str, one: Approval | Transition) -> str:
+    return f"{what} on {screen.moment(one.at)} UTC by {one.by}: {one.reason or 'no reason given'}"
 
 
 def _answer(question: str, answers: Sequence[str]) -> None:

@@ -25,7 +25,8 @@ def create(
     json: bool = places.JSON,
 ) -> None:
     """Make a token; its secret is shown once."""
-    from outlast.control.operations import CREATE_TOKEN, MakingToken
+    from outlast.control.operations import CREATE_TOKEN
+    from outlast.control.shapes import MakingToken
 
     made = places.ask(CREATE_TOKEN, MakingToken(name, role, model, expires))
     token, secret = made.token, made.secret
@@ -40,7 +41,8 @@ def create(
 @app.command(name="list")
 def list_(json: bool = places.JSON) -> None:
     """List tokens, and who may do what with them."""
-    from outlast.control.operations import TOKENS, Nothing
+    from outlast.control.operations import TOKENS
+    from outlast.control.shapes import Nothing
 
     found, at = places.ask(TOKENS, Nothing()), places.at()
     if json:
@@ -63,7 +65,8 @@ def revoke(
     json: bool = places.JSON,
 ) -> None:
     """Take a token no longer; servers know within a second."""
-    from outlast.control.operations import REVOKE_TOKEN, Named
+    from outlast.control.operations import REVOKE_TOKEN
+    from outlast.control.shapes import Named
 
     token = places.ask(REVOKE_TOKEN, Named(id))
     if json:

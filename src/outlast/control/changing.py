@@ -19,6 +19,8 @@ from outlast.control.operations import (
     ROLLBACK,
     TRANSFER,
     WITHDRAW,
+)
+from outlast.control.shapes import (
     About,
     Applied,
     Applying,
@@ -43,8 +45,8 @@ from outlast.registry import contracts, tokens
 from outlast.registry.approvals import Decision
 from outlast.registry.background import mirror_later
 from outlast.registry.rollout import Action, Rollout, transition
-from outlast.registry.transfer import Transferred, transfer
-from outlast.registry.versions import find, models
+from outlast.registry.transfer import transfer
+from outlast.registry.versions import Transferred, find, models
 from outlast.types import ModelRef, duration
 
 

@@ -32,7 +32,7 @@ class Server:
     def ask(self, operation: Operation[A, R], arguments: A, watcher: Any = None) -> R:
         """What an operation gives; its error as if it had been done here."""
         given = msgspec.to_builtins(arguments)
-        if not operation.changes:
+        if not operation.posted:
             return self._read(operation, given)
         headers = {"accept": KIND, "content-type": "application/json"}
         with self._open(

@@ -1,8 +1,8 @@
 """`/control/OPERATION`: the table of operations over HTTP, for those whose token has the role.
 
-GET for what only reads, POST with a JSON object for the rest. Who accepts `application/x-ndjson` is told of progress,
-a line each, and of the outcome in the last line; others wait for the one answer. An operation that has begun is done
-to its end, also when nobody is there any more to hear of it.
+GET for what only reads, POST with a JSON object for what changes something or takes its time. Who accepts
+`application/x-ndjson` is told of progress, a line each, and of the outcome in the last line; others wait for the one
+answer. An operation that has begun is done to its end, also when nobody is there any more to hear of it.
 """
 
 import asyncio
@@ -21,11 +21,13 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
-from outlast.control import changing, reading, registering
+from outlast.control import assessing, changing, explaining, reading, registering
 from outlast.control.acting import Acting
 from outlast.control.lines import KIND, Fault, Line, Result, Telling, Waits
-from outlast.control.operations import ARTIFACT, OPERATIONS, PROTOCOL, UPLOADS, About, Operation
+from outlast.control.operations import ARTIFACT, OPERATIONS, PROTOCOL, UPLOADS, Operation
+from outlast.control.shapes import About
 from outlast.errors import NotFound, OutlastError, RequestError
+from outlast.evidence.why import is_prediction
 from outlast.project.workspace import Workspace
 from outlast.registry.versions import models
 from outlast.serving.http.access import Caller, Extra, caller_of
@@ -36,7 +38,7 @@ from outlast.types import now
 PROTOCOL_HEADER = "x-outlast-control"
 _STILL = 10.0
 _log = logging.getLogger("outlast.control")
-_DO = {**reading.DO, **changing.DO, **registering.DO}
+_DO = {**reading.DO, **explaining.DO, **assessing.DO, **changing.DO, **registering.DO}
 _LARGEST = 4 << 30
 _Tell = Callable[[Line], None]
 
@@ -47,20 +49,20 @@ def controls(workspace: Workspace) -> Iterator[Extra]:
     with ThreadPoolExecutor(4, "outlast-control") as workers:
         paths = {f"/control/{one.name}": one for one in OPERATIONS}
         routes = [
-            Route(path, _endpoint(workspace, workers, one), methods=["POST" if one.changes else "GET"])
+            Route(path, _endpoint(workspace, workers, one), methods=["POST" if one.posted else "GET"])
             for path, one in paths.items()
         ]
         routes.append(Route(f"/control/{ARTIFACT}", _uploading(workspace, workers), methods=["POST"]))
-        yield Extra(routes, {**{path: one.role for path, one in paths.items()}, f"/control/{ARTIFACT}": UPLOADS})
+        yield Extra(routes, {**{path: one.roles for path, one in paths.items()}, f"/control/{ARTIFACT}": (UPLOADS,)})
 
 
 def _endpoint(workspace: Workspace, workers: ThreadPoolExecutor, operation: Operation[Any, Any]) -> Any:
     async def endpoint(request: Request) -> Response:
         caller = _bearer(request)
         _same_protocol(request)
-        arguments = _arguments(operation, await json_of(request) if operation.changes else dict(request.query_params))
+        arguments = _arguments(operation, await json_of(request) if operation.posted else dict(request.query_params))
         begun = _Begun(workspace, caller, operation, arguments)
-        if operation.changes and KIND in request.headers.get("accept", ""):
+        if operation.posted and KIND in request.headers.get("accept", ""):
             return StreamingResponse(_told(workers, begun), media_type=KIND)
         outcome = await asyncio.get_running_loop().run_in_executor(workers, begun.outcome, _nobody)
         return _answer(outcome)
@@ -120,13 +122,15 @@ class _Begun:
         operation, arguments = self._operation, self._arguments
         if operation.reach == "everything":
             self._caller.require(None, f"{operation.name}, which is about all models,")
-        if operation.reach != "model":
+        if operation.reach in ("everything", "visible"):
             return arguments
         assert isinstance(arguments, About)
+        if operation.reach == "answer" and is_prediction(self._acting.workspace, arguments.model or ""):
+            return arguments  # looked for among the models that the token covers
         if not arguments.model:
             arguments = msgspec.structs.replace(arguments, model=self._only())
-        name = arguments.ref.name
-        self._caller.require(name, f"model '{name[:80]}'")
+        for name in arguments.names:
+            self._caller.require(name, f"model '{name[:80]}'")
         return arguments
 
     def _only(self) -> str:
@@ -180,7 +184,7 @@ def _same_protocol(request: Request) -> None:
 
 def _arguments(operation: Operation[Any, Any], given: Any) -> msgspec.Struct:
     try:
-        found: msgspec.Struct = msgspec.convert(given, operation.takes, strict=operation.changes)
+        found: msgspec.Struct = msgspec.convert(given, operation.takes, strict=operation.posted)
     except msgspec.ValidationError as error:
         known = ", ".join(field.name for field in msgspec.structs.fields(operation.takes)) or "nothing"
         raise RequestError(f"/control/{operation.name} cannot take this: {error}; it takes {known}") from None

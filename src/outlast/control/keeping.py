@@ -4,7 +4,8 @@ from datetime import datetime
 from typing import Any
 
 from outlast.control.client import Server
-from outlast.control.operations import CLAIM, REGISTER, SCHEMAS, About, Claiming, Registering
+from outlast.control.operations import CLAIM, REGISTER, SCHEMAS
+from outlast.control.shapes import About, Claiming, Registering
 from outlast.data.schema import Schema, from_json
 from outlast.project.loader import Project
 from outlast.project.workspace import Workspace

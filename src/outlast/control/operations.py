@@ -1,26 +1,45 @@
-"""The table of operations: what each is called, the role it needs, what it takes and what it gives.
+"""The table of operations: what each is called and does, the role it needs, what it takes and what it gives.
 
-Names and shapes only, so that a command which sends an operation to a server loads nothing of what does it: that is in
-`reading` and `changing`.
+Names and shapes only, so that a command which sends an operation to a server loads nothing of what does it.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, Generic, Literal, TypeVar
 
 import msgspec
 
+from outlast.control.shapes import (
+    About,
+    Applied,
+    Applying,
+    Claiming,
+    Comparing,
+    Decided,
+    Filled,
+    History,
+    Knowing,
+    Listed,
+    LookingBack,
+    Made,
+    MakingToken,
+    Moving,
+    Named,
+    Nothing,
+    Promoted,
+    Promoting,
+    Reasoned,
+    Registering,
+    Shown,
+)
+from outlast.evidence.card.parts import Card
+from outlast.evidence.told import Ready, Why
+from outlast.gates.compared import Compared
 from outlast.gates.verdict import Verdict
-from outlast.registry.approvals import Approval, Standing
 from outlast.registry.audit import Entry, Report
-from outlast.registry.contracts import Change
-from outlast.registry.rollout import Rollout, Transition
-from outlast.registry.served import Span
+from outlast.registry.rollout import Rollout
 from outlast.registry.tokens import Role, Token
-from outlast.registry.transfer import Transferred
-from outlast.registry.versions import Version
-from outlast.types import ModelRef
+from outlast.registry.versions import Transferred, Version
 
 A = TypeVar("A", bound=msgspec.Struct)
 R = TypeVar("R")
@@ -28,226 +47,84 @@ R = TypeVar("R")
 PROTOCOL = 1
 """What both sides have to agree on: raised when an operation takes or gives something else than before."""
 
-Reach = Literal["model", "visible", "everything"]
+Reach = Literal["model", "answer", "visible", "everything"]
+Room = Literal["reading", "explaining", "assessing", "changing", "registering"]
 
 
 @dataclass(frozen=True)
 class Operation(Generic[A, R]):
-    """One thing that can be asked for.
+    """One thing that can be asked for, and the module of this package that does it.
 
-    `reach` says what a token has to cover: the one model the arguments name, everything there is, or nothing, where
-    the answer is about the models that the token covers.
+    `reach` says what a token has to cover: the models that the arguments name, the model of an answer where they may
+    name one, everything there is, or nothing, where the answer is about the models that the token covers.
     """
 
     name: str
+    says: str
     role: Role
     takes: type[A]
     gives: type[R]
+    room: Room
     reach: Reach = "model"
-    changes: bool = True
-
-
-class _Arguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """What an operation takes."""
-
-
-class Nothing(_Arguments, frozen=True):
-    """No arguments."""
-
-
-class About(_Arguments, frozen=True):
-    """A model or one of its versions, as NAME or NAME@VERSION; left out where there is only one."""
-
-    model: str | None = None
+    posted: bool = True
+    """Whether it is sent by POST and told of step by step: whatever changes something, or takes its time."""
+    also: tuple[Role, ...] = ()
 
     @property
-    def ref(self) -> ModelRef:
-        assert self.model is not None, "whoever asks for an operation names the model"
-        return ModelRef.parse(self.model)
+    def roles(self) -> tuple[Role, ...]:
+        """Those that may ask for it, the plainest first."""
+        return (self.role, *self.also)
 
 
-class Reasoned(About, frozen=True):
-    """And why."""
-
-    reason: str = ""
-
-
-class Promoting(Reasoned, frozen=True):
-    """And how far: live, or short of it, with a share of the requests in percent."""
-
-    to: str = "live"
-    share: float | None = None
-
-
-class Moving(About, frozen=True):
-    """And to which environment."""
-
-    to: str = ""
-
-
-class LookingBack(_Arguments, frozen=True):
-    """Which entries of the trail: of one object, since a moment, the newest so many."""
-
-    object: str | None = None
-    since: datetime | None = None
-    limit: int | None = None
-
-
-class Knowing(_Arguments, frozen=True):
-    """The digest of an entry that was noted earlier."""
-
-    known: str | None = None
-
-
-class Applying(About, frozen=True):
-    """And the contract, as JSON."""
-
-    contract: dict[str, Any] = {}
-
-
-class MakingToken(_Arguments, frozen=True):
-    """Whose token it shall be, and what it may do."""
-
-    name: str
-    roles: list[str]
-    models: list[str] = []
-    expires: str | None = None
-
-
-class Named(_Arguments, frozen=True):
-    """An id."""
-
-    id: str
-
-
-class Claiming(About, frozen=True):
-    """And the names that its project takes: kind, name and what it means; and the projects beside it."""
-
-    claims: list[tuple[str, str, dict[str, Any]]] = []
-    folders: list[str] = []
-
-
-class Registering(About, frozen=True):
-    """And the bundle's digest, with what the run says of it."""
-
-    digest: str = ""
-    summary: dict[str, Any] = {}
-    lineage: dict[str, Any] = {}
-
-
-@dataclass(frozen=True)
-class Promoted:
-    """What is live now, and the verdict that let it out."""
-
-    rollout: Rollout
-    verdict: Verdict
-
-
-@dataclass(frozen=True)
-class Decided:
-    """What somebody said of a version, and where it stands then."""
-
-    said: Approval
-    standing: Standing
-
-
-@dataclass(frozen=True)
-class Applied:
-    """What an apply changed, and what waits for the next training."""
-
-    model: str
-    changes: list[Change]
-    waiting: list[Change]
-
-
-@dataclass(frozen=True)
-class Filled:
-    """How many facts of each source fresh values hold now."""
-
-    model: str
-    facts: dict[str, int]
-
-
-@dataclass(frozen=True)
-class Made:
-    """A token, and its secret, which is told this once."""
-
-    token: Token
-    secret: str
-
-
-@dataclass(frozen=True)
-class Listed:
-    """Versions, and by model and number what those are that play or played a part."""
-
-    versions: list[Version]
-    states: dict[str, dict[int, str]]
-
-
-@dataclass(frozen=True)
-class Shown:
-    """A version, what it is now, and the newest verdict about it."""
-
-    version: Version
-    state: str
-    verdict: Verdict | None
-
-
-@dataclass(frozen=True)
-class History:
-    """Every change of what is live of a model, and what servers answered with."""
-
-    model: str
-    transitions: list[Transition]
-    served: list[Span]
-
-
-VERSIONS = Operation("versions", "view", About, Listed, reach="visible", changes=False)
-SHOW = Operation("show", "view", About, Shown, changes=False)
-HISTORY = Operation("history", "view", About, History, changes=False)
-TOKENS = Operation("tokens", "admin", Nothing, list[Token], reach="everything", changes=False)
-CLAIM = Operation("claim", "train", Claiming, dict[str, int])
-SCHEMAS = Operation("schemas", "train", About, dict[str, str], changes=False)
-REGISTER = Operation("register", "train", Registering, Version)
-GATE = Operation("gate", "train", About, Verdict)
-APPROVE = Operation("approve", "approve", Reasoned, Decided)
-REJECT = Operation("reject", "approve", Reasoned, Decided)
-PROMOTE = Operation("promote", "operate", Promoting, Promoted)
-WITHDRAW = Operation("withdraw", "operate", Reasoned, Rollout)
-RETIRE = Operation("retire", "operate", Reasoned, Rollout)
-ROLLBACK = Operation("rollback", "operate", Reasoned, Rollout)
-TRANSFER = Operation("transfer", "operate", Moving, Transferred)
-AUDIT_LOG = Operation("audit-log", "view", LookingBack, list[Entry], reach="everything", changes=False)
-AUDIT_VERIFY = Operation("audit-verify", "view", Knowing, Report, reach="everything", changes=False)
-APPLY = Operation("apply", "operate", Applying, Applied)
-BACKFILL = Operation("backfill", "operate", About, Filled)
-CREATE_TOKEN = Operation("create-token", "admin", MakingToken, Made, reach="everything")
-REVOKE_TOKEN = Operation("revoke-token", "admin", Named, Token, reach="everything")
+VERSIONS = Operation(
+    "versions", "List versions, and which of them is live", "view", About, Listed, "reading", "visible", posted=False
+)
+SHOW = Operation("show", "A version, what it is now, and its verdict", "view", About, Shown, "reading", posted=False)
+WHY = Operation(
+    "why", "What made a version, or gave a prediction, and let it out", "view", About, Why, "explaining", "answer",
+    posted=False,
+)  # fmt: skip
+CARD = Operation("card", "The model card of a version", "view", About, Card, "assessing", posted=False)
+READY = Operation("ready", "What decides whether a model lasts", "view", About, Ready, "assessing", posted=False)
+COMPARE = Operation(
+    "compare", "Hold two versions against each other on the same rows, which executes the code of both", "approve",
+    Comparing, Compared, "assessing", also=("operate", "train"),
+)  # fmt: skip
+HISTORY = Operation(
+    "history", "Every change of what is live, and what servers answered with", "view", About, History, "reading",
+    posted=False,
+)  # fmt: skip
+CLAIM = Operation("claim", "Take the names that a project declares", "train", Claiming, dict[str, int], "registering")
+SCHEMAS = Operation(
+    "schemas", "The schemas of sources as last trained on", "train", About, dict[str, str], "registering", posted=False
+)
+REGISTER = Operation("register", "Give a bundle that was sent its number", "train", Registering, Version, "registering")
+GATE = Operation(
+    "gate", "Put every check to a version, which executes its code, and keep the verdict", "train", About, Verdict,
+    "changing",
+)  # fmt: skip
+APPROVE = Operation("approve", "Agree to a version on its newest verdict", "approve", Reasoned, Decided, "changing")
+REJECT = Operation("reject", "Be against a version", "approve", Reasoned, Decided, "changing")
+PROMOTE = Operation("promote", "Let a version out", "operate", Promoting, Promoted, "changing")
+WITHDRAW = Operation("withdraw", "Take the challenger away", "operate", Reasoned, Rollout, "changing")
+ROLLBACK = Operation("rollback", "Go back to the version before", "operate", Reasoned, Rollout, "changing")
+RETIRE = Operation("retire", "End a model, or one version", "operate", Reasoned, Rollout, "changing")
+TRANSFER = Operation("transfer", "Bring a version to another environment", "operate", Moving, Transferred, "changing")
+APPLY = Operation("apply", "Bring the live sections of a contract into force", "operate", Applying, Applied, "changing")
+BACKFILL = Operation("backfill", "Fill fresh values from history", "operate", About, Filled, "changing")
+AUDIT_LOG = Operation(
+    "audit-log", "Entries of the audit trail", "view", LookingBack, list[Entry], "reading", "everything", posted=False
+)
+AUDIT_VERIFY = Operation(
+    "audit-verify", "Whether the audit trail is whole", "view", Knowing, Report, "reading", "everything", posted=False
+)
+TOKENS = Operation("tokens", "List tokens", "admin", Nothing, list[Token], "reading", "everything", posted=False)
+CREATE_TOKEN = Operation("create-token", "Make a token", "admin", MakingToken, Made, "changing", "everything")
+REVOKE_TOKEN = Operation("revoke-token", "Revoke a token", "admin", Named, Token, "changing", "everything")
 
 ARTIFACT = "artifact"
 """Not an operation but bytes: POST /control/artifact keeps a body for a `register` to name, and says its digest."""
 UPLOADS: Role = "train"
 
-OPERATIONS: Sequence[Operation[Any, Any]] = (
-    VERSIONS,
-    SHOW,
-    HISTORY,
-    TOKENS,
-    CLAIM,
-    SCHEMAS,
-    REGISTER,
-    GATE,
-    APPROVE,
-    REJECT,
-    PROMOTE,
-    WITHDRAW,
-    ROLLBACK,
-    RETIRE,
-    TRANSFER,
-    AUDIT_LOG,
-    AUDIT_VERIFY,
-    APPLY,
-    BACKFILL,
-    CREATE_TOKEN,
-    REVOKE_TOKEN,
-)
+OPERATIONS: Sequence[Operation[Any, Any]] = tuple(one for one in vars().values() if isinstance(one, Operation))
+"""All of them, in the order of a model's life."""

@@ -3,21 +3,8 @@
 from collections.abc import Mapping
 
 from outlast.control.acting import Acting, Do
-from outlast.control.operations import (
-    AUDIT_LOG,
-    AUDIT_VERIFY,
-    HISTORY,
-    SHOW,
-    TOKENS,
-    VERSIONS,
-    About,
-    History,
-    Knowing,
-    Listed,
-    LookingBack,
-    Nothing,
-    Shown,
-)
+from outlast.control.operations import AUDIT_LOG, AUDIT_VERIFY, HISTORY, SHOW, TOKENS, VERSIONS
+from outlast.control.shapes import About, History, Knowing, Listed, LookingBack, Nothing, Shown
 from outlast.gates.verdict import last_verdict
 from outlast.registry import rollout, served
 from outlast.registry.audit import Entry, Report, entries, examine

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 
 from outlast.bundle.format import Bundle, unpack
 from outlast.control.acting import Acting, Do
-from outlast.control.operations import CLAIM, REGISTER, SCHEMAS, About, Claiming, Registering
+from outlast.control.operations import CLAIM, REGISTER, SCHEMAS
+from outlast.control.shapes import About, Claiming, Registering
 from outlast.data.schema import to_json
 from outlast.errors import Refused, RequestError, nearest
 from outlast.journal.sources import schemas_before

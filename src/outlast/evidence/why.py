@@ -1,59 +1,28 @@
 """Why a version answers as it does: code, data, features, environment, and what let it out; nothing of it is run."""
 
+import math
 import re
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
+import msgspec
 import sqlalchemy as sa
 
 from outlast.errors import NotFound, RequestError
 from outlast.evidence.moved import moved
-from outlast.gates.verdict import Verdict, last_verdict
+from outlast.evidence.told import Answered, Why
+from outlast.gates.verdict import last_verdict
 from outlast.journal.finding import SHORTEST, find_predictions
 from outlast.project.workspace import Workspace
 from outlast.registry.approvals import approvals
-from outlast.registry.rollout import Transition, transitions
+from outlast.registry.rollout import transitions
 from outlast.registry.versions import Version, find, models
 from outlast.storage.ledger import schema as tables
 from outlast.types import ModelRef, digest_of
 
 _ID = re.compile(rf"[0-9a-f]{{{SHORTEST},}}")
 WITHHELD = "sensitive"
-
-
-@dataclass(frozen=True)
-class Why:
-    """What is known of a version, and of one of its answers when that was asked about."""
-
-    version: Version
-    steps: list[Transition]
-    verdict: Verdict | None
-    approvals: list[dict[str, Any]]
-    moved: dict[str, str | None]
-    prediction: dict[str, Any] | None = None
-
-    def plain(self) -> dict[str, Any]:
-        """Everything, for programs."""
-        version, summary, lineage = self.version, self.version.summary, self.version.lineage
-        return {
-            "version": str(version),
-            "digest": version.digest,
-            "trained": {"at": version.created_at, "by": version.created_by, "cost": summary.get("cost")},
-            "code": lineage["code"],
-            "sources": summary["sources"],
-            "moved": self.moved,
-            "training_set": {"table": lineage["snapshot"], **lineage.get("training_set", {}), "split": summary["rows"]},
-            "features": lineage.get("features") or [{"columns": summary["features"]}],
-            "environment": {name: lineage.get(name) for name in _ENVIRONMENT},
-            "lineage": lineage,
-            "transitions": [vars(step) for step in self.steps],
-            "verdict": self.verdict,
-            "approvals": self.approvals,
-            "prediction": self.prediction,
-        }
-
-
-_ENVIRONMENT = ("python", "environment", "builds", "machine", "threads", "seed", "parameters")
 
 
 def is_prediction(workspace: Workspace, text: str) -> bool:
@@ -66,9 +35,12 @@ def why_version(workspace: Workspace, ref: ModelRef) -> Why:
     return _about(workspace, find(workspace.ledger, ref))
 
 
-def why_prediction(workspace: Workspace, begins: str) -> Why:
-    """What is known of a prediction and of the version that gave it, by the prediction's id or how that begins."""
-    found = find_predictions(workspace, begins)
+def why_prediction(workspace: Workspace, begins: str, *, sees: Callable[[str], bool] = lambda _: True) -> Why:
+    """What is known of a prediction and of the version that gave it, by the prediction's id or how that begins.
+
+    Models that `sees` says no to have no predictions here.
+    """
+    found = find_predictions(workspace, begins, sees=sees)
     if not found:
         raise NotFound(
             f"There is no prediction '{begins}' in the journal of {workspace.root}: an answer names its own as "
@@ -80,15 +52,14 @@ def why_prediction(workspace: Workspace, begins: str) -> Why:
     (one,) = found
     about = _about(workspace, find(workspace.ledger, ModelRef(one["model"], one["version"])))
     before = [step for step in about.steps if step.at <= one["at"]]
-    told = {**_veiled(workspace, about.version, one), "made_live": vars(before[-1]) if before else None}
-    return Why(about.version, about.steps, about.verdict, about.approvals, about.moved, told)
+    veiled = _veiled(workspace, about.version, one)
+    return replace(about, prediction=Answered(**veiled, made_live=before[-1] if before else None))
 
 
 def _about(workspace: Workspace, version: Version) -> Why:
     ledger = workspace.ledger
     mine = [step for step in transitions(ledger, version.model) if version.number in (step.to_version, step.challenger)]
-    said = [vars(one) for one in approvals(ledger, version)]
-    return Why(version, mine, last_verdict(ledger, version), said, moved(workspace, version))
+    return Why(version, mine, last_verdict(ledger, version), approvals(ledger, version), moved(workspace, version))
 
 
 def _veiled(workspace: Workspace, version: Version, found: dict[str, Any]) -> dict[str, Any]:
@@ -99,7 +70,15 @@ def _veiled(workspace: Workspace, version: Version, found: dict[str, Any]) -> di
         for part, values in ((part, found[part]) for part in ("asks", "features"))
     }
     asked = shown["asks"] and digest_of({name: str(value) for name, value in shown["asks"].items()})
-    return {**found, **shown, "asks_digest": asked}
+    plain = {part: values and {name: _plain(one) for name, one in values.items()} for part, values in shown.items()}
+    return {**found, **plain, "asks_digest": asked}
+
+
+def _plain(value: Any) -> Any:
+    """A value in words of JSON, so that it is told alike here and by a server."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    return msgspec.to_builtins(value, enc_hook=str)
 
 
 def _sensitive(workspace: Workspace, version: Version) -> set[str]:

@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from outlast.errors import OutlastError
 from outlast.gates.case import Case
 from outlast.gates.champion import measured
 from outlast.gates.changes import changes
+from outlast.gates.compared import Compared, Plain
 from outlast.gates.pair import Pair
 from outlast.gates.slices import found_of, slices_of, told
 from outlast.project.workspace import Workspace
@@ -24,25 +24,6 @@ from outlast.training.evaluation.paired import difference, gain_in
 from outlast.training.steps import Steps, Watcher
 
 _log = logging.getLogger("outlast.gates")
-Plain = dict[str, Any]
-
-
-@dataclass(frozen=True, eq=False)
-class Compared:
-    """The newer against the older; `figures` are empty and `why` says so where they cannot be asked the same rows."""
-
-    older: Version
-    newer: Version
-    figures: list[Plain]
-    slices: list[Plain]
-    rows: Plain
-    why: str | None
-    changed: Plain
-
-    def plain(self) -> Plain:
-        """As JSON has it."""
-        told = {"figures": self.figures, "slices": self.slices, "rows": self.rows, "why": self.why}
-        return {"older": str(self.older), "newer": str(self.newer), **told, "changed": self.changed}
 
 
 def compare(workspace: Workspace, older: Version, newer: Version, *, watcher: Watcher | None = None) -> Compared:

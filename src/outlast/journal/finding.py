@@ -1,6 +1,6 @@
 """One prediction by its id, or by how that begins: in the tables, and in what is not sealed yet."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Any
 
@@ -20,13 +20,15 @@ SHORTEST = 8
 _LATEST = micros(datetime(9999, 1, 1, tzinfo=EPOCH.tzinfo))
 
 
-def find_predictions(workspace: Workspace, begins: str, *, most: int = 2) -> list[dict[str, Any]]:
-    """Predictions whose id begins so, at most so many, each with every column of the journal.
+def find_predictions(
+    workspace: Workspace, begins: str, *, most: int = 2, sees: Callable[[str], bool] = lambda _: True
+) -> list[dict[str, Any]]:
+    """Predictions of models one may see whose id begins so, at most so many, each with every column of the journal.
 
     An id begins with its moment, so that of a table only files and row groups around that moment are read.
     """
     found: dict[str, dict[str, Any]] = {}
-    for model in _models(workspace):
+    for model in filter(sees, _models(workspace)):
         for one in (*_unsealed(workspace, model, begins), *_sealed(workspace, model, begins, most)):
             found.setdefault(one["prediction_id"], one)
             if len(found) >= most:

@@ -6,7 +6,7 @@ digest, gets the next number there, says where it came from, and is not live by 
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -18,24 +18,12 @@ from outlast.errors import NotFound, SettingsError, StorageError, nearest
 from outlast.project.workspace import FILE, Workspace
 from outlast.registry import approvals, audit, verdicts
 from outlast.registry.declarations import declare, declared, require_free
-from outlast.registry.versions import Version, find, hold, versions
+from outlast.registry.versions import Transferred, Version, find, hold, versions
 from outlast.storage.ledger import Ledger
 from outlast.storage.ledger import schema as tables
 from outlast.types import ModelRef, utc
 
 TRANSFER = "transfer"
-
-
-@dataclass(frozen=True)
-class Transferred:
-    """A version here, and what it is there."""
-
-    version: Version
-    environment: str
-    there: Version
-    verdicts: int
-    approvals: int
-    already: bool
 
 
 def transfer(workspace: Workspace, ref: ModelRef, *, to: str, by: str, at: datetime) -> Transferred:

@@ -38,6 +38,18 @@ class Version:
         return f"{self.model}@{self.number}"
 
 
+@dataclass(frozen=True)
+class Transferred:
+    """A version here, and what it is in another environment."""
+
+    version: Version
+    environment: str
+    there: Version
+    verdicts: int
+    approvals: int
+    already: bool
+
+
 def register(  # noqa: PLR0913 (each is a part of the record, given by name)
     ledger: Ledger,
     model: str,

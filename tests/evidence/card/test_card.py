@@ -12,7 +12,8 @@ from outlast.errors import StorageError
 from outlast.evidence.card.markdown import escaped, markdown, paragraph
 from outlast.evidence.card.page import page
 from outlast.evidence.card.parts import Card, Facts, Grid, Say, Section
-from outlast.evidence.card.writing import card, save
+from outlast.evidence.card.saving import save
+from outlast.evidence.card.writing import card
 from outlast.gates.promote import promote
 from outlast.project.workspace import Workspace
 from outlast.registry.versions import Version, find

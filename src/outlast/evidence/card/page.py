@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping
 from importlib.resources import files
+from typing import Any
 
 from outlast.evidence.card.parts import Card, Facts, Grid, Say
 from outlast.registry.pictures import draw
-from outlast.registry.versions import Version
 
 Pictures = Mapping[str, str]
 """SVG by the name of what it shows; drawn by us, and the only text that is put in as it is."""
@@ -21,9 +21,9 @@ def page(card: Card, pictures: Pictures | None = None) -> str:
     return template.render(card=card, pictures=pictures or {}, kind=_kind)
 
 
-def drawn(version: Version) -> Pictures:
-    """The pictures of a version's evaluation, as far as it has figures."""
-    return {name: data.decode() for name, data in draw(version.summary).items()}
+def drawn(summary: Mapping[str, Any]) -> Pictures:
+    """The pictures of the evaluation in a version's summary, as far as it has figures."""
+    return {name: data.decode() for name, data in draw(summary).items()}
 
 
 def _kind(part: Say | Facts | Grid) -> str:

@@ -1,30 +1,29 @@
 """What a card is made of: plain values, which a page and Markdown each spell in their own way."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+
+import msgspec
 
 MISSING = "not known"
 
 
-@dataclass(frozen=True)
-class Say:
+class Say(msgspec.Struct, frozen=True, tag=str.lower, tag_field="kind"):
     """A sentence; `quiet` where it says that there is nothing yet."""
 
     text: str
     quiet: bool = False
 
 
-@dataclass(frozen=True)
-class Facts:
+class Facts(msgspec.Struct, frozen=True, tag=str.lower, tag_field="kind"):
     """Names and what is said of each."""
 
     rows: tuple[tuple[str, str], ...]
 
 
-@dataclass(frozen=True)
-class Grid:
+class Grid(msgspec.Struct, frozen=True, tag=str.lower, tag_field="kind"):
     """Rows under headers."""
 
     headers: tuple[str, ...]
@@ -55,10 +54,7 @@ class Card:
 
     def plain(self) -> dict[str, Any]:
         """The same for programs; each part says of which kind it is."""
-        sections = [
-            {"title": one.title, "parts": [{"kind": type(part).__name__.lower(), **asdict(part)} for part in one.parts]}
-            for one in self.sections
-        ]
+        sections = [{"title": one.title, "parts": msgspec.to_builtins(one.parts)} for one in self.sections]
         return {**vars(self), "sections": sections}
 
 

@@ -1,11 +1,8 @@
 """A card from all that is kept of a version; nothing of its bundle is executed."""
 
-import os
 from datetime import datetime
-from pathlib import Path
 
 from outlast.bundle.format import unpack
-from outlast.errors import StorageError
 from outlast.evidence.card import governed, made
 from outlast.evidence.card.parts import Card
 from outlast.gates.verdict import last_verdict
@@ -39,20 +36,6 @@ def card(workspace: Workspace, version: Version, *, now: datetime) -> Card:
     )
     lead = contract.model.problem or "The contract does not say what this model is for."
     return Card(version.model, version.number, version.digest, now, lead, state, sections)
-
-
-def save(file: Path, text: str) -> None:
-    """Write a card into a file, whole or not at all."""
-    draft = file.with_name(f".{file.name}.unfinished")
-    try:
-        with draft.open("w", encoding="utf-8") as stream:
-            stream.write(text)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.replace(draft, file)
-    except OSError as error:
-        said = error.strerror or str(error)
-        raise StorageError(f"Could not write the card {file}: {said}; see to its folder and permissions") from error
 
 
 def state_of(ledger: Ledger, version: Version) -> str:

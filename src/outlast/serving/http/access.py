@@ -28,6 +28,8 @@ NEEDS: dict[str, Role | None] = {
 }
 """The role that each path asks for; None: whoever can reach it."""
 
+_Roles = tuple[Role, ...]
+"""One of them is needed; none, where whoever can reach a path may ask."""
 _CALLER = "outlast.caller"
 _BEARER = b"bearer "
 _CHALLENGE = {"www-authenticate": 'Bearer realm="outlast"'}
@@ -35,10 +37,10 @@ _CHALLENGE = {"www-authenticate": 'Bearer realm="outlast"'}
 
 @dataclass(frozen=True)
 class Extra:
-    """Paths that whoever starts a server adds to it, and the role that each asks for."""
+    """Paths that whoever starts a server adds to it, and the roles of which each asks for one."""
 
     routes: Sequence[BaseRoute] = ()
-    needs: Mapping[str, Role] = field(default_factory=dict)
+    needs: Mapping[str, tuple[Role, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +81,11 @@ class Access:
 
     def __init__(self, keys: Keys, extra: Extra) -> None:
         self._keys = keys
-        self._exact: dict[str, Role | None] = {path: role for path, role in NEEDS.items() if "{" not in path}
+        self._exact: dict[str, _Roles] = {path: _roles(role) for path, role in NEEDS.items() if "{" not in path}
         self._exact |= extra.needs
-        self._with_name = {path.split("{")[0]: (role, "{model}" in path) for path, role in NEEDS.items() if "{" in path}
+        self._with_name = {
+            path.split("{")[0]: (_roles(role), "{model}" in path) for path, role in NEEDS.items() if "{" in path
+        }
 
     def refusal(self, scope: Scope) -> Response | None:
         """The answer to a request that is not let in; None, and the caller noted, for all others."""
@@ -90,7 +94,7 @@ class Access:
             said = stranger(scope)
             return None if said is None else answer(403, "refused", said)
         path: str = scope["path"]
-        role, model, is_open = self._needed(path)
+        roles, model, is_open = self._needed(path)
         given = _authorization(scope)
         if is_open and given is None:
             scope[_CALLER] = _UNKNOWN
@@ -101,28 +105,32 @@ class Access:
         if token is None:
             return _unproven("The token is not known here, has expired or was revoked: ask an admin for another")
         scope[_CALLER] = Caller(token)
-        return self._forbidden(token, role, model, path[:200])
+        return self._forbidden(token, roles, model, path[:200])
 
-    def _forbidden(self, token: Token, role: Role | None, model: str | None, path: str) -> Response | None:
-        if role is not None and not token.may(role):
-            has = ", ".join(token.roles)
-            said = f"Token {token.id} ({token.name}) has {has}, and '{path}' needs {role}: ask an admin for a token"
+    def _forbidden(self, token: Token, roles: _Roles, model: str | None, path: str) -> Response | None:
+        if roles and not any(token.may(role) for role in roles):
+            has, needs = ", ".join(token.roles), " or ".join(roles)
+            said = f"Token {token.id} ({token.name}) has {has}, and '{path}' needs {needs}: ask an admin for a token"
             return answer(403, "refused", said)
         if model is not None and not token.covers(model):
             return answer(403, "refused", _not_for(token, f"'{path}'"))
         return None
 
-    def _needed(self, path: str) -> tuple[Role | None, str | None, bool]:
-        """The role a path asks for, the model it names, and whether anybody may ask; of no path: any token."""
+    def _needed(self, path: str) -> tuple[_Roles, str | None, bool]:
+        """The roles a path asks for, the model it names, and whether anybody may ask; of no path: any token."""
         if path in self._exact:
-            role = self._exact[path]
-            return role, None, role is None
+            roles = self._exact[path]
+            return roles, None, not roles
         word, slash, name = path[1:].partition("/")
         found = self._with_name.get(f"/{word}{slash}")
         if found is None:
-            return None, None, False
-        role, names_model = found
-        return role, name if names_model else None, False
+            return (), None, False
+        roles, names_model = found
+        return roles, name if names_model else None, False
+
+
+def _roles(role: Role | None) -> _Roles:
+    return () if role is None else (role,)
 
 
 def _authorization(scope: Scope) -> bytes | None:

@@ -1,0 +1,18 @@
+"""What says why: the function behind `why`, apart from the others so that it loads little."""
+
+from collections.abc import Mapping
+
+from outlast.control.acting import Acting, Do
+from outlast.control.operations import WHY
+from outlast.control.shapes import About
+from outlast.evidence.told import Why
+from outlast.evidence.why import is_prediction, why_prediction, why_version
+
+
+def _why(acting: Acting, about: About) -> Why:
+    if is_prediction(acting.workspace, about.model or ""):
+        return why_prediction(acting.workspace, about.model or "", sees=acting.sees)
+    return why_version(acting.workspace, about.ref)
+
+
+DO: Mapping[str, Do] = {WHY.name: _why}
