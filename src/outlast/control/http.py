@@ -23,6 +23,7 @@ from starlette.routing import Route
 
 from outlast.control import assessing, changing, explaining, reading, registering
 from outlast.control.acting import Acting
+from outlast.control.describing import PROTOCOL_HEADER, described
 from outlast.control.lines import KIND, Fault, Line, Result, Telling, Waits
 from outlast.control.operations import ARTIFACT, OPERATIONS, PROTOCOL, UPLOADS, Operation
 from outlast.control.shapes import About
@@ -35,7 +36,6 @@ from outlast.serving.http.body import json_of
 from outlast.serving.http.errors import HttpError, answer, status_of
 from outlast.types import now
 
-PROTOCOL_HEADER = "x-outlast-control"
 _STILL = 10.0
 _log = logging.getLogger("outlast.control")
 _DO = {**reading.DO, **explaining.DO, **assessing.DO, **changing.DO, **registering.DO}
@@ -53,7 +53,8 @@ def controls(workspace: Workspace) -> Iterator[Extra]:
             for path, one in paths.items()
         ]
         routes.append(Route(f"/control/{ARTIFACT}", _uploading(workspace, workers), methods=["POST"]))
-        yield Extra(routes, {**{path: one.roles for path, one in paths.items()}, f"/control/{ARTIFACT}": (UPLOADS,)})
+        needs = {**{path: one.roles for path, one in paths.items()}, f"/control/{ARTIFACT}": (UPLOADS,)}
+        yield Extra(routes, needs, *described())
 
 
 def _endpoint(workspace: Workspace, workers: ThreadPoolExecutor, operation: Operation[Any, Any]) -> Any:

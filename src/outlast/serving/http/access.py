@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -41,6 +42,9 @@ class Extra:
 
     routes: Sequence[BaseRoute] = ()
     needs: Mapping[str, tuple[Role, ...]] = field(default_factory=dict)
+    described: Mapping[str, Any] = field(default_factory=dict)
+    """The paths as OpenAPI has them, and below the schemas that they refer to."""
+    schemas: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

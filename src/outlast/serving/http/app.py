@@ -35,7 +35,7 @@ def create_app(parts: Parts, extra: Extra = _NONE) -> ASGIApp:
         },
     )
     app.router.redirect_slashes = False
-    app.state.parts = parts
+    app.state.parts, app.state.extra = parts, extra
     return _Counted(app, parts.metrics, Access(parts.keys, extra))
 
 

@@ -1,11 +1,12 @@
 """The description of a server in OpenAPI 3.1, from the schemas of the versions it serves."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from importlib.metadata import version
 from typing import Any
 
 from outlast.bundle.predictor import Predictor
 from outlast.data.schema import Field
+from outlast.serving.http.access import Extra
 
 Schema = dict[str, Any]
 _TEXT: Schema = {"type": "string"}
@@ -17,15 +18,19 @@ _FAULTS = {
     "403": "The token lacks the role or the model; without tokens, the request names another machine",
     "404": "There is no such model or source",
     "408": "The body did not arrive in time",
+    "409": "What is there stands against it, or the caller is of another release",
     "413": "The body is too large",
     "415": "The body is not JSON",
     "422": "A row cannot be answered as it is; the error names row and field",
+    "500": "The server failed, and its log says how",
     "503": "No answer can be given or kept now",
 }
 
+_ASKED = [status for status in _FAULTS if status not in ("409", "500")]
 
-def document(predictors: Sequence[Predictor]) -> Schema:
-    """The whole description."""
+
+def document(predictors: Sequence[Predictor], extra: Extra) -> Schema:
+    """The whole description, with what is answered beside the models."""
     paths: Schema = {f"/predict/{one.model}": {"post": _predict(one)} for one in predictors}
     paths |= {f"/labels/{one.model}": {"post": _labels(one)} for one in predictors}
     paths |= {"/facts/{source}": {"post": _facts()}, "/invocations": {"post": _invocations(predictors)}}
@@ -36,8 +41,8 @@ def document(predictors: Sequence[Predictor]) -> Schema:
     return {
         "openapi": "3.1.0",
         "info": {"title": "Outlast", "version": version("outlast"), "description": "Predictions, and what turned out."},
-        "paths": paths,
-        "components": {"schemas": {"Error": _ERROR}, "securitySchemes": {"token": _BEARER}},
+        "paths": {**paths, **extra.described},
+        "components": {"schemas": {**extra.schemas, "Error": _ERROR}, "securitySchemes": {"token": _BEARER}},
         "security": [{"token": []}, {}],
     }
 
@@ -184,9 +189,13 @@ def _reads(path: str, what: str) -> Schema:
     found: Schema = {"200": {"description": what, "content": content}}
     if path in ("/livez", "/readyz"):
         found["503"] = {"description": "Not now", "content": content}
+    return found | faults(("401", "403"))
+
+
+def faults(statuses: Iterable[str]) -> Schema:
+    """What an answer of each status says when something is wrong."""
     fault = {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}
-    found |= {status: {"description": _FAULTS[status], "content": fault} for status in ("401", "403")}
-    return found
+    return {status: {"description": _FAULTS[status], "content": fault} for status in statuses}
 
 
 def _accepted(what: str) -> Schema:
@@ -196,9 +205,8 @@ def _accepted(what: str) -> Schema:
 
 def _post(name: str, what: str, body: Schema, answer: Schema, *, examples: Schema | None = None) -> Schema:
     content: Schema = {"schema": body, **({"examples": examples} if examples else {})}
-    fault = {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}
     responses: Schema = {"200": {"description": "Done", "content": {"application/json": {"schema": answer}}}}
-    responses |= {status: {"description": said, "content": fault} for status, said in _FAULTS.items()}
+    responses |= faults(_ASKED)
     return {
         "operationId": name,
         "summary": what,

@@ -64,7 +64,7 @@ async def prometheus(request: Request) -> Response:
 
 async def openapi(request: Request) -> Response:
     """What this server takes and gives, with each model's own fields and an example of its own."""
-    return _plain(document(list(_seen(request).values())))
+    return _plain(document(list(_seen(request).values()), request.app.state.extra))
 
 
 def _seen(request: Request) -> dict[str, Predictor]:
