@@ -31,6 +31,8 @@ CATCHES_BROADLY = {
     "src/outlast/project/loader.py": "model.py is the user's and may raise anything",
     "src/outlast/retraining/tick.py": "one broken job must not stop the others; the log has the whole of it",
     "src/outlast/serving/house.py": "loading a version runs the user's code; its thread must outlive any failure",
+    "src/outlast/serving/http/app.py": "the outermost edge of a request; the log has the whole of it",
+    "src/outlast/serving/together.py": "whatever computing a request raises is the answer to that request",
     "src/outlast/training/compiling/proof.py": "a fitted model may refuse a spoilt row with any error",
     "src/outlast/training/fitting.py": "fit and the label's expression are the user's and may raise anything",
     "src/outlast/training/adopting/opening.py": "unpickling executes what a file says and may raise anything",

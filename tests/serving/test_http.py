@@ -565,3 +565,19 @@ def test_nothing_above_was_an_accident(client: httpx.Client) -> None:
     found = figures(client)
     assert [name for name in found if 'status="5' in name] == []
     msgspec.json.decode(client.post("/predict/late", json=ROW).content)
+
+
+def test_a_request_whose_time_has_run_out_is_not_computed(client: httpx.Client) -> None:
+    found = client.post("/predict/late", json=row(), headers={"X-Request-Timeout-Ms": "0"})
+    assert (found.status_code, found.json()["error"]["kind"]) == (504, "late")
+    assert client.post("/predict/late", json=row(), headers={"X-Request-Timeout-Ms": "60000"}).status_code == 200
+    odd = client.post("/predict/late", json=row(), headers={"X-Request-Timeout-Ms": "soon"})
+    assert (odd.status_code, odd.json()["error"]["kind"]) == (400, "request")
+
+
+def test_many_at_once_get_the_answers_they_get_alone(client: httpx.Client, server: Running) -> None:
+    rows = [row(distance=float(n)) for n in range(60)]
+    apart = [client.post("/predict/late", json=one).json()["score"] for one in rows]
+    with ThreadPoolExecutor(12) as pool:
+        found = list(pool.map(lambda one: httpx.post(f"{server.address}/predict/late", json=one, timeout=60), rows))
+    assert [one.json()["score"] for one in found] == apart

@@ -83,10 +83,30 @@ class Predictor:
         Facts are looked up in fresh values, or by `look_up` over a history.
         """
         now = micros(at)
-        asked = [self._decoder.decode(row, index, now) for index, row in enumerate(rows)]
-        if not asked:
+        return self.answer(self.decode(rows, now), now, look_up)
+
+    def decode(self, rows: Sequence[Mapping[str, Any]], now: int) -> list[Asked]:
+        """Rows of one request by the schema of training; RequestError where one is not."""
+        if not rows:
             raise RequestError("The request has no rows: send at least one")
-        return self._by_rung(asked, now, look_up)
+        return [self._decoder.decode(row, index, now) for index, row in enumerate(rows)]
+
+    def answer(self, asked: list[Asked], now: int, look_up: LookUp | None = None) -> list[Answer]:
+        """One answer per decoded row, in order, each by the highest rung of the ladder that has one."""
+        freshness = self._full.frames.freshness
+        try:
+            lacks = [None] * len(asked) if look_up is not None else freshness.lacking(asked, now)
+        except Unread as error:
+            return self._lower(asked, now, self._why(error, len(asked)), error)
+        if not any(lacks):
+            return self._by_full(asked, now, look_up)
+        found: dict[int, Answer] = {}
+        for lack in dict.fromkeys(lacks):
+            places = [place for place, one in enumerate(lacks) if one == lack]
+            rows = [asked[place] for place in places]
+            some = self._by_full(rows, now, look_up) if lack is None else self._lower(rows, now, lack, None)
+            found.update(zip(places, some, strict=True))
+        return [found[place] for place in range(len(asked))]
 
     def features_of(
         self, rows: Sequence[Mapping[str, Any]], *, at: Sequence[int], look_up: LookUp
@@ -134,23 +154,6 @@ class Predictor:
     def _golden_decision(self, scored: Sequence[float], row: Mapping[str, Any]) -> str | float:
         """What a golden row's scores lead to; of a regression nothing is decided."""
         return "" if self.task == "regression" else self.decision(scored, row)
-
-    def _by_rung(self, asked: list[Asked], now: int, look_up: LookUp | None) -> list[Answer]:
-        """Each row by the highest rung of the ladder that has an answer for it."""
-        freshness = self._full.frames.freshness
-        try:
-            lacks = [None] * len(asked) if look_up is not None else freshness.lacking(asked, now)
-        except Unread as error:
-            return self._lower(asked, now, self._why(error, len(asked)), error)
-        if not any(lacks):
-            return self._by_full(asked, now, look_up)
-        found: dict[int, Answer] = {}
-        for lack in dict.fromkeys(lacks):
-            places = [place for place, one in enumerate(lacks) if one == lack]
-            rows = [asked[place] for place in places]
-            some = self._by_full(rows, now, look_up) if lack is None else self._lower(rows, now, lack, None)
-            found.update(zip(places, some, strict=True))
-        return [found[place] for place in range(len(asked))]
 
     def _by_full(self, asked: list[Asked], now: int, look_up: LookUp | None) -> list[Answer]:
         def fell(rows: list[Asked], error: BaseException) -> list[Answer]:

@@ -32,7 +32,15 @@ class Journal:
 
     def predictions(self, answers: Sequence[Answer], origin: Origin, *, request_id: str, server: str) -> None:
         """Keep answers, with the version that gave them."""
-        records = predicted(answers, origin, request_id=request_id, server=server)
+        self.together([(answers, request_id)], origin, server=server)
+
+    def together(self, requests: Sequence[tuple[Sequence[Answer], str]], origin: Origin, *, server: str) -> None:
+        """Keep the answers to several requests, each with its id, that one version gave at once."""
+        records = [
+            record
+            for answers, name in requests
+            for record in predicted(answers, origin, request_id=name, server=server)
+        ]
         self._log(PREDICTIONS, origin.model).append(records)
 
     def labels(self, records: Sequence[LabelRecord]) -> None:

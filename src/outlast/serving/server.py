@@ -24,9 +24,10 @@ from outlast.serving.alive import Alive, close_dead, server_name
 from outlast.serving.house import House, Opener
 from outlast.serving.http.access import Extra
 from outlast.serving.http.app import create_app
-from outlast.serving.http.metrics import Metrics
-from outlast.serving.http.parts import Parts
 from outlast.serving.keys import Keys
+from outlast.serving.metrics import Metrics
+from outlast.serving.parts import Parts
+from outlast.serving.together import Together
 
 _POOLS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "LOKY_MAX_CPU_COUNT")
 _ROTATE = 300.0
@@ -174,7 +175,9 @@ def _parts(workspace: Workspace, keys: Keys, models: Collection[str] | None, ope
     try:
         house.start(on_beat=alive.beat)
         keeper.start()
-        yield Parts(house, journal, Ingest(workspace, journal), Metrics(), workers, keys)
+        metrics = Metrics()
+        together = Together(journal, metrics, name)
+        yield Parts(house, journal, Ingest(workspace, journal), metrics, workers, keys, together)
     finally:
         keeper.stop()
         workers.shutdown()

@@ -20,6 +20,7 @@ from outlast.errors import (
     Unavailable,
     nearest,
 )
+from outlast.serving.together import Busy, Late
 
 _log = logging.getLogger("outlast.serving")
 
@@ -29,6 +30,8 @@ STATUS: tuple[tuple[type[OutlastError], int, str], ...] = (
     (NotFound, 404, "not-found"),
     (Refused, 403, "refused"),
     (Conflict, 409, "conflict"),
+    (Busy, 503, "busy"),
+    (Late, 504, "late"),
     (Unavailable, 503, "unavailable"),
     (FeatureError, 503, "unavailable"),
     (StorageError, 503, "storage"),
@@ -79,7 +82,8 @@ async def of_outlast(request: Request, error: Exception) -> Response:
         if isinstance(error, kind):
             if status >= 500:
                 _log.error("%s %s: %s", request.method, request.url.path, message)
-            return answer(status, word, message, **place)
+            headers = {"retry-after": str(error.again)} if isinstance(error, Busy) else None
+            return answer(status, word, message, headers=headers, **place)
     _log.error("%s %s failed", request.method, request.url.path, exc_info=error)
     return answer(500, "internal", "The server failed to answer this request: see its log under the request's id")
 

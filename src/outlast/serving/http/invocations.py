@@ -12,11 +12,13 @@ from starlette.responses import Response
 from outlast.bundle.predictor import Predictor
 from outlast.data.schema import Field
 from outlast.errors import RequestError, nearest
+from outlast.serving.answering import answers_for
 from outlast.serving.http.access import caller_of
 from outlast.serving.http.body import content_type, json_of, read
+from outlast.serving.http.carried import json_answer, parts_of, patience, request_id
 from outlast.serving.http.errors import HttpError
-from outlast.serving.http.parts import Parts, json_answer, parts_of, request_id
-from outlast.serving.http.predict import answers_for, spoken
+from outlast.serving.http.predict import spoken
+from outlast.serving.parts import Parts
 from outlast.types import ModelRef
 
 FORMS = ("dataframe_split", "dataframe_records", "instances", "inputs")
@@ -32,7 +34,7 @@ async def invocations(request: Request) -> Response:
     caller_of(request).require(model, f"model '{model[:80]}'")
     with parts.house.take(model) as predictor:
         rows = _from_csv(body, predictor) if as_csv else _from_json(body, predictor)
-        answers = await answers_for(parts, predictor, rows, name)
+        answers = await answers_for(parts, predictor, rows, name, within=patience(request))
     return json_answer(msgspec.json.encode({"predictions": [spoken(one) for one in answers]}), name)
 
 

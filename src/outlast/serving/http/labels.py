@@ -8,11 +8,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from outlast.errors import NotFound, RequestError, nearest
+from outlast.serving.answering import MOST
 from outlast.serving.http.access import caller_of
 from outlast.serving.http.body import json_of
-from outlast.serving.http.parts import Parts, json_answer, parts_of, request_id
-from outlast.serving.http.predict import MOST
+from outlast.serving.http.carried import json_answer, parts_of, request_id
 from outlast.serving.labels import Truth, record_of
+from outlast.serving.parts import Parts
 from outlast.types import micros, now
 
 

@@ -24,6 +24,7 @@ _FAULTS = {
     "422": "A row cannot be answered as it is; the error names row and field",
     "500": "The server failed, and its log says how",
     "503": "No answer can be given or kept now",
+    "504": "The time that the caller gave ran out",
 }
 
 _ASKED = [status for status in _FAULTS if status not in ("409", "500")]

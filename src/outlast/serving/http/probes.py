@@ -7,11 +7,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from outlast.bundle.predictor import Predictor
-from outlast.serving.http import metrics
+from outlast.serving import metrics
 from outlast.serving.http.access import caller_of
+from outlast.serving.http.carried import parts_of
 from outlast.serving.http.errors import PATHS
 from outlast.serving.http.openapi import document
-from outlast.serving.http.parts import parts_of
 
 
 async def ping(request: Request) -> Response:

@@ -11,6 +11,7 @@ from outlast.journal.strays import Strays
 from outlast.serving.house import House
 
 _SECONDS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+_ROWS = (1, 2, 4, 8, 16, 32, 64)
 TYPE = CONTENT_TYPE_LATEST
 
 
@@ -25,7 +26,10 @@ class Metrics:
         self._seconds = Histogram(
             "outlast_step_seconds", "Time a step of a request took.", ["step"], buckets=_SECONDS, registry=registry
         )
-        self._steps = {step: self._seconds.labels(step) for step in ("decode", "predict", "journal", "request")}
+        self._steps = {step: self._seconds.labels(step) for step in ("decode", "wait", "predict", "journal", "request")}
+        self.rows_at_once = Histogram(
+            "outlast_rows_at_once", "Rows computed together.", buckets=_ROWS, registry=registry
+        )
         self._answers = Counter(
             "outlast_predictions", "Predictions, by version and rung.", ["model", "version", "rung"], registry=registry
         )

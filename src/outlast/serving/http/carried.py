@@ -1,40 +1,15 @@
-"""What the endpoints share, and what every request carries."""
+"""What every request carries, and where its endpoint finds the server's parts."""
 
-import asyncio
 import secrets
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import TypeVar
 
 from starlette.requests import Request
 from starlette.responses import Response
 
-from outlast.journal.ingest import Ingest
-from outlast.journal.journal import Journal
-from outlast.serving.house import House
 from outlast.serving.http.errors import HttpError
-from outlast.serving.http.metrics import Metrics
-from outlast.serving.keys import Keys
+from outlast.serving.parts import Parts
 
-T = TypeVar("T")
 REQUEST_ID = "x-request-id"
-
-
-@dataclass(frozen=True)
-class Parts:
-    """The one set of parts behind all endpoints of a server."""
-
-    house: House
-    journal: Journal
-    ingest: Ingest
-    metrics: Metrics
-    workers: ThreadPoolExecutor
-    keys: Keys
-
-    async def aside(self, work: Callable[[], T]) -> T:
-        """Do long work in a thread, so that other requests are answered meanwhile."""
-        return await asyncio.get_running_loop().run_in_executor(self.workers, work)
+TIMEOUT = "x-request-timeout-ms"
 
 
 def parts_of(request: Request) -> Parts:
@@ -51,6 +26,16 @@ def request_id(request: Request) -> str:
     if not (0 < len(given) <= 128 and given.isascii() and given.isprintable()):
         raise HttpError(400, "request", "The X-Request-Id is not 1 to 128 plain characters: send another or none")
     return given
+
+
+def patience(request: Request) -> float | None:
+    """How many seconds the caller waits for the answer, where it says so."""
+    given = request.headers.get(TIMEOUT)
+    if given is None:
+        return None
+    if not (given.isdecimal() and given.isascii() and len(given) <= 9):
+        raise HttpError(400, "request", "The X-Request-Timeout-Ms is no whole number of milliseconds: send one or none")
+    return int(given) / 1000
 
 
 def json_answer(body: bytes, request_id: str) -> Response:

@@ -1,0 +1,33 @@
+"""The one set of parts behind every protocol of a server."""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TypeVar
+
+from outlast.journal.ingest import Ingest
+from outlast.journal.journal import Journal
+from outlast.serving.house import House
+from outlast.serving.keys import Keys
+from outlast.serving.metrics import Metrics
+from outlast.serving.together import Together
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a server's endpoints share."""
+
+    house: House
+    journal: Journal
+    ingest: Ingest
+    metrics: Metrics
+    workers: ThreadPoolExecutor
+    keys: Keys
+    together: Together
+
+    async def aside(self, work: Callable[[], T]) -> T:
+        """Do long work in a thread, so that other requests are answered meanwhile."""
+        return await asyncio.get_running_loop().run_in_executor(self.workers, work)

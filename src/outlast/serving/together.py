@@ -1,0 +1,156 @@
+"""Requests in flight, computed together: whoever comes while one batch is computed is in the next.
+
+There is no timer. A request that finds nobody else waits for two turns of the event loop, in which whatever has arrived
+meanwhile is read and joins it; one turn would find half as many.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Any
+
+from outlast.bundle.answers import Answer
+from outlast.bundle.predictor import Predictor
+from outlast.bundle.requests import Asked
+from outlast.errors import Unavailable
+from outlast.journal.journal import Journal
+from outlast.serving.metrics import Metrics
+from outlast.types import micros, now
+
+MOST_AT_ONCE = 64
+"""Rows of one batch: more would hold up the event loop for longer than a request should wait."""
+ROOM = 2_000
+"""Rows that may wait; whoever comes then is told to come again."""
+
+
+class Busy(Unavailable):
+    """More wait already than can be answered soon."""
+
+    again = 1
+    """Seconds after which it is worth to try again."""
+
+
+class Late(Unavailable):
+    """The caller no longer waits for this answer."""
+
+
+@dataclass(slots=True, eq=False)
+class _Waiting:
+    """A request in the queue, decoded."""
+
+    predictor: Predictor
+    asked: list[Asked]
+    request_id: str
+    until: float | None
+    since: float
+    answers: asyncio.Future[list[Answer]]
+
+
+class Together:
+    """The queue of one event loop, and what empties it."""
+
+    def __init__(self, journal: Journal, metrics: Metrics, server: str, *, room: int = ROOM) -> None:
+        self._journal, self._metrics, self._server, self._room = journal, metrics, server, room
+        self._queue: deque[_Waiting] = deque()
+        self._rows = 0
+        self._due = False
+
+    async def answers(
+        self, predictor: Predictor, rows: Sequence[Mapping[str, Any]], request_id: str, *, within: float | None = None
+    ) -> list[Answer]:
+        """The answers to a request, in the journal before they are given; the caller waits `within` so many seconds.
+
+        RequestError where a row cannot be answered as it is, Busy where too many wait, Late where the time ran out.
+        """
+        begin = perf_counter()
+        asked = predictor.decode(rows, micros(now()))
+        since = self._metrics.step("decode", begin)
+        if self._rows and self._rows + len(asked) > self._room:
+            raise Busy(f"{self._rows} rows wait here already, of {self._room} that may: ask again in a second")
+        loop = asyncio.get_running_loop()
+        until = None if within is None else begin + within
+        one = _Waiting(predictor, asked, request_id, until, since, loop.create_future())
+        self._queue.append(one)
+        self._rows += len(asked)
+        if not self._due:
+            self._due = True
+            loop.call_soon(loop.call_soon, self._compute)
+        return await one.answers
+
+    def _compute(self) -> None:
+        batch = self._next()
+        if self._queue:
+            asyncio.get_running_loop().call_soon(self._compute)
+        else:
+            self._due = False
+        if batch:
+            self._answer(batch)
+
+    def _next(self) -> list[_Waiting]:
+        """The oldest request, and those behind it that the same version answers, up to a batch."""
+        queue, begin = self._queue, perf_counter()
+        batch: list[_Waiting] = []
+        size = 0
+        while queue and (not batch or size + len(queue[0].asked) <= MOST_AT_ONCE):
+            if batch and queue[0].predictor is not batch[0].predictor:
+                break
+            one = queue.popleft()
+            self._rows -= len(one.asked)
+            self._metrics.step("wait", one.since)
+            if one.answers.done():
+                continue  # whoever asked has gone
+            if one.until is not None and begin > one.until:
+                one.answers.set_exception(
+                    Late("The time this request was given ran out before its turn: nothing was computed")
+                )
+                continue
+            batch.append(one)
+            size += len(one.asked)
+        if batch:
+            self._metrics.rows_at_once.observe(size)
+        return batch
+
+    def _answer(self, batch: list[_Waiting]) -> None:
+        """Compute a batch; where that fails for all of them, each alone, so that it costs nobody else an answer."""
+        try:
+            found = self._computed(batch)
+        except Exception as error:  # noqa: BLE001 - it goes to whoever asked, as the answer to that request
+            if len(batch) == 1:
+                _fail(batch[0], error)
+                return
+            for one in batch:
+                self._answer([one])
+            return
+        try:
+            self._keep(batch, found)
+        except Exception as error:  # noqa: BLE001 - what is not in the journal is not answered
+            for one in batch:
+                _fail(one, error)
+            return
+        for one, answers in zip(batch, found, strict=True):
+            if not one.answers.done():
+                one.answers.set_result(answers)
+
+    def _computed(self, batch: list[_Waiting]) -> list[list[Answer]]:
+        begin, predictor = perf_counter(), batch[0].predictor
+        if len(batch) == 1:
+            found = [predictor.answer(batch[0].asked, micros(now()))]
+        else:
+            answers = iter(predictor.answer([row for one in batch for row in one.asked], micros(now())))
+            found = [[next(answers) for _ in one.asked] for one in batch]
+        self._metrics.step("predict", begin)
+        return found
+
+    def _keep(self, batch: list[_Waiting], found: list[list[Answer]]) -> None:
+        begin, predictor = perf_counter(), batch[0].predictor
+        requests = [(answers, one.request_id) for one, answers in zip(batch, found, strict=True)]
+        self._journal.together(requests, predictor, server=self._server)
+        self._metrics.step("journal", begin)
+        self._metrics.answered(predictor.model, predictor.version, [one for answers in found for one in answers])
+
+
+def _fail(one: _Waiting, error: Exception) -> None:
+    if not one.answers.done():
+        one.answers.set_exception(error)
