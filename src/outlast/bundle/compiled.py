@@ -122,6 +122,10 @@ class Compiled:
         """The scores of one row."""
         return self._scored(self._sums([self._encode(values)])[0])
 
+    def rows(self, rows: Sequence[Sequence[Any]]) -> list[list[float]]:
+        """The scores of some rows of plain values, each with the bits it has alone."""
+        return [self._scored(sums) for sums in self._sums([self._encode(values) for values in rows])]
+
     def table(self, frame: pl.DataFrame) -> Floats:
         """The scores of many rows."""
         matrix = _matrix(self.plan.columns, frame)

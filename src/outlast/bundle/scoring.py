@@ -38,8 +38,10 @@ class Scoring:
         self._pandas: bool = part["pandas"]
         self._compiled = _proven(bundle, files, part["features"], decision)
         self._estimator = None if self._compiled else pickle.loads(bundle.files[files.native])
-        self.row: Callable[[Sequence[Any]], list[float]] | None = self._compiled.row if self._compiled else None
-        """The scores of one row of plain values, where there is a way without a frame."""
+        self.rows: Callable[[Sequence[Sequence[Any]]], list[list[float]]] | None = (
+            self._compiled.rows if self._compiled else None
+        )
+        """The scores of rows of plain values, where there is a way without a frame."""
 
     def table(self, frame: pl.DataFrame) -> Floats:
         """The scores of many rows."""

@@ -44,9 +44,7 @@ class Way:
         model, count = self.model, len(asked)
         alone = self.frames.rows(asked) if look_up is None else None
         if alone is not None:
-            scored = (
-                [model.row(row) for row in alone] if model.row else model.table(self.frames.of_rows(alone)).tolist()
-            )
+            scored = model.rows(alone) if model.rows else model.table(self.frames.of_rows(alone)).tolist()
             return alone, scored[:count], self.frames.cells(alone, None)
         frame = self.frames.build(asked, look_up)
         rows = frame.rows()[:count]

@@ -1,5 +1,6 @@
 """The application: which path leads where, and what surrounds every request."""
 
+import logging
 from time import perf_counter
 
 from starlette.applications import Starlette
@@ -15,10 +16,11 @@ from outlast.serving.http.access import Access, Extra
 from outlast.serving.http.facts import facts
 from outlast.serving.http.invocations import invocations
 from outlast.serving.http.labels import labels
-from outlast.serving.http.metrics import Metrics
-from outlast.serving.http.parts import Parts
 from outlast.serving.http.predict import predict
+from outlast.serving.metrics import Metrics
+from outlast.serving.parts import Parts
 
+_log = logging.getLogger("outlast.serving")
 _HEADER = b"x-request-id"
 _NONE = Extra()
 
@@ -36,7 +38,7 @@ def create_app(parts: Parts, extra: Extra = _NONE) -> ASGIApp:
     )
     app.router.redirect_slashes = False
     app.state.parts, app.state.extra = parts, extra
-    return _Counted(app, parts.metrics, Access(parts.keys, extra))
+    return _Counted(_Straight(app), parts.metrics, Access(parts.keys, extra))
 
 
 def paths() -> list[str]:
@@ -62,6 +64,34 @@ def _routes() -> list[Route]:
 async def _gone(request: Request, error: Exception) -> Response:
     """The caller left before the body was there: nobody reads this answer."""
     return errors.answer(499, "gone", "The caller closed the connection before the body had arrived")
+
+
+class _Straight:
+    """Leads the most frequent request to its endpoint without a search among routes; all others go the usual way."""
+
+    def __init__(self, app: Starlette) -> None:
+        self._app = app
+        self._route = next(route for route in app.routes if isinstance(route, Route) and route.endpoint is predict)
+        self._begin = self._route.path.partition("{")[0]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path: str = scope["path"]
+        name = path.removeprefix(self._begin)
+        if name == path or not name or "/" in name or scope["method"] != "POST":
+            await self._app(scope, receive, send)
+            return
+        scope.update(app=self._app, route=self._route, path_params={"model": name})
+        request = Request(scope, receive, send)
+        try:
+            response = await predict(request)
+        except OutlastError as error:
+            response = await errors.of_outlast(request, error)
+        except ClientDisconnect as error:
+            response = await _gone(request, error)
+        except Exception as error:  # noqa: BLE001 - the outermost edge of a request
+            _log.exception("%s %s failed", scope["method"], path)
+            response = await errors.of_accident(request, error)
+        await response(scope, receive, send)
 
 
 class _Counted:
