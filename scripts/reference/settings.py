@@ -1,6 +1,6 @@
 """Environment variables and the keys of workspace.toml."""
 
-from outlast.project.workspace import Audit, Declaration, Environment, Storage
+from outlast.project.workspace import Audit, Costs, Declaration, Environment, Storage
 from outlast.settings import VARIABLES
 
 _MEANINGS = {
@@ -32,6 +32,8 @@ _WORKSPACE = {
     "storage.options": "Options for the object store that holds the tables, such as `aws_region`.",
     "audit.heads": "The file in which heads of the audit trail are noted. Without it: `.outlast/audit-heads.jsonl`.",
     "audit.webhook": "A URL that is told each new head of the audit trail, by POST.",
+    "costs.cpu_hour": "What an hour of one processor costs, such as `0.05`: what was computed is then told in money.",
+    "costs.currency": "Of that price. Without it: the one of the contract's `[value]`.",
     "environments.NAME.audit": "As `audit`, in this environment only; wins over it.",
     "environments.NAME.sources": "As `sources`, in this environment only; wins over it.",
     "environments.NAME.storage": "As `storage`, in this environment only; wins over it.",
@@ -53,8 +55,9 @@ def workspace() -> str:
 
 def workspace_keys() -> set[str]:
     """The keys the code reads."""
-    nested = {"storage", "audit", "environments"}
+    nested = {"storage", "audit", "costs", "environments"}
     top = {name for name in Declaration.model_fields if name not in nested}
     inner = {f"environments.NAME.{name}" for name in Environment.model_fields}
     parts = {f"storage.{name}" for name in Storage.model_fields} | {f"audit.{name}" for name in Audit.model_fields}
+    parts |= {f"costs.{name}" for name in Costs.model_fields}
     return top | parts | inner

@@ -1,6 +1,7 @@
 """Whether a model lasts: every answer from evidence, and from nothing else."""
 
 import os
+import socket
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -13,7 +14,9 @@ from outlast.evidence.asking import QUESTIONS
 from outlast.evidence.ready import ready
 from outlast.evidence.told import Answer, Ready
 from outlast.gates.promote import promote
+from outlast.gates.verdict import PER_1000
 from outlast.project.workspace import Workspace
+from outlast.registry import verdicts
 from outlast.registry.backup.taking import backup
 from outlast.registry.tokens import Wanted, create
 from outlast.registry.versions import find
@@ -136,6 +139,40 @@ def test_a_backup_that_was_moved_is_not_known(known: Workspace, tmp_path: Path) 
     backup(known, tmp_path / "b.tar", by="ada", now=now())
     (tmp_path / "b.tar").unlink()
     assert answer(known, "Was it backed up").yes is None
+
+
+def outside(workspace: Workspace, **audit: str) -> Workspace:
+    """The same workspace, with heads noted as its declaration says."""
+    workspace.ledger.dispose()
+    (workspace.root / "workspace.toml").write_text(
+        "[audit]\n" + "".join(f'{name} = "{said}"\n' for name, said in audit.items())
+    )
+    return Workspace.find(workspace.root)
+
+
+def test_heads_count_as_outside_where_they_are_away_from_what_they_watch(known: Workspace, tmp_path: Path) -> None:
+    question = "Is its head noted"
+    assert answer(known, question).yes is None
+    away = outside(known, heads=str(tmp_path / "away" / "heads.jsonl"))
+    assert answer(away, question).yes is True
+    with socket.socket() as deaf:
+        deaf.bind(("127.0.0.1", 0))
+        untold = outside(known, webhook=f"http://127.0.0.1:{deaf.getsockname()[1]}/secret")
+        found = answer(untold, question)
+    assert (found.yes, "the webhook knows none of" in found.rests_on) == (False, True)
+
+
+def test_what_answers_cost_is_told_in_money_where_there_is_a_price(known: Workspace) -> None:
+    said = [{"name": "latency", "passed": True, "says": "", "evidence": {PER_1000: 7.2}}]
+    with known.ledger.write() as connection:
+        verdicts.write(connection, "late-orders", 1, now(), said)
+    question = "Is it known what 1,000 answers cost"
+    found = answer(known, question)
+    assert (found.yes, found.rests_on.split(", ")[0]) == (True, "7.2 CPU seconds")
+    (known.root / "workspace.toml").write_text('[costs]\ncpu_hour = 0.05\ncurrency = "CHF"\n')
+    priced = answer(Workspace.find(known.root), question)
+    assert priced.rests_on.startswith("7.2 CPU seconds (0.00010 CHF), by the gate's own server")
+    assert priced.next is None
 
 
 def test_questions_are_asked_once() -> None:

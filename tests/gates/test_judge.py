@@ -94,6 +94,7 @@ def test_the_whole_gate_passes_a_good_version_and_keeps_a_verdict_with_its_evide
     assert watching.seen[-2:] == ["latency", "reproducible"]
     assert check(verdict, "latency").evidence["runs"][0]["requests"] >= 25
     assert check(verdict, "latency").evidence["memory"] > 50e6
+    assert 0.01 < check(verdict, "latency").evidence["cpu_per_1000"] < 1000
     assert "equal, bit for bit" in check(verdict, "reproducible").says
     assert last_verdict(place.ledger, version) == verdict
 

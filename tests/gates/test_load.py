@@ -61,4 +61,4 @@ def test_refused_requests_are_counted_as_failed() -> None:
     ("slow", "failed", "held"), [(0, 0, True), (1, 0, True), (3, 0, True), (4, 0, False), (0, 1, False)]
 )
 def test_of_a_hundred_answers_four_late_ones_are_more_than_luck(slow: int, failed: int, held: bool) -> None:
-    assert _held(Timed(1.0, 1.0, 100, slow, failed, 1.0, 0.1)) is held
+    assert _held(Timed(1.0, 1.0, 100, slow, failed, 0, 1.0, 0.1)) is held

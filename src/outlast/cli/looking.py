@@ -44,9 +44,9 @@ def show(
     drawn = None if pictures is None else _drawn(version, pictures)
     if json:
         made = {} if drawn is None else {"pictures": drawn}
-        screen.as_json({**vars(version), "state": state, "verdict": verdict, **made})
+        screen.as_json({**vars(version), "state": state, "verdict": verdict, "costs": done.costs, **made})
         return
-    card(version, state, verdict)
+    card(version, state, verdict, done.costs)
     for file in drawn or []:
         screen.line("picture", file)
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from outlast.cli import screen, telling_rungs
+from outlast.evidence.told import Costs
 from outlast.gates.verdict import Verdict
 from outlast.registry.sentences import evaluated
 from outlast.registry.versions import Version
@@ -33,7 +34,7 @@ def report(version: Version) -> None:
         print(f"Next: outlast promote {version}")
 
 
-def card(version: Version, state: str, verdict: Verdict | None) -> None:
+def card(version: Version, state: str, verdict: Verdict | None, costs: Costs) -> None:
     """A version at a glance."""
     summary, contract = version.summary, version.summary["contract"]
     print(f"{version}{f' ({state})' if state else ''}: {contract['model']['problem'] or 'no problem stated'}")
@@ -45,6 +46,9 @@ def card(version: Version, state: str, verdict: Verdict | None) -> None:
     figures(version)
     screen.line("owner", f"{contract['model']['owner'] or 'nobody'}; runbook {contract['model']['runbook']}")
     screen.line("serving", _serving(contract["serving"]))
+    told = (("to make it", costs.training), ("for 1,000 answers", costs.per_1000))
+    said = [f"{costs.said(seconds)} {what}" for what, seconds in told if seconds is not None]
+    screen.line("cost", ", ".join(said) or "not known")
     absent(summary["absent"])
     if verdict is None:
         screen.line("verdict", "none yet: `outlast promote` makes one")

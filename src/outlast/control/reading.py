@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from outlast.control.acting import Acting, Do
 from outlast.control.operations import AUDIT_LOG, AUDIT_VERIFY, HISTORY, SHOW, TOKENS, VERSIONS
 from outlast.control.shapes import About, History, Knowing, Listed, LookingBack, Nothing, Shown
+from outlast.evidence.costs import costs
 from outlast.gates.verdict import last_verdict
 from outlast.registry import rollout, served
 from outlast.registry.audit import Entry, Report, entries, examine
@@ -24,7 +25,8 @@ def _show(acting: Acting, about: About) -> Shown:
     ledger = acting.workspace.ledger
     version = find(ledger, about.ref)
     state = rollout.states(ledger, version.model).get(version.number, "")
-    return Shown(version, state, last_verdict(ledger, version))
+    verdict = last_verdict(ledger, version)
+    return Shown(version, state, verdict, costs(acting.workspace, version, verdict))
 
 
 def _history(acting: Acting, about: About) -> History:

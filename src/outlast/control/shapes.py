@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from outlast.evidence.told import Costs
 from outlast.gates.verdict import Verdict
 from outlast.registry.approvals import Approval, Standing
 from outlast.registry.contracts import Change
@@ -178,11 +179,12 @@ class Listed:
 
 @dataclass(frozen=True)
 class Shown:
-    """A version, what it is now, and the newest verdict about it."""
+    """A version, what it is now, the newest verdict about it, and what it costs."""
 
     version: Version
     state: str
     verdict: Verdict | None
+    costs: Costs
 
 
 @dataclass(frozen=True)

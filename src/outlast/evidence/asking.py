@@ -6,8 +6,10 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 
+from outlast.evidence.costs import costs
 from outlast.gates.checks import contract_complete
 from outlast.gates.verdict import Check, Verdict, last_verdict
+from outlast.monitoring.delivery import place
 from outlast.monitoring.report import Report, report
 from outlast.project.contract import Contract
 from outlast.project.workspace import Workspace
@@ -18,7 +20,7 @@ from outlast.registry.declarations import folder_of
 from outlast.registry.rollout import Rollout, current, transitions
 from outlast.registry.tokens import tokens
 from outlast.registry.versions import Version, find
-from outlast.types import ModelRef, duration, span, utc
+from outlast.types import ModelRef, counted, duration, span, utc
 
 BACKUP_AGE = timedelta(days=7)
 WATCHED_WITHIN = 3
@@ -52,6 +54,10 @@ class Case:
     @cached_property
     def rollout(self) -> Rollout:
         return current(self.ledger, self.model)
+
+    @cached_property
+    def trail(self) -> audit.Report:
+        return audit.examine(self.ledger)
 
     @cached_property
     def report(self) -> Report:
@@ -192,11 +198,32 @@ def proven_person(case: Case) -> Found:
 
 
 def trail_whole(case: Case) -> Found:
-    broken = audit.verify(case.ledger)
-    if broken is not None:
-        return Found(False, broken.sentence, "compare with a backup: outlast restore FILE --into FOLDER")
-    head = audit.head(case.ledger)
-    return Found(True, "empty" if head is None else f"{head.seq} entries, the last is {head.digest[:12]}")
+    found = case.trail
+    if found.broken is not None:
+        return Found(False, found.broken.sentence, "compare with a backup: outlast restore FILE --into FOLDER")
+    if found.head is None:
+        return Found(True, "empty")
+    says = f"{counted(found.entries, 'entry', 'entries')}, the last is {found.head[:12]}"
+    return Found(True, "; ".join((says, *found.remarks)))
+
+
+def heads_outside(case: Case) -> Found:
+    """Whether who rewrites the database is found out by notes that are not in it."""
+    found, outside = case.trail, case.ledger.outside
+    if outside is None:
+        return Found(False, "nothing is noted outside the database", "[audit] heads in workspace.toml")
+    if found.failed:
+        return Found(False, "; ".join(found.failed), "outlast audit verify")
+    root, file = case.workspace.root, outside.file
+    if not file.exists():
+        return Found(False, f"{file} is not there", "outlast audit verify")
+    says = f"noted in {file.relative_to(root) if file.is_relative_to(root) else file}"
+    if outside.webhook:
+        return Found(True, f"{says}, and told to {place(outside.webhook)}")
+    if file.is_relative_to(case.workspace.home):
+        says = f"{says}, beside what it watches over: who may write there may rewrite both"
+        return Found(None, says, "[audit] heads on another disk, or [audit] webhook")
+    return Found(True, says)
 
 
 def falls_back(case: Case) -> Found:
@@ -257,11 +284,11 @@ def worth_it_live(case: Case) -> Found:
 
 
 def cost_known(case: Case) -> Found:
-    check = case.check("latency")
-    seconds = None if check is None else check.evidence.get("cpu_per_1000")
-    if seconds is None:
+    found = costs(case.workspace, case.version, case.verdict)
+    if found.per_1000 is None:
         return Found(None, "no verdict measured a server's CPU time", f"outlast gate {case.version}")
-    return Found(True, f"{seconds:.3g} CPU seconds, by the gate's own server")
+    ask = "[costs] cpu_hour in workspace.toml, to have it in money" if found.cpu_hour is None else None
+    return Found(True, f"{found.said(found.per_1000)}, by the gate's own server at the contract's rate", ask)
 
 
 QUESTIONS: dict[str, dict[str, Ask]] = {
@@ -287,6 +314,7 @@ QUESTIONS: dict[str, dict[str, Ask]] = {
         "Is it known who may do what?": access,
         "Is it proven who made it live?": proven_person,
         "Is the audit trail whole?": trail_whole,
+        "Is its head noted outside the database?": heads_outside,
     },
     "when it fails": {
         "Is there something below the full model?": falls_back,

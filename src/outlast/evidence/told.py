@@ -2,6 +2,7 @@
 
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from outlast.gates.verdict import Verdict
@@ -67,6 +68,28 @@ class Why:
             "approvals": self.approvals,
             "prediction": self.prediction,
         }
+
+
+@dataclass(frozen=True)
+class Costs:
+    """CPU seconds that making a version took and that 1,000 of its answers take, and what an hour of them costs."""
+
+    training: float | None
+    per_1000: float | None
+    cpu_hour: float | None
+    currency: str
+
+    def said(self, seconds: float) -> str:
+        """So many of them for people, in money where there is a price.
+
+        >>> Costs(None, None, 0.05, "EUR").said(72)
+        '72 CPU seconds (0.0010 EUR)'
+        """
+        told = f"{seconds:.3g} CPU seconds" if seconds < 1000 else f"{seconds:,.0f} CPU seconds"
+        if self.cpu_hour is None:
+            return told
+        amount = Decimal(f"{seconds / 3600 * self.cpu_hour:.2g}")
+        return f"{told} ({amount:,f} {self.currency})"
 
 
 @dataclass(frozen=True)

@@ -27,9 +27,23 @@ class Alone:
     """The server: where it answers, and after its end the memory it took at most."""
 
     address: str
+    process: int
     memory: int | None = None
+    ran: float | None = None
+    """Seconds of processor that it took since it was last told to count, as far as the system says."""
     waited: float | None = None
-    """Seconds in which its threads wanted a processor and had none, as far as the system says."""
+    """Seconds in which its threads wanted a processor and had none."""
+    _before: tuple[int, int] | None = None
+
+    def count(self) -> None:
+        """Count from now on."""
+        self._before = _ran(self.process)
+
+    def counted(self) -> None:
+        """Note what it took since then."""
+        after = _ran(self.process)
+        if self._before is not None and after is not None:
+            self.ran, self.waited = (max(0, b - a) / 1e9 for a, b in zip(self._before, after, strict=True))
 
 
 @contextmanager
@@ -49,10 +63,10 @@ def alone(workspace: Workspace) -> Iterator[Alone]:
             watchdog.cancel()
             if not address:
                 raise StorageError(f"a server of the gate ended before it answered: {_last(log)}")
-            found = Alone(address)
-            before = _queued(process.pid)
+            found = Alone(address, process.pid)
+            found.count()
             yield found
-            found.waited = _between(before, _queued(process.pid))
+            found.counted()
             process.terminate()
             found.memory = _number(process.communicate(timeout=_PATIENCE)[0])
         finally:
@@ -79,19 +93,13 @@ def main(root: Path) -> None:
     print(peak(), flush=True)
 
 
-def _queued(process: int) -> int | None:
-    """Nanoseconds that the threads of a process waited to run; None where the system does not tell."""
+def _ran(process: int) -> tuple[int, int] | None:
+    """Nanoseconds that the threads of a process ran and waited to run; None where the system does not tell."""
     try:
         said = [file.read_text().split() for file in Path(f"/proc/{process}/task").glob("*/schedstat")]
     except OSError:
         return None
-    return sum(int(one[1]) for one in said) if said else None
-
-
-def _between(before: int | None, after: int | None) -> float | None:
-    if before is None or after is None:
-        return None
-    return max(0, after - before) / 1e9
+    return (sum(int(one[0]) for one in said), sum(int(one[1]) for one in said)) if said else None
 
 
 def _number(said: str) -> int | None:

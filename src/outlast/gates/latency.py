@@ -12,9 +12,9 @@ from outlast.bundle.replay import Row, replayable
 from outlast.engines import size_of
 from outlast.gates.alone import Alone, alone
 from outlast.gates.case import Case
-from outlast.gates.load import Timed, load
+from outlast.gates.load import Timed, load, warm
 from outlast.gates.skew import live_alone
-from outlast.gates.verdict import Check
+from outlast.gates.verdict import PER_1000, Check
 from outlast.types import duration
 
 _BUSY = 0.8
@@ -35,6 +35,8 @@ def fast_enough(case: Case, *, now: datetime) -> Check:
         golden = [row["request"] for row in replayable(predictor) or predictor.golden]
         predictor.close()
         with alone(place) as server:
+            warm(server.address, _path(case), golden)
+            server.count()
             runs = [_run(case, server, golden, limit)]
             if not _held(runs[0]):
                 runs.append(_run(case, server, golden, limit))
@@ -43,8 +45,11 @@ def fast_enough(case: Case, *, now: datetime) -> Check:
 
 def _run(case: Case, server: Alone, golden: list[Row], limit: float) -> Timed:
     rate = case.contract.serving.rate or 1.0
-    path = f"/predict/{case.candidate.model}"
-    return load(server.address, path, golden, rate, within=limit, seed=case.candidate.number)
+    return load(server.address, _path(case), golden, rate, within=limit, seed=case.candidate.number)
+
+
+def _path(case: Case) -> str:
+    return f"/predict/{case.candidate.model}"
 
 
 def _held(run: Timed) -> bool:
@@ -58,7 +63,8 @@ def _concluded(runs: list[Timed], server: Alone, case: Case) -> Check:
     serving, last = case.contract.serving, runs[-1]
     figures = " and again ".join(f"p99 {run.p99:.3g} ms, {run.slow} of {run.requests} late" for run in runs)
     says = f"{figures}, at {serving.rate:g} a second; {serving.p99} is promised"
-    evidence: dict[str, Any] = {"runs": [asdict(run) for run in runs], "memory": server.memory, "waited": server.waited}
+    evidence: dict[str, Any] = {"runs": [asdict(run) for run in runs], "memory": server.memory}
+    evidence |= {"waited": server.waited, PER_1000: _per_1000(runs, server)}
     if last.failed:
         return Check("latency", False, f"{last.failed} of {last.requests} requests were not answered; {says}", evidence)
     (told, fits), held = _memory(server, serving.memory), _held(last)
@@ -68,6 +74,12 @@ def _concluded(runs: list[Timed], server: Alone, case: Case) -> Check:
             return Check("latency", None, f"{says}, but {why}: judge it where nothing else runs", evidence)
         says = f"{says}: make the model or its lookups quicker, or promise less"
     return Check("latency", fits if held else False, f"{says}; {told}", evidence)
+
+
+def _per_1000(runs: list[Timed], server: Alone) -> float | None:
+    """CPU seconds of the whole server for 1,000 answers at this rate."""
+    answered = sum(run.requests - run.failed + run.first for run in runs)
+    return None if server.ran is None or not answered else server.ran / answered * 1000
 
 
 def _elsewhere(runs: list[Timed], server: Alone) -> str | None:

@@ -21,6 +21,7 @@ _MORE = 1.5
 _MOST = 20_000
 _WORKERS = 64
 _PATIENCE = 30.0
+_FIRST = 2
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,8 @@ class Timed:
     requests: int
     slow: int
     failed: int
+    first: int
+    """Requests before those, which are not timed."""
     seconds: float
     """What all answers took together."""
     busy: float
@@ -51,10 +54,16 @@ def load(address: str, path: str, bodies: Sequence[Any], rate: float, *, within:
     taken += lanes[0].one_by_one(_ENOUGH - len(taken))
     for lane in lanes:
         lane.close()
+    first = len(lanes) * len(requests[:_FIRST])
     known = np.array([one for one in taken if one is not None])
     p50, p99 = np.quantile(known, [0.5, 0.99], method="higher") * 1000 if len(known) else (np.inf, np.inf)
     slow, failed = int((known > within).sum()), len(taken) - len(known)
-    return Timed(float(p50), float(p99), len(taken), slow, failed, float(known.sum()), busy)
+    return Timed(float(p50), float(p99), len(taken), slow, failed, first, float(known.sum()), busy)
+
+
+def warm(address: str, path: str, bodies: Sequence[Any]) -> None:
+    """Ask for the first time: what is loaded then is loaded."""
+    _Lane(address, path, [json.dumps(body).encode() for body in bodies]).close()
 
 
 class _Lane:
@@ -63,7 +72,7 @@ class _Lane:
     def __init__(self, address: str, path: str, requests: Sequence[bytes]) -> None:
         self._connection = HTTPConnection(address.removeprefix("http://"), timeout=_PATIENCE)
         self._path, self._requests = path, requests
-        for request in requests[:2]:  # it connects, and what is loaded at first use is loaded
+        for request in requests[:_FIRST]:  # it connects, and what is loaded at first use is loaded
             self._ask(request)
 
     def asked(self, due: Any, turns: "count[int]") -> list[float | None]:

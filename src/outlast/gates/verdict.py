@@ -10,6 +10,8 @@ from outlast.registry.versions import Version
 from outlast.storage.ledger import Ledger
 
 _JUDGED = "judged"
+PER_1000 = "cpu_per_1000"
+"""What the evidence of `latency` calls the CPU seconds that 1,000 answers took."""
 
 
 @dataclass(frozen=True)

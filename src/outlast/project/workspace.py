@@ -50,6 +50,13 @@ class Audit(_Part):
     webhook: str | None = None
 
 
+class Costs(_Part):
+    """What computing costs, so that it can be told in money."""
+
+    cpu_hour: float | None = Field(default=None, ge=0)
+    currency: str | None = None
+
+
 class Environment(_Part):
     """What differs between development, staging and production."""
 
@@ -65,6 +72,7 @@ class Declaration(_Part):
     name: str | None = None
     storage: Storage = Storage()
     audit: Audit = Audit()
+    costs: Costs = Costs()
     sources: dict[str, str] = Field(default_factory=dict)
     packages: list[str] = Field(default_factory=list)
     environments: dict[str, Environment] = Field(default_factory=dict)
@@ -267,4 +275,6 @@ def _known(place: list[str]) -> list[str]:
         return list(Storage.model_fields)
     if place[-1] == "audit":
         return list(Audit.model_fields)
+    if place[-1] == "costs":
+        return list(Costs.model_fields)
     return list(Environment.model_fields) if place[0] == "environments" else []

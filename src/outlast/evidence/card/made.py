@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from outlast.evidence.card.parts import MISSING, Facts, Grid, Say, Section, between, day, facts, grid, text
+from outlast.evidence.told import Costs
 from outlast.project.contract import Contract
 from outlast.registry.versions import Version
 
@@ -30,7 +31,7 @@ def purpose(version: Version, contract: Contract, state: str) -> Section:
     )
 
 
-def decisions(version: Version, contract: Contract, manifest: Plain) -> Section:
+def decisions(version: Version, contract: Contract, manifest: Plain, costs: Costs) -> Section:
     """What an answer leads to, and what that is worth."""
     value, label, summary = contract.value, contract.label, version.summary
     payoffs = value.payoff or {}
@@ -45,6 +46,7 @@ def decisions(version: Version, contract: Contract, manifest: Plain) -> Section:
                 ("Amounts in", value.currency if payoffs or value.per_unit_error else None),
                 ("Worth of a unit of error", value.per_unit_error),
                 ("Value in the evaluation", _worth(summary.get("value"))),
+                ("1,000 answers cost", None if costs.per_1000 is None else costs.said(costs.per_1000)),
                 ("Decides from", summary.get("threshold")),
                 ("Capacity", None if value.capacity is None else f"{value.capacity:,} decisions a day"),
                 ("Unsure between", contract.serving.unsure),
@@ -167,7 +169,7 @@ def limits(version: Version, absent: tuple[str, ...]) -> Section:
     return Section("Limits", tuple(Say(line) for line in lines) or (Say("None were noted.", quiet=True),))
 
 
-def again(version: Version) -> Section:
+def again(version: Version, costs: Costs) -> Section:
     """How to make it again."""
     lineage, cost = version.lineage, version.summary.get("cost") or {}
     code, environment = lineage.get("code") or {}, lineage.get("environment") or {}
@@ -189,7 +191,7 @@ def again(version: Version) -> Section:
                 ("Seed and threads", f"{lineage.get('seed', MISSING)} and {lineage.get('threads', MISSING)}"),
                 ("Machine", {name: one for name, one in machine.items() if name in ("processor", "cores", "system")}),
                 ("Parameters searched", (lineage.get("parameters") or {}).get("search")),
-                ("It took", f"{text(cost['seconds'])} s, {text(cost['cpu_seconds'])} CPU seconds" if cost else None),
+                ("It took", f"{text(cost['seconds'])} s, {costs.said(cost['cpu_seconds'])}" if cost else None),
             ),
         ),
     )

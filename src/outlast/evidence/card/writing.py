@@ -5,6 +5,7 @@ from datetime import datetime
 from outlast.bundle.format import unpack
 from outlast.evidence.card import governed, made
 from outlast.evidence.card.parts import Card
+from outlast.evidence.costs import costs
 from outlast.gates.verdict import last_verdict
 from outlast.project.contract import Contract
 from outlast.project.workspace import Workspace
@@ -21,9 +22,10 @@ def card(workspace: Workspace, version: Version, *, now: datetime) -> Card:
     contract = effective(ledger, version.model, Contract.model_validate(version.summary["contract"]))
     verdict, state = last_verdict(ledger, version), state_of(ledger, version)
     absent = verdict.absent if verdict is not None else tuple(version.summary.get("absent", ()))
+    spent = costs(workspace, version, verdict)
     sections = (
         made.purpose(version, contract, state),
-        made.decisions(version, contract, bundle.manifest),
+        made.decisions(version, contract, bundle.manifest, spent),
         made.figures(version),
         made.limits(version, absent),
         made.data(version),
@@ -32,7 +34,7 @@ def card(workspace: Workspace, version: Version, *, now: datetime) -> Card:
         governed.judged(version, verdict),
         governed.agreed(ledger, version),
         governed.watched(contract),
-        made.again(version),
+        made.again(version, spent),
     )
     lead = contract.model.problem or "The contract does not say what this model is for."
     return Card(version.model, version.number, version.digest, now, lead, state, sections)
