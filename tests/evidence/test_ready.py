@@ -171,7 +171,7 @@ def test_what_answers_cost_is_told_in_money_where_there_is_a_price(known: Worksp
     assert (found.yes, found.rests_on.split(", ")[0]) == (True, "7.2 CPU seconds")
     (known.root / "workspace.toml").write_text('[costs]\ncpu_hour = 0.05\ncurrency = "CHF"\n')
     priced = answer(Workspace.find(known.root), question)
-    assert priced.rests_on.startswith("7.2 CPU seconds (0.00010 CHF), by the gate's own server")
+    assert priced.rests_on.startswith("7.2 CPU seconds (0.0001 CHF), by the gate's own server")
     assert priced.next is None
 
 

@@ -83,7 +83,7 @@ class Costs:
         """So many of them for people, in money where there is a price.
 
         >>> Costs(None, None, 0.05, "EUR").said(72)
-        '72 CPU seconds (0.0010 EUR)'
+        '72 CPU seconds (0.001 EUR)'
         """
         told = f"{seconds:.3g} CPU seconds" if seconds < 1000 else f"{seconds:,.0f} CPU seconds"
         if self.cpu_hour is None:
