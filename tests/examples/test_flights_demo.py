@@ -1,9 +1,8 @@
-"""The demo in small: half a day of July through a real server, by the same code, on two months of history."""
+"""The demo in small: half a day of July through a real server, by the same code, on two months and with few trees."""
 
 import json
 import os
 import shutil
-from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from importlib import import_module
@@ -14,6 +13,7 @@ from typing import Any
 import polars as pl
 import pytest
 
+from outlast.cli import main
 from outlast.journal import reading
 from outlast.journal.ingest import Ingest
 from outlast.journal.journal import Journal
@@ -27,6 +27,7 @@ from outlast.serving.alive import Alive
 FOLDER = Path(__file__).resolve().parents[2] / "examples" / "flights"
 BEGIN, START, END = (datetime(2013, month, day, tzinfo=UTC) for month, day in ((5, 1), (7, 1), (7, 3)))
 LENGTH = timedelta(hours=12)
+TREES = ('"n_estimators": 100, "learning_rate": 0.08', '"n_estimators": 20, "learning_rate": 0.3')
 
 
 def modules() -> tuple[ModuleType, ...]:
@@ -41,9 +42,12 @@ prepare, replay, figures, demo = modules()
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the example whose tables span nine weeks."""
+    """A copy of the example whose tables span nine weeks and whose model has a fifth of the trees."""
     copy = tmp_path_factory.mktemp("demo") / "flights"
     shutil.copytree(FOLDER, copy, ignore=shutil.ignore_patterns(".outlast*", "data", "__pycache__"))
+    model = (copy / "model.py").read_text()
+    assert TREES[0] in model
+    (copy / "model.py").write_text(model.replace(*TREES))
     raw = prepare.read_package()
     whole = prepare.past(prepare.tables(raw, prepare.timetable(raw)), END)
     since = {name: pl.col(prepare.HAPPENS[name]) >= BEGIN for name in whole if name != "planes"}
@@ -53,15 +57,32 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return copy
 
 
-@pytest.fixture(scope="module")
-def said(folder: Path) -> Iterator[str]:
+def command(folder: Path, *words: str, extra: dict[str, str] | None = None) -> None:
+    """What the demo has a process of its own for, done in this one, by the gate's quick form."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        for name, value in (extra or {}).items():
+            patch.setenv(name, value)
+        with pytest.raises(SystemExit) as end:
+            main(words)
+        assert not end.value.code, words
+
+
+def told(folder: Path, **replaced: Any) -> str:
     """The demo, run; what it said of itself."""
     with pytest.MonkeyPatch.context() as patch, (folder / "said").open("w+") as out:
         patch.setenv("MLFLOW_TRACKING_URI", "off")
         patch.setattr(demo.console, "file", out)
+        for name, value in replaced.items():
+            patch.setattr(demo, name, value)
         demo.story(folder, LENGTH)
         out.seek(0)
-        yield out.read()
+        return out.read()
+
+
+@pytest.fixture(scope="module")
+def said(folder: Path) -> str:
+    return told(folder, command=command)
 
 
 @pytest.fixture
@@ -203,6 +224,13 @@ def test_a_workspace_that_is_being_served_is_left_alone(tmp_path: Path) -> None:
     alive.close()
     demo.fresh_start(tmp_path)
     assert not (tmp_path / ".outlast").exists()
+
+
+@pytest.mark.slow
+def test_its_commands_do_it_too_in_processes_of_their_own_through_the_whole_gate(folder: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "flights"
+    shutil.copytree(folder, copy, ignore=shutil.ignore_patterns(".outlast*", "said"))
+    assert "values, 0 different" in told(copy)
 
 
 def test_a_command_that_fails_ends_the_demo(tmp_path: Path) -> None:

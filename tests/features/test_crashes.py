@@ -7,7 +7,7 @@ from types import ModuleType
 import pytest
 
 SCRIPT = Path(__file__).parents[2] / "benchmarks" / "features" / "crashes.py"
-KILLS = 5
+KILLS = 3
 
 
 @pytest.fixture(scope="module")
