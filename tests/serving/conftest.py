@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
+import numbers_project
 from late_project import build, promote
 from running import Running, running
 
@@ -41,6 +42,15 @@ def server(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     """Version 1 of the project, live and served; the tests of a module share it."""
     folder = Path(shutil.copytree(trained, tmp_path_factory.mktemp("served") / "late"))
     promote(Workspace.find(folder), 1)
+    with running(folder) as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def numbers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """A model of three numbers and three classes, live and served."""
+    folder = tmp_path_factory.mktemp("numbers") / "grade"
+    numbers_project.build(folder).ledger.dispose()
     with running(folder) as found:
         yield found
 

@@ -23,11 +23,23 @@ from outlast.types import now
 
 LABEL = {"prediction_id": "x", "value": True}
 FACT = {"origin": "JFK", "at": "2013-06-01T00:00:00Z", "wind": 3.0}
+TENSORS = {
+    "inputs": [
+        {"name": name, "datatype": "FP64" if isinstance(value, float) else "BYTES", "shape": [1], "data": [value]}
+        for name, value in ROW.items()
+    ]
+}
 ASKED = {
     "/predict/{model}": ("POST", "/predict/late", ROW),
     "/invocations": ("POST", "/invocations", {"dataframe_records": [ROW]}),
     "/labels/{model}": ("POST", "/labels/late", LABEL),
     "/facts/{source}": ("POST", "/facts/weather", FACT),
+    "/v2/models/{model}": ("GET", "/v2/models/late", None),
+    "/v2/models/{model}/ready": ("GET", "/v2/models/late/ready", None),
+    "/v2/models/{model}/infer": ("POST", "/v2/models/late/infer", TENSORS),
+    "/v2/models/{model}/versions/{version}": ("GET", "/v2/models/late/versions/1", None),
+    "/v2/models/{model}/versions/{version}/ready": ("GET", "/v2/models/late/versions/1/ready", None),
+    "/v2/models/{model}/versions/{version}/infer": ("POST", "/v2/models/late/versions/1/infer", TENSORS),
     **{path: ("GET", path, None) for path, role in NEEDS.items() if "{" not in path and path != "/invocations"},
 }
 
@@ -75,15 +87,18 @@ def test_a_path_is_for_its_role_and_admins_only(guarded: Guarded, path: str) -> 
     assert statuses == {role: 200 if role in let_in else 403 for role in ROLES}
 
 
-@pytest.mark.parametrize("path", [*NEEDS, "/nothing", "/predict/", "/predict", "//", "/control/promote"])
+@pytest.mark.parametrize(
+    "path", [*NEEDS, "/nothing", "/v2/", "/v2/models/", "/predict/", "/predict", "//", "/control/promote"]
+)
 def test_without_a_token_only_what_is_open_is_answered(guarded: Guarded, path: str) -> None:
     answer = guarded.ask(path, None)
     if path in NEEDS and NEEDS[path] is None:
         assert answer.status_code == 200
         return
     assert (answer.status_code, answer.headers["www-authenticate"]) == (401, 'Bearer realm="outlast"')
-    assert answer.json()["error"]["kind"] == "token"
-    assert "Authorization: Bearer" in answer.json()["error"]["message"]
+    said = answer.json() if path.startswith("/v2") else answer.json()["error"]
+    assert said["kind"] == "token"
+    assert "Authorization: Bearer" in said["error" if path.startswith("/v2") else "message"]
 
 
 def test_who_is_not_known_learns_no_names(guarded: Guarded) -> None:
@@ -104,7 +119,8 @@ def test_what_is_no_token_is_not_taken(guarded: Guarded, header: str) -> None:
 
 
 def test_a_token_for_other_models_does_not_reach_this_one(guarded: Guarded) -> None:
-    for path in ("/predict/{model}", "/labels/{model}", "/facts/{source}", "/metrics"):
+    inference = [path for path in NEEDS if path.startswith("/v2/models")]
+    for path in ("/predict/{model}", "/labels/{model}", "/facts/{source}", "/metrics", *inference):
         answer = guarded.ask(path, guarded.secrets["elsewhere"])
         assert (answer.status_code, "is for other only" in answer.text) == (403, True)
     assert guarded.ask("/", guarded.secrets["elsewhere"]).json()["models"] == {}
@@ -117,7 +133,8 @@ def test_a_token_for_other_models_does_not_reach_this_one(guarded: Guarded) -> N
 
 
 def test_a_token_for_this_model_reaches_it(guarded: Guarded) -> None:
-    for path in ("/predict/{model}", "/labels/{model}", "/invocations", "/", "/openapi.json"):
+    inference = [path for path in NEEDS if path.startswith("/v2")]
+    for path in ("/predict/{model}", "/labels/{model}", "/invocations", "/", "/openapi.json", *inference):
         assert guarded.ask(path, guarded.secrets["late"]).status_code == 200
     assert list(guarded.ask("/", guarded.secrets["late"]).json()["models"]) == ["late"]
     assert guarded.ask("/facts/{source}", guarded.secrets["late"]).status_code == 403

@@ -14,8 +14,15 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-READS = ["GET /ping", "GET /livez", "GET /readyz", "GET /metrics", "GET /"]
-WRITES = ["POST /predict/late", "POST /labels/late", "POST /facts/{source}", "POST /invocations"]
+READS = ["GET /ping", "GET /health", "GET /version", "GET /livez", "GET /readyz", "GET /metrics", "GET /"]
+READS += ["GET /v2", "GET /v2/health/live", "GET /v2/health/ready", "GET /v2/models/late", "GET /v2/models/late/ready"]
+WRITES = [
+    "POST /v2/models/late/infer",
+    "POST /predict/late",
+    "POST /labels/late",
+    "POST /facts/{source}",
+    "POST /invocations",
+]
 TRIES = [(label, GenerationMode.POSITIVE, 2) for label in READS]
 TRIES += [(label, mode, 30) for label in WRITES for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE)]
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]

@@ -195,5 +195,5 @@ def _arguments(operation: Operation[Any, Any], given: Any) -> msgspec.Struct:
 def _answer(outcome: Fault | Result) -> Response:
     if isinstance(outcome, Result):
         return Response(bytes(outcome.result), media_type="application/json")
-    more = {"name": outcome.name, "details": outcome.details or None}
+    more: dict[str, Any] = {"name": outcome.name, "details": outcome.details or None}
     return answer(outcome.status, outcome.kind, outcome.message, **more)

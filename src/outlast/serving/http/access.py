@@ -23,7 +23,18 @@ NEEDS: dict[str, Role | None] = {
     "/metrics": "view",
     "/openapi.json": "view",
     "/": "view",
+    "/v2": "predict",
+    "/v2/health/live": None,
+    "/v2/health/ready": None,
+    "/v2/models/{model}": "predict",
+    "/v2/models/{model}/ready": "predict",
+    "/v2/models/{model}/infer": "predict",
+    "/v2/models/{model}/versions/{version}": "predict",
+    "/v2/models/{model}/versions/{version}/ready": "predict",
+    "/v2/models/{model}/versions/{version}/infer": "predict",
     "/ping": None,
+    "/health": None,
+    "/version": None,
     "/livez": None,
     "/readyz": None,
 }
@@ -93,21 +104,21 @@ class Access:
 
     def refusal(self, scope: Scope) -> Response | None:
         """The answer to a request that is not let in; None, and the caller noted, for all others."""
+        path: str = scope["path"]
         if not self._keys.needed:
             scope[_CALLER] = _SOMEBODY
             said = stranger(scope)
-            return None if said is None else answer(403, "refused", said)
-        path: str = scope["path"]
+            return None if said is None else answer(403, "refused", said, path=path)
         roles, model, is_open = self._needed(path)
         given = _authorization(scope)
         if is_open and given is None:
             scope[_CALLER] = _UNKNOWN
             return None
         if given is None:
-            return _unproven(f"'{path[:200]}' needs a token: send it as Authorization: Bearer outlast_…")
+            return _unproven(path, f"'{path[:200]}' needs a token: send it as Authorization: Bearer outlast_…")
         token = self._keys.holder(given)
         if token is None:
-            return _unproven("The token is not known here, has expired or was revoked: ask an admin for another")
+            return _unproven(path, "The token is not known here, has expired or was revoked: ask an admin for another")
         scope[_CALLER] = Caller(token)
         return self._forbidden(token, roles, model, path[:200])
 
@@ -115,9 +126,9 @@ class Access:
         if roles and not any(token.may(role) for role in roles):
             has, needs = ", ".join(token.roles), " or ".join(roles)
             said = f"Token {token.id} ({token.name}) has {has}, and '{path}' needs {needs}: ask an admin for a token"
-            return answer(403, "refused", said)
+            return answer(403, "refused", said, path=path)
         if model is not None and not token.covers(model):
-            return answer(403, "refused", _not_for(token, f"'{path}'"))
+            return answer(403, "refused", _not_for(token, f"'{path}'"), path=path)
         return None
 
     def _needed(self, path: str) -> tuple[_Roles, str | None, bool]:
@@ -125,12 +136,10 @@ class Access:
         if path in self._exact:
             roles = self._exact[path]
             return roles, None, not roles
-        word, slash, name = path[1:].partition("/")
-        found = self._with_name.get(f"/{word}{slash}")
-        if found is None:
-            return (), None, False
-        roles, names_model = found
-        return roles, name if names_model else None, False
+        for begins, (roles, names_model) in self._with_name.items():
+            if path.startswith(begins):
+                return roles, path[len(begins) :].partition("/")[0] if names_model else None, False
+        return (), None, False
 
 
 def _roles(role: Role | None) -> _Roles:
@@ -146,8 +155,8 @@ def _authorization(scope: Scope) -> bytes | None:
     return None
 
 
-def _unproven(said: str) -> Response:
-    return answer(401, "token", said, headers=_CHALLENGE)
+def _unproven(path: str, said: str) -> Response:
+    return answer(401, "token", said, path=path, headers=_CHALLENGE)
 
 
 def _not_for(token: Token, what: str) -> str:

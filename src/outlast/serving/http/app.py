@@ -11,7 +11,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from outlast.errors import OutlastError
-from outlast.serving.http import errors, probes
+from outlast.serving.http import errors, oip, probes
 from outlast.serving.http.access import Access, Extra
 from outlast.serving.http.facts import facts
 from outlast.serving.http.invocations import invocations
@@ -52,7 +52,10 @@ def _routes() -> list[Route]:
         Route("/invocations", invocations, methods=["POST"]),
         Route("/labels/{model}", labels, methods=["POST"]),
         Route("/facts/{source}", facts, methods=["POST"]),
+        *_inference(),
         Route("/ping", probes.ping),
+        Route("/health", probes.ping),
+        Route("/version", probes.version_of_mlflow),
         Route("/livez", probes.livez),
         Route("/readyz", probes.readyz),
         Route("/metrics", probes.prometheus),
@@ -61,9 +64,22 @@ def _routes() -> list[Route]:
     ]
 
 
+def _inference() -> list[Route]:
+    """The Open Inference Protocol: of a model, and of one version of it."""
+    found = [Route("/v2", oip.server), Route("/v2/health/live", oip.live), Route("/v2/health/ready", oip.ready)]
+    for named in ("/v2/models/{model}", "/v2/models/{model}/versions/{version}"):
+        found += [
+            Route(named, oip.model),
+            Route(f"{named}/ready", oip.model_ready),
+            Route(f"{named}/infer", oip.inference, methods=["POST"]),
+        ]
+    return found
+
+
 async def _gone(request: Request, error: Exception) -> Response:
     """The caller left before the body was there: nobody reads this answer."""
-    return errors.answer(499, "gone", "The caller closed the connection before the body had arrived")
+    said = "The caller closed the connection before the body had arrived"
+    return errors.answer(499, "gone", said, path=request.url.path)
 
 
 class _Straight:

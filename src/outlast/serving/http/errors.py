@@ -41,7 +41,18 @@ PATHS = (
     "/invocations",
     "/labels/{model}",
     "/facts/{source}",
+    "/v2",
+    "/v2/health/live",
+    "/v2/health/ready",
+    "/v2/models/{model}",
+    "/v2/models/{model}/ready",
+    "/v2/models/{model}/infer",
+    "/v2/models/{model}/versions/{version}",
+    "/v2/models/{model}/versions/{version}/ready",
+    "/v2/models/{model}/versions/{version}/infer",
     "/ping",
+    "/health",
+    "/version",
     "/livez",
     "/readyz",
     "/metrics",
@@ -64,28 +75,34 @@ class HttpError(OutlastError):
         self.headers = {"connection": "close"} if close else {}
 
 
-def answer(status: int, kind: str, message: str, *, headers: Any = None, **place: Any) -> Response:
-    """An error in the one shape that all of them have."""
-    error = {"kind": kind, "message": message, **{name: value for name, value in place.items() if value is not None}}
-    body = msgspec.json.encode({"error": error})
+def answer(status: int, kind: str, message: str, *, path: str = "", headers: Any = None, **place: Any) -> Response:
+    """An error in the one shape that all of them have.
+
+    Clients of the Open Inference Protocol expect a text as `error`, so below its path the rest stands beside it.
+    """
+    place = {name: value for name, value in place.items() if value is not None}
+    if path == "/v2" or path.startswith("/v2/"):
+        body = msgspec.json.encode({"error": message, "kind": kind, **place})
+    else:
+        body = msgspec.json.encode({"error": {"kind": kind, "message": message, **place}})
     return Response(body, status, headers=dict(headers or {}), media_type="application/json")
 
 
 async def of_outlast(request: Request, error: Exception) -> Response:
     """One of our own errors."""
     assert isinstance(error, OutlastError)
-    message = error.sentence.encode("utf-8", "replace").decode()
+    message, path = error.sentence.encode("utf-8", "replace").decode(), request.url.path
     if isinstance(error, HttpError):
-        return answer(error.status, error.kind, message, headers=error.headers)
+        return answer(error.status, error.kind, message, path=path, headers=error.headers)
     place = {"row": error.details.get("row"), "field": error.details.get("field")}
     for kind, status, word in STATUS:
         if isinstance(error, kind):
             if status >= 500:
-                _log.error("%s %s: %s", request.method, request.url.path, message)
+                _log.error("%s %s: %s", request.method, path, message)
             headers = {"retry-after": str(error.again)} if isinstance(error, Busy) else None
-            return answer(status, word, message, headers=headers, **place)
-    _log.error("%s %s failed", request.method, request.url.path, exc_info=error)
-    return answer(500, "internal", "The server failed to answer this request: see its log under the request's id")
+            return answer(status, word, message, path=path, headers=headers, **place)
+    _log.error("%s %s failed", request.method, path, exc_info=error)
+    return await of_accident(request, error)
 
 
 async def of_routing(request: Request, error: Exception) -> Response:
@@ -93,14 +110,15 @@ async def of_routing(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     path = request.url.path[:200]
     if error.status_code == 404:
-        return answer(404, "not-found", f"There is nothing at '{path}': {nearest(path, PATHS)}")
+        return answer(404, "not-found", f"There is nothing at '{path}': {nearest(path, PATHS)}", path=path)
     if error.status_code == 405:
         allowed = sorted((error.headers or {}).get("Allow", "").split(", "))
         message = f"'{path}' does not take {request.method[:40]}: use {' or '.join(allowed)}"
-        return answer(405, "method", message, headers={"allow": ", ".join(allowed)})
-    return answer(error.status_code, "request", str(error.detail), headers=error.headers)
+        return answer(405, "method", message, path=path, headers={"allow": ", ".join(allowed)})
+    return answer(error.status_code, "request", str(error.detail), path=path, headers=error.headers)
 
 
 async def of_accident(request: Request, error: Exception) -> Response:
     """Anything else: the log has it, the caller learns nothing of our insides."""
-    return answer(500, "internal", "The server failed to answer this request: see its log under the request's id")
+    said = "The server failed to answer this request: see its log under the request's id"
+    return answer(500, "internal", said, path=request.url.path)

@@ -6,28 +6,14 @@ from typing import Any
 
 from outlast.bundle.predictor import Predictor
 from outlast.data.schema import Field
+from outlast.serving.http import openapi_oip as inference
 from outlast.serving.http.access import Extra
+from outlast.serving.http.openapi_words import ASKED, FAULTS
 
 Schema = dict[str, Any]
 _TEXT: Schema = {"type": "string"}
 _ANY: Schema = {"type": "object"}
 _TEXTS: Schema = {"type": "array", "items": _TEXT}
-_FAULTS = {
-    "400": "The body or a header is malformed",
-    "401": "The request needs a token",
-    "403": "The token lacks the role or the model; without tokens, the request names another machine",
-    "404": "There is no such model or source",
-    "408": "The body did not arrive in time",
-    "409": "What is there stands against it, or the caller is of another release",
-    "413": "The body is too large",
-    "415": "The body is not JSON",
-    "422": "A row cannot be answered as it is; the error names row and field",
-    "500": "The server failed, and its log says how",
-    "503": "No answer can be given or kept now",
-    "504": "The time that the caller gave ran out",
-}
-
-_ASKED = [status for status in _FAULTS if status not in ("409", "500")]
 
 
 def document(predictors: Sequence[Predictor], extra: Extra) -> Schema:
@@ -35,6 +21,7 @@ def document(predictors: Sequence[Predictor], extra: Extra) -> Schema:
     paths: Schema = {f"/predict/{one.model}": {"post": _predict(one)} for one in predictors}
     paths |= {f"/labels/{one.model}": {"post": _labels(one)} for one in predictors}
     paths |= {"/facts/{source}": {"post": _facts()}, "/invocations": {"post": _invocations(predictors)}}
+    paths |= inference.paths(predictors)
     for path, what in _READS.items():
         paths[path] = {
             "get": {"summary": what, "operationId": path.strip("/") or "index", "responses": _reads(path, what)}
@@ -43,7 +30,10 @@ def document(predictors: Sequence[Predictor], extra: Extra) -> Schema:
         "openapi": "3.1.0",
         "info": {"title": "Outlast", "version": version("outlast"), "description": "Predictions, and what turned out."},
         "paths": {**paths, **extra.described},
-        "components": {"schemas": {**extra.schemas, "Error": _ERROR}, "securitySchemes": {"token": _BEARER}},
+        "components": {
+            "schemas": {**extra.schemas, "Error": _ERROR, "InferenceError": inference.ERROR},
+            "securitySchemes": {"token": _BEARER},
+        },
         "security": [{"token": []}, {}],
     }
 
@@ -184,9 +174,8 @@ def _alone(name: str, schema: Schema) -> Schema:
 
 
 def _reads(path: str, what: str) -> Schema:
-    content: Schema = (
-        {"text/plain": {"schema": _TEXT}} if path == "/metrics" else {"application/json": {"schema": _ANY}}
-    )
+    plain = path in ("/metrics", "/version")
+    content: Schema = {"text/plain": {"schema": _TEXT}} if plain else {"application/json": {"schema": _ANY}}
     found: Schema = {"200": {"description": what, "content": content}}
     if path in ("/livez", "/readyz"):
         found["503"] = {"description": "Not now", "content": content}
@@ -196,7 +185,7 @@ def _reads(path: str, what: str) -> Schema:
 def faults(statuses: Iterable[str]) -> Schema:
     """What an answer of each status says when something is wrong."""
     fault = {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}
-    return {status: {"description": _FAULTS[status], "content": fault} for status in statuses}
+    return {status: {"description": FAULTS[status], "content": fault} for status in statuses}
 
 
 def _accepted(what: str) -> Schema:
@@ -207,7 +196,7 @@ def _accepted(what: str) -> Schema:
 def _post(name: str, what: str, body: Schema, answer: Schema, *, examples: Schema | None = None) -> Schema:
     content: Schema = {"schema": body, **({"examples": examples} if examples else {})}
     responses: Schema = {"200": {"description": "Done", "content": {"application/json": {"schema": answer}}}}
-    responses |= faults(_ASKED)
+    responses |= faults(ASKED)
     return {
         "operationId": name,
         "summary": what,
@@ -229,6 +218,8 @@ _ERROR: Schema = {
 }
 _READS = {
     "/ping": "The process answers",
+    "/health": "The same, as MLflow's clients ask",
+    "/version": "The release of MLflow whose scoring protocol is spoken",
     "/livez": "The process answers and watches the ledger",
     "/readyz": "There is something to serve",
     "/metrics": "Counters and times, for Prometheus",

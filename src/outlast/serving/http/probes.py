@@ -1,5 +1,7 @@
 """What machines and people ask of a server itself: is it there, is it ready, what does it serve."""
 
+from functools import cache
+from importlib.metadata import version
 from typing import Any
 
 import msgspec
@@ -8,10 +10,12 @@ from starlette.responses import Response
 
 from outlast.bundle.predictor import Predictor
 from outlast.serving import metrics
+from outlast.serving.house import House
 from outlast.serving.http.access import caller_of
 from outlast.serving.http.carried import parts_of
 from outlast.serving.http.errors import PATHS
 from outlast.serving.http.openapi import document
+from outlast.serving.parts import Parts
 
 
 async def ping(request: Request) -> Response:
@@ -19,10 +23,19 @@ async def ping(request: Request) -> Response:
     return _plain({"status": "ok"})
 
 
+async def version_of_mlflow(request: Request) -> Response:
+    """The release of MLflow whose scoring protocol is spoken here, as its own server tells it."""
+    return Response(_mlflow(), media_type="text/plain")
+
+
+@cache
+def _mlflow() -> str:
+    return version("mlflow")
+
+
 async def livez(request: Request) -> Response:
     """The process answers and still watches the ledger; restart it when it does not."""
-    parts = parts_of(request)
-    watching = parts.house.watching and parts.keys.watching
+    watching = is_watching(parts_of(request))
     return _plain({"status": "ok" if watching else "no longer watching the ledger"}, 200 if watching else 503)
 
 
@@ -30,7 +43,7 @@ async def readyz(request: Request) -> Response:
     """Whether there is anything to serve, and what stands in the way of the rest."""
     house = parts_of(request).house
     served = {model: one.version for model, one in house.predictors().items()}
-    ready = bool(served) and all(model in served for model in house.refused)
+    ready = is_ready(house)
     status = "ready" if ready else "a live version could not be loaded" if house.refused else "nothing is live yet"
     if not caller_of(request).known:
         return _plain({"status": status}, 200 if ready else 503)
@@ -42,6 +55,17 @@ async def readyz(request: Request) -> Response:
         "fresh": house.unread or "ok",
     }
     return _plain(body, 200 if ready else 503)
+
+
+def is_watching(parts: Parts) -> bool:
+    """Whether changes of the ledger are still being taken."""
+    return parts.house.watching and parts.keys.watching
+
+
+def is_ready(house: House) -> bool:
+    """Whether something is served, and nothing that should be is missing."""
+    served = house.predictors()
+    return bool(served) and all(model in served for model in house.refused)
 
 
 async def index(request: Request) -> Response:
