@@ -2,6 +2,9 @@
 
 import logging
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
@@ -18,7 +21,19 @@ from outlast.gates.refill import refill
 from outlast.project.workspace import Workspace
 from outlast.registry.versions import find
 from outlast.serving.house import House
+from outlast.serving.server import local
 from outlast.types import ModelRef, now
+
+
+@dataclass
+class Here:
+    """A server that answers from this process."""
+
+    address: str
+
+    def client(self) -> httpx.Client:
+        return httpx.Client(base_url=self.address, timeout=60)
+
 
 DEFAULT = '\n[serving]\ndefaults = { decision = "no" }\n'
 AT = {"decide_at": "2013-06-28T12:00:00Z"}
@@ -52,14 +67,24 @@ def damage(folder: Path, *, whole: bool) -> Path:
     return path
 
 
-def ask(server: Running) -> dict[str, object]:
+@contextmanager
+def here(folder: Path) -> Iterator[Here]:
+    """Its server in this process."""
+    workspace = Workspace.find(folder)
+    with local(workspace) as address:
+        yield Here(address)
+    workspace.fresh.close()
+    workspace.ledger.dispose()
+
+
+def ask(server: Running | Here) -> dict[str, object]:
     with server.client() as client:
         answer = client.post("/predict/late", json={**ROW, **AT})
         assert answer.status_code == 200, answer.text
         return dict(answer.json())
 
 
-def ready(server: Running) -> httpx.Response:
+def ready(server: Running | Here) -> httpx.Response:
     with server.client() as client:
         return client.get("/readyz")
 
@@ -70,7 +95,7 @@ def fresh_line(folder: Path) -> dict[str, object]:
 
 @pytest.mark.parametrize("whole", [True, False], ids=["no database", "unreadable pages"])
 def test_it_starts_answers_by_default_and_is_mended_by_doctor(folder: Path, whole: bool) -> None:
-    with running(folder) as server:
+    with here(folder) as server:
         before = ask(server)
         assert (before["rung"], ready(server).json()["fresh"]) == ("full", "ok")
     path = damage(folder, whole=whole)
@@ -93,7 +118,7 @@ def test_it_starts_answers_by_default_and_is_mended_by_doctor(folder: Path, whol
     assert mended["ok"], mended
     assert "facts of landings" in str(mended["says"])
     assert list(path.parent.glob("fresh.db.damaged-*"))
-    with running(folder) as server:
+    with here(folder) as server:
         assert {**ask(server), "prediction_id": ""} == {**before, "prediction_id": ""}
         assert ready(server).json()["fresh"] == "ok"
 
