@@ -10,7 +10,9 @@ from typing import Any
 
 import pytest
 
-FAMILIES = ("scikit-learn", "lightgbm", "xgboost")
+from tests.training.families import FAMILIES, trained
+
+HASHES = "2" if os.environ.get("PYTHONHASHSEED") == "1" else "1"
 
 
 def train_apart(folder: Path, hashes: str) -> Any:
@@ -23,9 +25,11 @@ def train_apart(folder: Path, hashes: str) -> Any:
 
 @pytest.fixture(scope="module")
 def twice(orders_template: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Any]:
-    """What every family gives, trained twice."""
-    folders = [tmp_path_factory.mktemp(name) / "orders" for name in ("first", "second")]
-    return [train_apart(Path(shutil.copytree(orders_template, one)), str(n)) for n, one in enumerate(folders, start=1)]
+    """What every family gives, trained twice: in this process and in one with other hashes."""
+    here, there = (
+        shutil.copytree(orders_template, tmp_path_factory.mktemp(name) / "orders") for name in ("first", "second")
+    )
+    return [{family: trained(here, family) for family in FAMILIES}, train_apart(there, HASHES)]
 
 
 @pytest.mark.parametrize("family", FAMILIES)
