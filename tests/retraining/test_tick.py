@@ -101,7 +101,8 @@ def test_a_second_tick_does_nothing(tmp_path: Path, webhook: Webhook) -> None:
 
 
 @pytest.mark.timeout(600)
-def test_a_tick_killed_anywhere_ends_as_an_undisturbed_one(tmp_path: Path, webhook: Webhook) -> None:
+@pytest.mark.parametrize("kills", [3, pytest.param(12, marks=pytest.mark.slow)])
+def test_a_tick_killed_anywhere_ends_as_an_undisturbed_one(tmp_path: Path, webhook: Webhook, kills: int) -> None:
     template = troubled(tmp_path / "template", [webhook.url])
     template.ledger.dispose()
     undisturbed = Workspace(shutil.copytree(tmp_path / "template", tmp_path / "undisturbed"))
@@ -110,9 +111,9 @@ def test_a_tick_killed_anywhere_ends_as_an_undisturbed_one(tmp_path: Path, webho
     sent = sorted(webhook.keys)
     assert len(sent) == len(set(sent)) == len(expected["alerts"])
     assert expected["pending"] == []
-    steps = sorted({round(1 + part * (writes - 1) / 4) for part in range(5)})
-    for step in steps:
-        when = ("before", "within", "after")[step % 3]
+    steps = sorted({round(1 + part * (writes - 1) / (kills - 1)) for part in range(kills)})
+    for turn, step in enumerate(steps):
+        when = ("before", "within", "after")[turn % 3]
         webhook.keys.clear()
         workspace = Workspace(shutil.copytree(tmp_path / "template", tmp_path / f"killed-{step}"))
         assert run(workspace, LATER, fatal=step, when=when)[0] == -signal.SIGKILL
