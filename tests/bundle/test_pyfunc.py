@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -156,20 +157,54 @@ import sys, warnings
 import mlflow, polars as pl
 mlflow.set_tracking_uri(sys.argv[1])
 frame = pl.read_parquet(sys.argv[2]).to_pandas()
-for name in ("models:/late-orders/1", "models:/late-orders@challenger"):
+for name in sys.argv[3:]:
     print(mlflow.pyfunc.load_model(name).predict(frame)["score"].tolist())
 """
 
 
+Load = Callable[[list[str]], list[list[float]]]
+
+
+@pytest.fixture
+def load_here(trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Load:
+    """What MLflow gives in this process, by these names."""
+
+    def load(names: list[str]) -> list[list[float]]:
+        import mlflow
+
+        monkeypatch.chdir(tmp_path)
+        frame = pl.read_parquet(tmp_path / "features.parquet").to_pandas()
+        mlflow.set_tracking_uri(trained.workspace.mlflow_uri)
+        return [mlflow.pyfunc.load_model(name).predict(frame)["score"].tolist() for name in names]
+
+    return load
+
+
+@pytest.fixture
+def load_apart(trained, tmp_path: Path) -> Load:
+    """The same in a process that knows nothing of us."""
+
+    def load(names: list[str]) -> list[list[float]]:
+        address = trained.workspace.mlflow_uri
+        command = [sys.executable, "-c", PROGRAM, address, str(tmp_path / "features.parquet"), *names]
+        ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
+        assert ran.returncode == 0, ran.stderr
+        assert "dependency mismatches" not in ran.stderr
+        return [json.loads(line) for line in ran.stdout.splitlines()]
+
+    return load
+
+
 @pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy:sqlalchemy.exc.SADeprecationWarning")
-def test_plain_mlflow_loads_it_from_the_mirror_by_number_and_by_alias(trained, tmp_path: Path) -> None:
+@pytest.mark.filterwarnings("ignore:.*Any type hint is inferred:UserWarning")
+@pytest.mark.parametrize("load", ["load_here", pytest.param("load_apart", marks=pytest.mark.slow)])
+def test_plain_mlflow_loads_it_from_the_mirror_by_number_and_by_alias(
+    trained, tmp_path: Path, request: pytest.FixtureRequest, caplog: pytest.LogCaptureFixture, load: str
+) -> None:
     assert [one.did for one in mirror(trained.workspace, "late-orders")] == ["made", "pointed"]
     frame = trained.features().head(50)
     frame.write_parquet(tmp_path / "features.parquet")
-    address = trained.workspace.mlflow_uri
-    arguments = [sys.executable, "-c", PROGRAM, address, str(tmp_path / "features.parquet")]
-    ran = subprocess.run(arguments, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
-    assert ran.returncode == 0, ran.stderr
     expected = [row[1] for row in trained.predictor().score_features(frame)]
-    assert [json.loads(line) for line in ran.stdout.splitlines()] == [expected, expected]
-    assert "dependency mismatches" not in ran.stderr
+    found = request.getfixturevalue(load)(["models:/late-orders/1", "models:/late-orders@challenger"])
+    assert found == [expected, expected]
+    assert "dependency mismatches" not in caplog.text
