@@ -24,6 +24,7 @@ from alembic.config import Config
 from hypothesis import settings
 
 from outlast.gates.judge import CHECKS
+from outlast.registry.mlflow_side import connect, quietly
 
 # Where a machine says so, no bytecode is kept, and each process that a test starts compiles its libraries anew.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
@@ -81,6 +82,15 @@ def whole_gate() -> Iterator[None]:
     yield
     for name in _COSTLY:
         del CHECKS[name]
+
+
+@pytest.fixture(scope="session")
+def empty_mlflow(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An MLflow database without content; its schema takes seconds to create, so it is made once and copied."""
+    file = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
+    with quietly():
+        connect(f"sqlite:///{file}").search_experiments()
+    return file
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,6 @@ import sqlalchemy as sa
 
 from outlast.project.workspace import Workspace
 from outlast.registry import verdicts
-from outlast.registry.mlflow_side import connect, quietly
 from outlast.registry.versions import Version, register
 from outlast.storage.ledger import Ledger, open_ledger
 from outlast.types import digest_of
@@ -84,15 +83,6 @@ def empty_zip() -> bytes:
     buffer = io.BytesIO()
     zipfile.ZipFile(buffer, "w").close()
     return buffer.getvalue()
-
-
-@pytest.fixture(scope="session")
-def empty_mlflow(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An MLflow database without content; its schema takes seconds to create, so it is made once and copied."""
-    file = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
-    with quietly():
-        connect(f"sqlite:///{file}").search_experiments()
-    return file
 
 
 @pytest.fixture

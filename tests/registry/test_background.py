@@ -39,7 +39,7 @@ def started(monkeypatch) -> list[Path]:
 def mirrored(monkeypatch) -> list[str]:
     """Models that were mirrored."""
     found: list[str] = []
-    monkeypatch.setattr(mirror, "mirror", lambda _, model: found.append(model))
+    monkeypatch.setattr(mirror, "mirror", lambda _, model, beside: found.append(model))
     return found
 
 
@@ -78,7 +78,7 @@ def test_nothing_is_started_when_the_mirror_is_off(workspace, started) -> None:
 def test_while_one_process_works_no_second_is_started_and_it_does_both(
     workspace, started, mirrored, monkeypatch
 ) -> None:
-    def slow(_: Workspace, model: str) -> None:
+    def slow(_: Workspace, model: str, beside: object) -> None:
         mirrored.append(model)
         if len(mirrored) == 1:
             mirror_later(workspace, "late")
@@ -102,7 +102,7 @@ def test_a_process_that_finds_another_at_work_leaves_it_the_request(workspace, s
 
 
 def test_one_model_that_fails_leaves_the_others_alone(workspace, started, mirrored, monkeypatch, caplog) -> None:
-    def fails(_: Workspace, model: str) -> None:
+    def fails(_: Workspace, model: str, beside: object) -> None:
         if model == "a":
             raise StorageError("the ledger is busy")
         mirrored.append(model)

@@ -12,12 +12,19 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from outlast.errors import OutlastError
 from outlast.project.workspace import Workspace
 
+if TYPE_CHECKING:
+    from outlast.registry.mirror import Besides
+
 OFF = "off"
 """The address that says: mirror nothing (MLFLOW_TRACKING_URI=off)."""
+
+PROCESS = "outlast.evidence.card.mirroring"
+"""The process, by its name, because it stands above this room: it also makes what is put beside each version."""
 
 _log = logging.getLogger("outlast.mirror")
 _LARGEST_LOG = 1 << 20
@@ -39,7 +46,7 @@ def mirror_later(workspace: Workspace, model: str) -> None:
         _log.warning("Model '%s' is mirrored to MLflow by the next `outlast tick`: %s", model, error)
 
 
-def work(root: Path) -> None:
+def work(root: Path, beside: "Besides | None" = None) -> None:
     """Mirror every model that was asked for, until nothing is left to do or another process does it."""
     from outlast.registry.mirror import mirror
 
@@ -52,12 +59,12 @@ def work(root: Path) -> None:
             for request in asked:
                 request.unlink(missing_ok=True)  # first, so that what is asked from here on is done again
                 try:
-                    mirror(workspace, request.name)
+                    mirror(workspace, request.name, beside=beside)
                 except OutlastError as error:
                     _log.warning("Model '%s' is not mirrored to MLflow: %s", request.name, error)
 
 
-def main(root: Path) -> None:
+def main(root: Path, beside: "Besides | None" = None) -> None:
     """The process itself: gentle, and with a log of its own."""
     os.nice(10)
     log = _folder(Workspace.find(root)).with_suffix(".log")
@@ -65,7 +72,7 @@ def main(root: Path) -> None:
     form = "%(asctime)s %(levelname)s %(message)s"
     logging.basicConfig(filename=log, filemode="w" if large else "a", format=form, level=logging.INFO)
     try:
-        work(root)
+        work(root, beside)
     except Exception:  # the outermost edge of a process that nobody watches: its log is all there is
         _log.exception("The mirror stopped")
         raise
@@ -89,7 +96,7 @@ def _alone(folder: Path) -> Iterator[bool]:
 
 def _start(root: Path) -> None:
     # The shell ends at once, so that the process it leaves behind is nobody's child and outlives this one.
-    command = [sys.executable, "-m", "outlast.registry.background", str(root)]
+    command = [sys.executable, "-m", PROCESS, str(root)]
     subprocess.run(
         ["/bin/sh", "-c", '"$@" >/dev/null 2>&1 &', "sh", *command],
         stdin=subprocess.DEVNULL,
@@ -97,7 +104,3 @@ def _start(root: Path) -> None:
         timeout=10,
         start_new_session=True,
     )
-
-
-if __name__ == "__main__":
-    main(Path(sys.argv[1]))

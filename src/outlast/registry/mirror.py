@@ -7,6 +7,7 @@ changed, changes nothing live: it is recorded, reported and mended the next time
 import logging
 import re
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -18,12 +19,14 @@ from outlast.errors import OutlastError
 from outlast.project.workspace import Workspace
 from outlast.registry import verdicts
 from outlast.registry.background import OFF
-from outlast.registry.mlflow_side import ALIASES, Placed, Side, faults, quietly
+from outlast.registry.mlflow_side import ALIASES, Beside, Placed, Side, faults, quietly
 from outlast.registry.rollout import Rollout, current
 from outlast.registry.versions import Version, models, versions
 from outlast.storage.ledger import Ledger, leases
 from outlast.storage.ledger.schema import mirror as table
 from outlast.types import now
+
+Besides = Callable[[Workspace, Version], Beside]
 
 _log = logging.getLogger("outlast.mirror")
 _WHOLE = 0
@@ -43,10 +46,18 @@ class Mirrored:
     sentence: str
 
 
-def mirror(workspace: Workspace, model: str, *, at: datetime | None = None, thorough: bool = False) -> list[Mirrored]:
+def mirror(
+    workspace: Workspace,
+    model: str,
+    *,
+    at: datetime | None = None,
+    thorough: bool = False,
+    beside: Besides | None = None,
+) -> list[Mirrored]:
     """Bring MLflow up to the ledger for one model; what was done, nothing when all was there.
 
-    An outage of MLflow is recorded and returned as *failed*, never raised.
+    `beside` says what is put beside each version's run. An outage of MLflow is recorded and returned as *failed*, never
+    raised.
     """
     if workspace.mlflow_uri == OFF:
         return []
@@ -55,7 +66,7 @@ def mirror(workspace: Workspace, model: str, *, at: datetime | None = None, thor
         return [Mirrored(model, _WHOLE, "waited", f"Another process mirrors model '{model}' to MLflow at this moment")]
     try:
         with quietly():
-            done = _Mirror(workspace, model, moment, thorough).run()
+            done = _Mirror(workspace, model, moment, thorough, beside).run()
     finally:
         leases.release(workspace.ledger, lease, holder)
     for one in done:
@@ -84,8 +95,9 @@ def failures(ledger: Ledger) -> list[Mirrored]:
 class _Mirror:
     """One pass over one model."""
 
-    def __init__(self, workspace: Workspace, model: str, at: datetime, thorough: bool) -> None:
+    def __init__(self, workspace: Workspace, model: str, at: datetime, thorough: bool, beside: Besides | None) -> None:
         self.workspace, self.model, self.at, self.thorough = workspace, model, at, thorough
+        self.beside = beside
         self.done: list[Mirrored] = []
         self.numbers: dict[int, int] = {}
 
@@ -122,6 +134,16 @@ class _Mirror:
             self._keep(version.number, "mirrored", detail)
             self._tell(version.number, "made", _made(version, placed))
         self._verdict(side, version)
+        if self.beside is not None:
+            self._put(side, version, self.beside)
+
+    def _put(self, side: Side, version: Version, beside: Besides) -> None:
+        try:
+            found = beside(self.workspace, version)
+        except OutlastError as error:
+            self._failed(version.number, f"{version} is in MLflow without what belongs beside it: {error.sentence}")
+        else:
+            side.put(version, found, thorough=self.thorough)
 
     def _verdict(self, side: Side, version: Version) -> None:
         with self.workspace.ledger.read() as connection:

@@ -3,7 +3,7 @@
 import os
 import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 ALIASES = ("champion", "challenger")
 _PLACE, _PICTURES = "model", "pictures"
 _PARENT, _TRIAL = "mlflow.parentRunId", "outlast.trial"
-_DONE = "outlast.mirrored"
+_DONE, _MARK = "outlast.mirrored", "outlast.beside"
 _NOTE = "A mirror that Outlast keeps. What is live is decided in its ledger: changes made here are put back."
 _DEFAULTS = {  # set unless the user has: no word to a third party, a server that is down is noticed soon, no chatter
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -42,6 +42,14 @@ class Placed:
     number: int
     made: bool
     whole: bool
+
+
+@dataclass(frozen=True)
+class Beside:
+    """Texts to be put beside a version's run, by their names, and what tells whether they are the ones there."""
+
+    mark: str
+    files: Callable[[], Mapping[str, str]]
 
 
 class Side:
@@ -78,6 +86,15 @@ class Side:
         self._client.set_tag(run.info.run_id, "outlast.passed", str(verdict.passed).lower())
         self._client.set_tag(run.info.run_id, "outlast.verdict", verdict.digest)
         return not there
+
+    def put(self, version: Version, found: Beside, *, thorough: bool) -> None:
+        """Put texts beside a version's run, unless they are there."""
+        run = self._runs[version.digest]
+        if run.data.tags.get(_MARK) == found.mark and not thorough:
+            return
+        for name, text in found.files().items():
+            self._client.log_text(run.info.run_id, text, name)
+        self._client.set_tag(run.info.run_id, _MARK, found.mark)
 
     def has(self, version: Version) -> bool:
         """Whether the version is there as a whole."""
