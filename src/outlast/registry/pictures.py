@@ -80,7 +80,7 @@ def _lost(importance: Mapping[str, Any] | None) -> list[dict[str, Any]]:
 
 def _whole(chart: "Chart") -> dict[str, Any]:
     chart = chart.properties(width=WIDTH, autosize={"type": "fit", "contains": "padding"}, padding=12)
-    chart = chart.configure_axis(labelFontSize=12, titleFontSize=13, labelLimit=330, gridColor="#e6e6e6")
+    chart = chart.configure_axis(labelFontSize=12, titleFontSize=13, labelLimit=330, labelFlush=False, gridColor="#e6e6e6")
     chart = chart.configure_title(fontSize=15, subtitleFontSize=12, anchor="start", subtitleColor="#444", offset=10)
     spec: dict[str, Any] = chart.configure_view(stroke=None).to_dict()
     return spec
@@ -172,7 +172,8 @@ def _slices(found: Mapping[str, Any]) -> "Chart":
     colour = alt.Color("kind:N", title=None, scale=colours, legend=legend)
     shape = alt.Shape("kind:N", title=None, scale=shapes, legend=legend)
     base, near = alt.Chart(_data(rows)), alt.Scale(zero=False)
-    low = alt.X("low:Q", title=found["metric"], scale=near)
+    few = alt.Axis(tickCount=8)
+    low = alt.X("low:Q", title=f"{found['metric']}; the dashed line is the whole", scale=near, axis=few)
     ends = base.mark_rule(strokeWidth=2).encode(x=low, x2="high:Q", y=y, color=colour)
     dots = base.mark_point(filled=True, size=70, opacity=1)
     whole = alt.Chart(_data([{"value": found["whole"]["value"]}])).mark_rule(color=_GREY, strokeDash=[5, 4])
