@@ -80,7 +80,8 @@ def _lost(importance: Mapping[str, Any] | None) -> list[dict[str, Any]]:
 
 def _whole(chart: "Chart") -> dict[str, Any]:
     chart = chart.properties(width=WIDTH, autosize={"type": "fit", "contains": "padding"}, padding=12)
-    chart = chart.configure_axis(labelFontSize=12, titleFontSize=13, labelLimit=330, labelFlush=False, gridColor="#e6e6e6")
+    chart = chart.configure_axis(labelFontSize=12, titleFontSize=13, labelLimit=330, gridColor="#e6e6e6")
+    chart = chart.configure_axisX(labelFlush=False, labelSeparation=8)
     chart = chart.configure_title(fontSize=15, subtitleFontSize=12, anchor="start", subtitleColor="#444", offset=10)
     spec: dict[str, Any] = chart.configure_view(stroke=None).to_dict()
     return spec

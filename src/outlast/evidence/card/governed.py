@@ -20,7 +20,9 @@ def judged(version: Version, verdict: Verdict | None) -> Section:
     said = "passed" if verdict.passed else "did not pass"
     lead = Say(f"It {said} on {text(verdict.at)}; verdict {verdict.digest[:16]}.")
     edited = () if verdict.whole else (Say("The verdict was edited after it was written: it proves nothing."),)
-    return Section("What the gate says", (lead, *edited, grid(("check", "", "evidence"), rows, empty="No checks.")))
+    return Section(
+        "What the gate says", (lead, *edited, grid(("check", "result", "evidence"), rows, empty="No checks."))
+    )
 
 
 def agreed(ledger: Ledger, version: Version) -> Section:

@@ -122,7 +122,7 @@ def figures(version: Version) -> Section:
     found = summary.get("evaluation") or {}
     metrics = [(name, between(one)) for name, one in (summary.get("metrics") or {}).items()]
     parts: list[Say | Facts | Grid] = [
-        grid(("metric", "on the test rows, with 95% interval"), metrics, empty="It was not evaluated."),
+        grid(("metric", "on the test rows, with 95 % interval"), metrics, empty="It was not evaluated."),
         *_calibrated(found.get("calibration")),
         *_sliced(found.get("slices")),
         *_thresholds(found.get("thresholds"), found.get("capacity")),
@@ -222,7 +222,7 @@ def _calibrated(found: Plain | None) -> Iterator[Say | Facts | Grid]:
             ("Slope of calibration", between(found.get("slope"))),
         )
         yield grid(
-            ("said", "came true, with 95% interval", "rows"),
+            ("said", "came true, with 95 % interval", "rows"),
             [
                 (b["predicted"], _came_true(b), b["rows"])
                 for b in found["bins"]
