@@ -94,6 +94,10 @@ def counted(number: int, word: str, many: str | None = None) -> str:
     return f"{number:,} {word if number == 1 else many or f'{word}s'}"
 
 
+SMALLER_IS_BETTER = frozenset({"log_loss", "brier", "mae", "rmse"})
+"""Metrics that are losses."""
+
+
 class Verified(str):
     """A name that a token proved, `token` by its id; who is named by any other text only says so."""
 

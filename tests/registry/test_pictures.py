@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 
 from outlast.project.contract import parse_contract
-from outlast.registry.pictures import draw, save, specs
+from outlast.registry.pictures import draw, save, specs, undrawn
 from outlast.registry.sentences import evaluated
 from outlast.training.evaluation.report import evaluation
 from outlast.training.evaluation.value import Scored
@@ -69,8 +69,13 @@ def test_pictures_say_what_is_seen(summary: dict[str, Any]) -> None:
     for name, words in {
         "calibration": ["Chances are off by", "chance that was said", "share that came true"],
         "thresholds": ["EUR a decision above the baseline", "best by what the rows earned", "at most 20 a day"],
-        "slices": ["1 slice found that is surely worse than the whole", "shop = west", "roc_auc", "found, confirmed"],
-        "importance": ["The model rests most on odds", "loss of roc_auc when shuffled"],
+        "slices": [
+            "1 slice found that is surely worse than the whole",
+            "shop = west",
+            "found as weak, confirmed",
+            "all rows: 0.",
+        ],
+        "importance": ["The model rests most on odds", "fall of roc_auc when it is shuffled"],
     }.items():
         for said in words:
             assert said in drawn[name]
@@ -98,6 +103,26 @@ def test_what_a_version_has_no_figures_for_is_not_drawn(summary: dict[str, Any])
     few["slices"] = {**few["slices"], "slices": [one for one in few["slices"]["slices"] if one["metric"] is None]}
     assert list(specs({"evaluation": few})) == ["importance"]
     assert specs({}) == {}
+    assert list(undrawn({"evaluation": few})) == ["calibration", "thresholds", "slices"]
+
+
+def test_a_picture_that_is_not_drawn_says_why(summary: dict[str, Any]) -> None:
+    assert undrawn(summary) == {}
+    whole = summary["evaluation"]
+    few = {"columns": ["shop"], "says": "shop = east", "rows": 7, "metric": None, "reason": "7 rows, too few to say"}
+    for slices, says in (
+        ([few], "the largest, shop = east, has 7 rows, too few to say"),
+        ([], "the contract declares none"),
+    ):
+        told = {"evaluation": {**whole, "slices": {**whole["slices"], "slices": slices}}}
+        assert undrawn(told)["slices"].startswith(says)
+
+
+def test_a_loss_rises_and_another_metric_falls_without_a_feature(summary: dict[str, Any]) -> None:
+    told = {"evaluation": {"importance": {**summary["evaluation"]["importance"], "metric": "log_loss"}}}
+    assert dict(evaluated(told))["rests on"].endswith("by how much log_loss rises when one is shuffled")
+    assert b"rise of log_loss when it is shuffled" in draw(told)["importance"]
+    assert dict(evaluated(summary))["rests on"].endswith("what roc_auc loses when one is shuffled")
 
 
 def test_the_evaluation_is_told_in_lines(summary: dict[str, Any]) -> None:

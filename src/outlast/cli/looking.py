@@ -43,12 +43,14 @@ def show(
     version, verdict, state = done.version, done.verdict, done.state
     drawn = None if pictures is None else _drawn(version, pictures)
     if json:
-        made = {} if drawn is None else {"pictures": drawn}
+        made = {} if drawn is None else {"pictures": drawn, "undrawn": _undrawn(version)}
         screen.as_json({**vars(version), "state": state, "verdict": verdict, "costs": done.costs, **made})
         return
     card(version, state, verdict, done.costs)
     for file in drawn or []:
         screen.line("picture", file)
+    for name, says in (_undrawn(version) if drawn else {}).items():
+        screen.line("no picture", f"{name}: {says}")
 
 
 def why(model: str = places.SUBJECT, json: bool = places.JSON) -> None:
@@ -154,6 +156,13 @@ def _drawn(version: Any, folder: Path) -> list[str]:
     if not files:
         raise NotFound(f"{version} was trained before there were evaluations to draw: train it again")
     return [str(file) for file in files]
+
+
+def _undrawn(version: Any) -> dict[str, str]:
+    """Why a picture is not among them."""
+    from outlast.registry.pictures import undrawn
+
+    return undrawn(version.summary)
 
 
 def _main(version: Any) -> tuple[str, str]:

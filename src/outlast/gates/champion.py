@@ -10,9 +10,9 @@ from outlast.gates.case import Case
 from outlast.gates.pair import Pair
 from outlast.gates.verdict import Check
 from outlast.project.contract import GateSection
-from outlast.training.evaluation.metrics import SMALLER_IS_BETTER, metrics_of
+from outlast.training.evaluation.metrics import metrics_of
 from outlast.training.evaluation.paired import Difference, difference, gain_in, mean_gain
-from outlast.types import counted
+from outlast.types import SMALLER_IS_BETTER, counted
 
 Found = Literal["better", "no worse", "worse", "not shown to be no worse"]
 ABSOLUTE = 0.005

@@ -6,9 +6,8 @@ from typing import Any
 from outlast.errors import nearest
 from outlast.gates.verdict import Check
 from outlast.project.contract import Contract
-from outlast.training.evaluation.metrics import SMALLER_IS_BETTER
 from outlast.training.leakage.guards import RULES as LEAKS
-from outlast.types import Task, counted
+from outlast.types import SMALLER_IS_BETTER, Task, counted
 
 
 def contract_complete(contract: Contract, folder: Path | None, task: Task | None = None) -> Check:

@@ -14,6 +14,7 @@ from outlast.registry.sentences import (
     importance_title,
     slices_title,
     thresholds_title,
+    worsening,
 )
 
 if TYPE_CHECKING:
@@ -28,10 +29,11 @@ _BLUE, _ORANGE, _GREEN, _GREY = "#0072B2", "#D55E00", "#009E73", "#767676"
 _FEATURES, _SLICES = 20, 40
 _AROUND = 130
 """What the title, the axis and the legend take of a picture's height."""
+_SURE, _LUCK = "found as weak, confirmed", "found as weak, not confirmed: may be luck"
 _KINDS = {
     "declared": (_BLUE, "circle"),
-    "found, confirmed": (_ORANGE, "diamond"),
-    "found, may be luck": (_GREY, "square"),
+    _SURE: (_ORANGE, "diamond"),
+    _LUCK: (_GREY, "square"),
 }
 
 
@@ -68,6 +70,22 @@ def specs(summary: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
         "importance": _importance(told["importance"]) if _lost(told.get("importance")) else None,
     }
     return {name: _whole(chart) for name, chart in charts.items() if chart is not None}
+
+
+def undrawn(summary: Mapping[str, Any]) -> dict[str, str]:
+    """Why a picture is not there, by name."""
+    told = summary.get("evaluation") or {}
+    slices = (told.get("slices") or {}).get("slices", [])
+    largest = max(slices, key=lambda one: int(one["rows"]), default=None)
+    none = "the contract declares none, and none was found that may be weak"
+    said = {
+        "calibration": "a number has no chance that could be off",
+        "thresholds": "a threshold is for a yes or no with payoffs for two decisions",
+        "slices": none if largest is None else f"the largest, {largest['says']}, has {largest['reason']}",
+        "importance": "no feature's part in the metric is defined on these rows",
+    }
+    drawn = specs(summary)
+    return {name: says for name, says in said.items() if name not in drawn}
 
 
 def _judged(slices: Mapping[str, Any] | None) -> list[dict[str, Any]]:
@@ -111,8 +129,9 @@ def _calibration(found: Mapping[str, Any]) -> "Chart":
         x=x, y=alt.Y("observed_low:Q", scale=scale), y2="observed_high:Q"
     )
     dots = bins.mark_point(color=_BLUE, filled=True, size=70, opacity=1).encode(x=x, y=y)
-    even = alt.Chart(_data([{"predicted": 0, "observed": 0}, {"predicted": top, "observed": top}]))
-    line = even.mark_line(color=_GREY, strokeDash=[5, 4]).encode(x=x, y=y)
+    right = "where what is said comes true as often"
+    even = alt.Chart(_data([{"predicted": end, "observed": end, "what": right} for end in (0, top)]))
+    line = even.mark_line(color=_GREY).encode(x=x, y=y, strokeDash=_dashed(right))
     return alt.layer(line, ends, dots).properties(height=420, title=_title(calibration_title(found)))
 
 
@@ -165,7 +184,7 @@ def _slices(found: Mapping[str, Any]) -> "Chart":
     import altair as alt
 
     rows = [{"says": _label(one), **one["metric"], "kind": _kind(one)} for one in _judged(found)[:_SLICES]]
-    kinds, legend = list(dict.fromkeys(row["kind"] for row in rows)), alt.Legend(orient="bottom", labelFontSize=12)
+    kinds, legend = list(dict.fromkeys(row["kind"] for row in rows)), _below()
     colours, shapes = (alt.Scale(domain=kinds, range=[_KINDS[kind][part] for kind in kinds]) for part in (0, 1))
     small = alt.Axis(labelFontSize=11, labelLimit=430)  # two columns and their rows fit
     order = [row["says"] for row in rows]
@@ -174,13 +193,31 @@ def _slices(found: Mapping[str, Any]) -> "Chart":
     shape = alt.Shape("kind:N", title=None, scale=shapes, legend=legend)
     base, near = alt.Chart(_data(rows)), alt.Scale(zero=False)
     few = alt.Axis(tickCount=8)
-    low = alt.X("low:Q", title=f"{found['metric']}; the dashed line is the whole", scale=near, axis=few)
+    low = alt.X("low:Q", title=found["metric"], scale=near, axis=few)
     ends = base.mark_rule(strokeWidth=2).encode(x=low, x2="high:Q", y=y, color=colour)
     dots = base.mark_point(filled=True, size=70, opacity=1)
-    whole = alt.Chart(_data([{"value": found["whole"]["value"]}])).mark_rule(color=_GREY, strokeDash=[5, 4])
-    layers = (whole.encode(x="value:Q"), ends, dots.encode(x="value:Q", y=y, color=colour, shape=shape))
+    value = found["whole"]["value"]
+    of_all = f"all rows: {value:.3g}"
+    whole = alt.Chart(_data([{"value": value, "what": of_all}])).mark_rule(color=_GREY)
+    whole = whole.encode(x="value:Q", strokeDash=_dashed(of_all))
+    layers = (whole, ends, dots.encode(x="value:Q", y=y, color=colour, shape=shape))
     height = _AROUND + 26 * len(rows)
     return alt.layer(*layers).properties(height=height, title=_title(slices_title(found)))
+
+
+def _below(**more: Any) -> "alt.Legend":
+    import altair as alt
+
+    return alt.Legend(orient="bottom", labelFontSize=12, labelLimit=400, **more)
+
+
+def _dashed(says: str) -> "alt.StrokeDash":
+    """Dashes, and what they mean in the legend."""
+    import altair as alt
+
+    legend = _below(symbolType="stroke", symbolSize=200, symbolStrokeColor=_GREY)
+    scale = alt.Scale(domain=[says], range=[[5, 4]])
+    return alt.StrokeDash("what:N", title=None, scale=scale, legend=legend)
 
 
 def _label(one: Mapping[str, Any]) -> str:
@@ -190,7 +227,7 @@ def _label(one: Mapping[str, Any]) -> str:
 def _kind(one: Mapping[str, Any]) -> str:
     if not one["found"]:
         return "declared"
-    return "found, confirmed" if one["confirmed"] else "found, may be luck"
+    return _SURE if one["confirmed"] else _LUCK
 
 
 def _importance(found: Mapping[str, Any]) -> "Chart":
@@ -198,7 +235,7 @@ def _importance(found: Mapping[str, Any]) -> "Chart":
 
     rows = [{"feature": one["feature"], **one["loss"]} for one in _lost(found)[:_FEATURES]]
     y = alt.Y("feature:N", title=None, sort=[row["feature"] for row in rows])
-    x = alt.X("value:Q", title=f"loss of {found['metric']} when shuffled")
+    x = alt.X("value:Q", title=worsening(found["metric"]))
     base = alt.Chart(_data(rows))
     bars = base.mark_bar(color=_BLUE, opacity=0.75, height=12).encode(x=x, y=y)
     ends = base.mark_rule(color="#000000", strokeWidth=1.5).encode(x="low:Q", x2="high:Q", y=y)

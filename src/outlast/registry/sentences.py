@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from outlast.types import counted
+from outlast.types import SMALLER_IS_BETTER, counted
 
 Found = Mapping[str, Any]
 _SHOWN = 3
@@ -40,7 +40,7 @@ def _rests_on(found: Found) -> str:
     if not sure:
         return "no feature surely: shuffling any one of them changes nothing beyond luck"
     said = [f"{one['feature']} ({one['loss']['value']:.2g})" for one in sure[:_SHOWN]]
-    return f"{', '.join(said)}: what {found['metric']} loses when one is shuffled"
+    return f"{', '.join(said)}: {_by_how_much(found['metric'])} when one is shuffled"
 
 
 def _searched(found: Found) -> str:
@@ -89,8 +89,16 @@ def importance_title(found: Found) -> tuple[str, str]:
     """What the model leans on most."""
     first = [one["feature"] for one in found["features"] if one["loss"] and one["loss"]["low"] > 0][:3]
     says = f"the model rests most on {', '.join(first)}" if first else "no feature is surely needed"
-    lost = f"loss of {found['metric']} when one feature is shuffled"
-    return says, f"{lost} among {found['rows']:,} test rows, with 95 % intervals"
+    return says, f"{worsening(found['metric'], 'one feature')} among {found['rows']:,} test rows, with 95 % intervals"
+
+
+def worsening(metric: str, shuffled: str = "it") -> str:
+    """What a metric does when a feature is taken away: a loss rises, any other falls."""
+    return f"{'rise' if metric in SMALLER_IS_BETTER else 'fall'} of {metric} when {shuffled} is shuffled"
+
+
+def _by_how_much(metric: str) -> str:
+    return f"by how much {metric} rises" if metric in SMALLER_IS_BETTER else f"what {metric} loses"
 
 
 def capacity_line(found: Found) -> str:

@@ -127,3 +127,18 @@ def test_every_order_of_outcomes_reads_the_same(first: str) -> None:
     contract = parse_contract(f"[value]\npayoff = {{ call = {{ {first} }}, wait = {{ yes = 0, no = 0 }} }}\n")
     table = np.tile([0.7, 0.3], (200, 1))
     assert set(decide_all(Scored(contract, "binary", ["no", "yes"], ROWS, table, np.ones(200)))) == {"call"}
+
+
+@pytest.mark.parametrize(
+    ("contract", "classes", "said"),
+    [
+        (COLUMN, ["no", "yes"], "nobody acts"),
+        (THREE, ["fast", "lost", "slow"], "nobody acts: always wait"),
+        (THREE + 'baseline = "everybody acts"\n', ["fast", "lost", "slow"], "everybody acts: always van"),
+        (THREE + 'baseline = "call"\n', ["fast", "lost", "slow"], "call"),
+    ],
+)
+def test_of_three_decisions_the_baseline_says_which_it_takes(contract: str, classes: list[str], said: str) -> None:
+    found = value_of(made(contract, classes), seed=0)
+    assert found is not None
+    assert found["against"] == said

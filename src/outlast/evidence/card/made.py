@@ -6,6 +6,7 @@ from typing import Any
 from outlast.evidence.card.parts import MISSING, Facts, Grid, Say, Section, between, day, facts, grid, text
 from outlast.evidence.told import Costs
 from outlast.project.contract import Contract
+from outlast.registry.sentences import worsening
 from outlast.registry.versions import Version
 
 Plain = Mapping[str, Any]
@@ -24,11 +25,15 @@ def purpose(version: Version, contract: Contract, state: str) -> Section:
                 ("Runbook", about.runbook or MISSING),
                 ("Kind", version.task),
                 ("State", state),
-                ("Trained", f"{text(version.created_at)} by {version.created_by}"),
+                (_became(version), f"{text(version.created_at)} by {version.created_by}"),
                 ("Digest", version.digest),
             ),
         ),
     )
+
+
+def _became(version: Version) -> str:
+    return "Adopted" if "adopted" in version.lineage else "Trained"
 
 
 def decisions(version: Version, contract: Contract, manifest: Plain, costs: Costs) -> Section:
@@ -263,7 +268,7 @@ def _thresholds(found: Plain | None, capacity: Plain | None) -> Iterator[Say | F
 def _weighed(found: Plain | None) -> Iterator[Say | Facts | Grid]:
     if found and found.get("features"):
         rows = [(one["feature"], between(one["loss"])) for one in found["features"][:_SHOWN]]
-        yield grid(("feature", f"loss of {found.get('metric')} when it is shuffled"), rows, empty="")
+        yield grid(("feature", worsening(found["metric"])), rows, empty="")
 
 
 def _told(value: Any) -> str:

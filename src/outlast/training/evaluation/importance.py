@@ -9,8 +9,8 @@ import polars as pl
 from scipy.special import stdtrit
 
 from outlast.training.evaluation.intervals import Floats
-from outlast.training.evaluation.metrics import SMALLER_IS_BETTER, metrics_of
-from outlast.types import Task
+from outlast.training.evaluation.metrics import metrics_of
+from outlast.types import SMALLER_IS_BETTER, Task
 
 REPEATS = 5
 _MOST = 120_000

@@ -11,12 +11,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from outlast.types import Task
+from outlast.types import SMALLER_IS_BETTER, Task
 
 Floats = npt.NDArray[np.float64]
 Metric = Callable[[Floats], float | None]
 DRAWS = 200
-SMALLER_IS_BETTER = frozenset({"log_loss", "brier", "mae", "rmse"})
 METRICS: dict[Task, tuple[str, ...]] = {
     "binary": ("roc_auc", "log_loss", "accuracy", "brier"),
     "multiclass": ("log_loss", "accuracy"),

@@ -18,9 +18,9 @@ from outlast.errors import ContractError, nearest
 from outlast.project.contract import Contract
 from outlast.training.evaluation.cuts import Cut, crossed, cut
 from outlast.training.evaluation.intervals import Floats, Grouped, Groups, Z, areas, mean_of, means
-from outlast.training.evaluation.metrics import MAIN, METRICS, SMALLER_IS_BETTER, metrics_of, with_interval
+from outlast.training.evaluation.metrics import MAIN, METRICS, metrics_of, with_interval
 from outlast.training.evaluation.value import Scored, worths
-from outlast.types import Task, counted
+from outlast.types import SMALLER_IS_BETTER, Task, counted
 
 FEWEST = 50
 """Rows below which nothing is said of a slice."""

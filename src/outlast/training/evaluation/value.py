@@ -61,10 +61,19 @@ def value_of(scored: Scored, seed: int) -> dict[str, Any] | None:
         "high": found["high"],
         "model": float(ours.mean()),
         "baseline": float(against.mean()),
-        "against": "always the median" if scored.task == "regression" else scored.contract.value.baseline,
+        "against": _against(scored),
         "currency": scored.contract.value.currency,
         "decisions": len(gain),
     }
+
+
+def _against(scored: Scored) -> str:
+    """The baseline in words; of three decisions or more, which of them it takes."""
+    rule, names = scored.contract.value.baseline, list(scored.payoff)
+    if scored.task == "regression":
+        return "always the median"
+    takes = {"nobody acts": names[-1], "everybody acts": names[0]}.get(rule)
+    return rule if takes is None or len(names) < 3 else f"{rule}: always {takes}"
 
 
 def own_worth(scored: Scored, payoffs: Scored | None = None) -> Floats | None:
