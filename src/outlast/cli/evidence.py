@@ -24,10 +24,12 @@ def card(model: str = places.MODEL, html: Path = HTML, md: Path = MD, json: bool
         screen.as_json(found.plain())
     elif html is None and md is None:
         print(markdown(found), end="")
-    made = {} if md is None else {md: markdown(found)}
+    made = {}
     if html is not None:
         version = places.ask(SHOW, About(f"{found.model}@{found.number}")).version
         made[html] = page(found, drawn(version.summary))
+    if md is not None:
+        made[md] = markdown(found)
     for file, text in made.items():
         save(file, text)
         if not json:
