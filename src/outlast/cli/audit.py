@@ -29,10 +29,21 @@ def log(
     if json:
         screen.as_json([vars(one) for one in found])
         return
+    from outlast.cli.telling_audit import did
+
     screen.table(
-        ("entry", "at (UTC)", "who", "known by", "did", "to", "digest"),
+        ("entry", "at (UTC)", "who", "known by", "did", "to", "what", "digest"),
         [
-            (e.seq, screen.moment(e.at), e.actor, e.detail.get("identity"), e.action, e.object, e.digest[:12])
+            (
+                e.seq,
+                screen.moment(e.at),
+                e.actor,
+                e.detail.get("identity"),
+                did(e)[0],
+                e.object,
+                did(e)[1],
+                e.digest[:8],
+            )
             for e in found
         ],
         empty="The trail has no such entry: what is trained, promoted, approved or applied is written there",
