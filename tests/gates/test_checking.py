@@ -64,3 +64,18 @@ def test_an_age_asked_of_a_source_that_nothing_is_looked_up_in_is_told(orders: P
     contract.write_text(contract.read_text().replace("rate = 10", 'rate = 10\nstale = { delivries = "1d" }'))
     told = {f["column"]: f["says"] for f in findings(load_project(orders))}
     assert told["serving.stale.delivries"] == "nothing is looked up there: did you mean 'deliveries'?"
+
+
+@pytest.mark.parametrize(
+    ("gate", "sentence"),
+    [
+        ('slices = ["shap"]', "'gate.slices' names the column 'shap', which is neither an ask nor a feature"),
+        ("floors = { rmse = 3.0 }", "'gate.floors' asks for rmse, which a binary model does not have"),
+    ],
+)
+def test_what_the_gate_cannot_judge_by_is_told_before_a_training(orders: Path, gate: str, sentence: str) -> None:
+    contract = orders / "outlast.toml"
+    assert "[gate]" not in contract.read_text()
+    contract.write_text(f"{contract.read_text()}\n[gate]\n{gate}\n")
+    told = [f["says"] for f in findings(load_project(orders)) if f["blocks"]]
+    assert any(sentence in one for one in told), told

@@ -27,9 +27,11 @@ from outlast.training.dataset import (
     cutoff_of,
     questions,
     require_classes,
+    task_of,
     with_labels,
     with_lookups,
 )
+from outlast.training.evaluation.slices import require_columns, require_floors
 from outlast.types import counted, micros, now
 
 SAMPLE = 50
@@ -132,10 +134,10 @@ def _features(project: Project, sources: Sources) -> Iterator[Finding]:
     yield from _tried("model.py", "asks", lambda: asked.append(questions(project, sources)))
     for rows in asked:
         labelled = yield from _label(project, sources, rows)
-        yield from _functions(project, sources, _few(rows if labelled.is_empty() else labelled))
+        yield from _functions(project, sources, _few(rows if labelled.is_empty() else labelled), labelled)
 
 
-def _functions(project: Project, sources: Sources, rows: pl.DataFrame) -> Iterator[Finding]:
+def _functions(project: Project, sources: Sources, rows: pl.DataFrame, labelled: pl.DataFrame) -> Iterator[Finding]:
     """Each function alone on a few rows, labelled where any are: it runs, and gives a row what is that row's."""
     seen: list[pl.DataFrame] = []
     yield from _tried("model.py", "features", lambda: seen.append(with_lookups(project, sources, rows)))
@@ -143,7 +145,21 @@ def _functions(project: Project, sources: Sources, rows: pl.DataFrame) -> Iterat
         broken = []
         for function in project.model.functions:
             broken += _tried("model.py", name_of(function), partial(_proven, [function], known))
-        yield from broken or _tried("model.py", "features", partial(with_functions, project.model.functions, known))
+        if broken:
+            yield from broken
+            continue
+        whole: list[pl.DataFrame] = []
+        work = partial(with_functions, project.model.functions, known)
+        yield from _tried("model.py", "features", lambda: whole.append(work()))  # noqa: B023 - called at once
+        for columns in whole if not labelled.is_empty() else ():
+            yield from _tried("outlast.toml", "gate", lambda: _judged(project, labelled[LABEL], columns))  # noqa: B023
+
+
+def _judged(project: Project, label: pl.Series, columns: pl.DataFrame) -> None:
+    """What the contract wants to be judged by has to be there."""
+    task = task_of(project, label)
+    require_columns(project.contract, columns, task)
+    require_floors(project.contract, task)
 
 
 def _proven(functions: Sequence[Function], known: pl.DataFrame) -> None:

@@ -237,7 +237,7 @@ def _known(source: Source) -> pl.Expr:
 
 
 def _encode(project: Project, label: pl.Series) -> tuple[Task, npt.NDArray[Any], list[str]]:
-    task = _task(project, label)
+    task = task_of(project, label)
     if task == "regression":
         return task, label.cast(pl.Float64).to_numpy(), []
     if task == "binary":
@@ -256,7 +256,8 @@ def _as_binary(label: pl.Series) -> npt.NDArray[Any]:
     return label.cast(pl.Boolean).cast(pl.Int64).to_numpy()
 
 
-def _task(project: Project, label: pl.Series) -> Task:
+def task_of(project: Project, label: pl.Series) -> Task:
+    """What kind of question the label answers: as declared, else by its values."""
     declared = project.contract.model.task
     if declared is not None:
         return declared

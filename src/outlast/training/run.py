@@ -27,7 +27,7 @@ from outlast.training.compiling.compiling import compiled_form
 from outlast.training.dataset import AT, Dataset, build_dataset, cutoff_of, require_invariant
 from outlast.training.evaluation.metrics import measure
 from outlast.training.evaluation.report import evaluation
-from outlast.training.evaluation.slices import require_columns
+from outlast.training.evaluation.slices import require_columns, require_floors
 from outlast.training.evaluation.value import Scored, require_money, value_of
 from outlast.training.fitting import evaluated, fit, pickled
 from outlast.training.golden import golden_rows
@@ -123,6 +123,7 @@ def train(
 def _require_readable(project: Project, dataset: Dataset) -> None:
     """Refuse a contract that these rows cannot answer, before hours of fitting."""
     require_columns(project.contract, dataset.rows, dataset.task)
+    require_floors(project.contract, dataset.task)
     require_money(project.contract, dataset.rows, dataset.task, dataset.classes)
 
 

@@ -98,6 +98,16 @@ def require_columns(contract: Contract, rows: pl.DataFrame, task: Task) -> None:
             )
 
 
+def require_floors(contract: Contract, task: Task) -> None:
+    """Refuse a floor under a figure that the task does not have."""
+    for name, floor in contract.gate.floors.model_dump().items():
+        if floor is not None and name not in (*METRICS[task], "value"):
+            raise ContractError(
+                f"outlast.toml: 'gate.floors' asks for {name}, which a {task} model does not have: expected "
+                f"{', '.join(METRICS[task])} or value"
+            )
+
+
 def _named(rows: pl.DataFrame) -> list[str]:
     return [name for name in rows.columns if not name.startswith("__")]
 
