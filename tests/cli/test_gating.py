@@ -23,7 +23,7 @@ def test_a_gate_that_says_no_ends_as_ci_expects(run, folder: Path) -> None:
     assert [check["name"] for check in done.json["checks"] if check["passed"] is not True] == ["contract"]
     told = run("gate", "--quiet")
     assert told.code == 3
-    assert "Next: mend contract" in told.out
+    assert "Next: see to contract, then outlast train or outlast apply" in told.out
 
 
 def test_two_versions_are_compared_on_one_screen(run, folder: Path) -> None:

@@ -84,7 +84,9 @@ def test_what_is_missing_is_said_with_what_to_do(place: Workspace) -> None:
     with pytest.raises(Refused, match=r"it has passed none\. Next: outlast gate late@1, then outlast approve late@1"):
         used(place, version)
     gate(place, version)
-    with pytest.raises(Refused, match=r"its author does not count, nobody gave one\. Next: outlast approve late@1"):
+    with pytest.raises(
+        Refused, match=r"its author's does not count\), and there is none\. Next: outlast approve late@1"
+    ):
         used(place, version)
 
 

@@ -141,7 +141,9 @@ def test_nothing_goes_live_when_fresh_values_cannot_be_written(trained: Path) ->
 def test_an_incomplete_contract_is_refused_by_name(trained: Path, old: str, new: str, names: str) -> None:
     edit(trained, old, new)
     with_its_contract(trained)
-    with pytest.raises(Refused, match=rf"1 of 10 checks stand in the way:\n  contract: .*{names}") as caught:
+    with pytest.raises(
+        Refused, match=rf"1 of 10 checks stands in the way, verdict [0-9a-f]{{12}}:\n  contract: .*{names}"
+    ) as caught:
         let_out(trained)
     assert caught.value.details["failed"] == ["contract"]
     assert current(workspace(trained).ledger, "late-orders").live is None

@@ -60,7 +60,9 @@ def test_a_version_that_answers_otherwise_here_stands_in_its_own_way(
 ) -> None:
     monkeypatch.setenv("RATE", "3")
     place = load_project(orders).workspace
-    with pytest.raises(Refused, match=r"1 of 10 checks stand in the way:\n  skew: golden row 0 has the scores"):
+    with pytest.raises(
+        Refused, match=r"1 of 10 checks stands in the way, verdict [0-9a-f]{12}:\n  skew: golden row 0 has the scores"
+    ):
         promote(place, ModelRef(NAME, "latest"), by="bob", reason="tested", now=NOW)
     assert current(place.ledger, NAME).live is None
 

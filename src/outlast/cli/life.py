@@ -5,11 +5,13 @@ from typing import TYPE_CHECKING
 import typer
 
 from outlast.cli import places, screen
-from outlast.errors import Refused
+from outlast.errors import Refused, SettingsError, nearest
 
 if TYPE_CHECKING:
     from outlast.registry.rollout import Rollout
 
+PLACES = ("live", "advice", "shadow", "canary", "ab")
+SHARED = ("canary", "ab")
 TO = typer.Option("live", "--to", help="live, advice (answers are marked), shadow, canary or ab (beside what is live).")
 SHARE = typer.Option(None, "--share", help="Percent of the requests that a canary or ab answers.")
 
@@ -27,6 +29,7 @@ def promote(
     from outlast.control.operations import PROMOTE
     from outlast.control.shapes import Promoting
 
+    _require_usage(to, share)
     asked = Promoting(places.meant(model), reason, to, share)
     try:
         with screen.Progress(quiet or json) as watcher:
@@ -43,7 +46,17 @@ def promote(
     telling.checks(verdict)
     telling.absent(verdict.absent)
     print(_now(rollout))
-    print("Next: outlast up, or outlast serve; servers that run take it by themselves")
+    print(_then(rollout))
+
+
+def _require_usage(to: str, share: float | None) -> None:
+    if to not in PLACES:
+        raise SettingsError(f"--to is '{to}', which is no place for a version: {nearest(to, PLACES)}")
+    if (share is not None) != (to in SHARED):
+        verb = "takes no" if share is not None else "needs a"
+        raise SettingsError(f"--to {to} {verb} --share: it is the percent of requests that a canary or ab answers")
+    if share is not None and not 0 < share < 100:
+        raise SettingsError(f"--share is {share:g}: expected a percentage above 0 and below 100")
 
 
 def withdraw(model: str = places.MODEL, reason: str = places.REASON, json: bool = places.JSON) -> None:
@@ -109,4 +122,12 @@ def _now(rollout: "Rollout", again: str = "") -> str:
     if rollout.challenger is not None:
         beside = f"; beside it {rollout.model}@{rollout.challenger} as {rollout.of(rollout.challenger)}"
     as_it = " as advice" if rollout.advice else ""
-    return f"{rollout.model}@{rollout.live} is live{as_it}{again}{beside}; before it: {rollout.previous or 'none'}"
+    end = beside or f"; before it: {rollout.previous or 'none'}"
+    return f"{rollout.model}@{rollout.live} is live{as_it}{again}{end}"
+
+
+def _then(rollout: "Rollout") -> str:
+    """What comes after a promotion."""
+    if rollout.challenger is not None:
+        return f"Kept in the ledger only: servers of this release go on answering by {rollout.model}@{rollout.live}"
+    return "Next: outlast up, or outlast serve; servers that run take it by themselves"

@@ -66,26 +66,36 @@ def why(model: str = places.SUBJECT, json: bool = places.JSON) -> None:
         told(found)
 
 
-def history(model: str = places.MODEL, json: bool = places.JSON) -> None:
+def history(
+    model: str = places.MODEL,
+    at: str = typer.Option(None, "--at", help="Only what was so at this moment, such as 2026-11-01T12:00Z."),
+    json: bool = places.JSON,
+) -> None:
     """Say what was served when, and who made it so."""
     from outlast.control.operations import HISTORY
     from outlast.control.shapes import About
+    from outlast.types import utc
 
     done = places.ask(HISTORY, About(places.meant(model)))
     name, steps, found = done.model, done.transitions, done.served
+    moment = places.moment_of(at)
+    if moment is not None:
+        then = utc(moment)
+        steps = [s for s in steps if s.at <= then][-1:]
+        found = [s for s in found if s.since <= then and (s.until is None or then < s.until)]
     if json:
         screen.as_json({"model": name, "transitions": [vars(s) for s in steps], "served": [vars(s) for s in found]})
         return
     screen.table(
         ("at (UTC)", "what", "from", "to", "by", "reason"),
         [(screen.moment(s.at), s, s.from_version, s.to_version, s.by, s.reason) for s in steps],
-        empty=f"{name} has never been live: promote a version with `outlast promote {name}`",
+        empty=f"{name} was not live then" if at else f"{name} has never been live: promote a version of it",
     )
     print()
     screen.table(
         ("served from (UTC)", "until", "version", "server"),
         [(screen.moment(s.since), screen.moment(s.until) or "now", s.version, s.server) for s in found],
-        empty=f"No server has served {name}: start one with `outlast serve`",
+        empty=f"No server served {name} then" if at else f"No server has served {name}: start one, `outlast serve`",
     )
 
 

@@ -74,9 +74,13 @@ def verdict(found: Verdict) -> None:
     print(f"{version} {'may go live' if found.passed else 'may not go live'}: {of}")
     checks(found)
     if found.passed:
-        print(f"Next: outlast promote {version}")
+        asked = next((check.evidence.get("approvals", 0) for check in found.checks if check.name == "contract"), 0)
+        first = f"outlast approve {version} --reason …, {counted(asked, 'approval')} in all, then " if asked else ""
+        print(f"Next: {first}outlast promote {version}")
+    elif "bundle" in stand:
+        print("Next: outlast restore its file from a backup, or outlast train; then outlast gate again")
     else:
-        print(f"Next: mend {', '.join(stand)}, then outlast train or outlast apply, and outlast gate again")
+        print(f"Next: see to {' and '.join(stand)}, then outlast train or outlast apply, and outlast gate again")
 
 
 def figures(version: Version) -> None:

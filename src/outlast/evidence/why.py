@@ -44,7 +44,8 @@ def why_prediction(workspace: Workspace, begins: str, *, sees: Callable[[str], b
     if not found:
         raise NotFound(
             f"There is no prediction '{begins}' in the journal of {workspace.root}: an answer names its own as "
-            "prediction_id; one that was erased or is older than [journal] keep is gone, and a model is named as NAME@7"
+            "prediction_id, and `outlast predict` keeps none; one that was erased or is older than [journal] keep is "
+            "gone, and a model is named as NAME@7"
         )
     if len(found) > 1:
         ids = " and ".join(one["prediction_id"] for one in found)

@@ -43,9 +43,10 @@ def require_passed(version: Version, verdict: Verdict) -> None:
     """Refused, with every check that stands in the way."""
     if not verdict.passed:
         said = "\n".join(f"  {check.name}: {check.says}" for check in verdict.failed)
+        stand = "stands" if len(verdict.failed) == 1 else "stand"
         raise Refused(
             f"{version.model}@{version.number} may not go live, {len(verdict.failed)} of {len(verdict.checks)} "
-            f"checks stand in the way:\n{said}",
+            f"checks {stand} in the way, verdict {verdict.digest[:12]}:\n{said}",
             details={"failed": [check.name for check in verdict.failed], "verdict": verdict.digest},
         )
 

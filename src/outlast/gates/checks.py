@@ -1,5 +1,6 @@
 """The checks that read what training left behind: contract, data, leakage, floors, value."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,8 @@ def contract_complete(contract: Contract, folder: Path | None, task: Task | None
             "(for owner and runbook, `outlast apply` is enough)"
         )
         return Check("contract", False, says, {"missing": missing})
-    return _runbook(contract, folder)
+    found = _runbook(contract, folder)
+    return replace(found, evidence={**found.evidence, "approvals": contract.gate.approvals})
 
 
 def _said(value: Any) -> bool:
@@ -112,7 +114,9 @@ def floors_held(contract: Contract, summary: dict[str, Any]) -> Check:
         said.append(says)
         verdicts.append(held)
     passed = None if None in verdicts and False not in verdicts else all(verdicts)
-    return Check("floors", passed, "; ".join(said), {"floors": asked})
+    amiss = [one for one, held in zip(said, verdicts, strict=True) if not held]
+    rest = f"; the other {counted(len(said) - len(amiss), 'floor')} held" if amiss and len(amiss) < len(said) else ""
+    return Check("floors", passed, "; ".join(amiss or said) + rest, {"floors": asked})
 
 
 def _floor(name: str, floor: float, summary: dict[str, Any]) -> tuple[bool | None, str]:

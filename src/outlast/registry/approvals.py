@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import sqlalchemy as sa
 
-from outlast.errors import Refused
+from outlast.errors import Conflict, Refused
 from outlast.registry import audit, verdicts
 from outlast.registry.versions import Version, hold
 from outlast.storage.ledger import Ledger
@@ -83,8 +83,18 @@ def decide(
             version.model, version.number, version.digest, "" if verdict is None else verdict.digest, decision,
             audit.plainly(by.strip()), identity(by), audit.plainly(reason.strip()), utc(at),
         )  # fmt: skip
+        if decision == "approve" and _said_already(connection, version, said):
+            raise Conflict(f"{said.by} has approved {version} on verdict {said.verdict_digest[:12]} already")
         keep(connection, said, actor=by, at=at)
         return said, standing(connection, version, said.verdict_digest, rules)
+
+
+def _said_already(connection: sa.Connection, version: Version, said: Approval) -> bool:
+    """Whether this person's last word on these bytes was the same."""
+    theirs = [one for one in said_of(connection, version) if _person(one.by) == _person(said.by)]
+    last = theirs[-1] if theirs else None
+    same = ("bundle", "decision", "verdict_digest")
+    return last is not None and all(getattr(last, name) == getattr(said, name) for name in same)
 
 
 def keep(
@@ -123,12 +133,17 @@ def refusal(version: Version, found: Standing, verdict: str) -> str:
             f"{version} may not go live, it was rejected by {who}. Only they can lift that, with `outlast approve "
             f"{version}`; or train a new version"
         )
-    other = ", and its author does not count" if found.rules.regulated else ""
-    have = ", ".join(one.by for one in found.approved) or "nobody"
+    other = " (its author's does not count)" if found.rules.regulated else ""
+    have = (
+        f"there is one by {' and one by '.join(one.by for one in found.approved)}"
+        if found.approved
+        else "there is none"
+    )
+    people = "somebody else" if found.missing == 1 else f"{found.missing} other people"
     return (
         f"{version} may not go live: {counted(found.rules.needed, 'approval')} of verdict {verdict[:12]} "
-        f"{'is' if found.rules.needed == 1 else 'are'} asked{other}, {have} gave one. "
-        f"Next: outlast approve {version} --reason …, by {counted(found.missing, 'other person', 'other people')}"
+        f"{'is' if found.rules.needed == 1 else 'are'} asked for{other}, and {have}. "
+        f"Next: outlast approve {version} --reason …, by {people}"
     )
 
 

@@ -44,7 +44,7 @@ async def readyz(request: Request) -> Response:
     house = parts_of(request).house
     served = {model: one.version for model, one in house.predictors().items()}
     ready = is_ready(house)
-    status = "ready" if ready else "a live version could not be loaded" if house.refused else "nothing is live yet"
+    status = "ready" if ready else "a live version could not be loaded" if house.refused else "nothing is live"
     if not caller_of(request).known:
         return _plain({"status": status}, 200 if ready else 503)
     body = {
