@@ -42,19 +42,32 @@ def answering(status: int, seconds: float) -> Iterator[str]:
         server.server_close()
 
 
+@pytest.fixture
+def short(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A load of one second, and nothing asked after it."""
+    for name, seconds in (("SECONDS", 1.0), ("_MORE", 0.0)):
+        monkeypatch.setattr(f"outlast.gates.load.{name}", seconds)
+
+
+@pytest.mark.usefixtures("short")
 def test_a_server_that_falls_behind_is_not_spared_the_wait() -> None:
-    """At 20 a second and 100 ms each, requests queue: from when they were due the last ones wait for a second."""
-    with answering(200, 0.1) as address:
-        found = load(address, "/", [{}], 20.0, within=0.15, seed=1)
+    """At 40 a second and 50 ms each, requests queue: from when they were due the last ones wait for a second."""
+    with answering(200, 0.05) as address:
+        found = load(address, "/", [{}], 40.0, within=0.15, seed=1)
     assert found.failed == 0
     assert found.p99 > 600
     assert found.slow > found.requests / 2
 
 
-def test_refused_requests_are_counted_as_failed() -> None:
+@pytest.mark.parametrize("more", [0.0, 1.0])
+@pytest.mark.usefixtures("short")
+def test_refused_requests_are_counted_as_failed(more: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those asked when they are due, and those asked one by one after them."""
+    monkeypatch.setattr("outlast.gates.load._MORE", more)
     with answering(503, 0.0) as address:
-        found = load(address, "/", [{}], 4.0, within=1.0, seed=1)
-    assert found.failed == found.requests > 0
+        found = load(address, "/", [{}], 10.0, within=1.0, seed=1)
+    assert found.failed == found.requests
+    assert found.requests == 10 if more == 0.0 else found.requests > 10
 
 
 @pytest.mark.parametrize(
