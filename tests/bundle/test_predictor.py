@@ -174,7 +174,10 @@ def garbled(store: Path) -> None:
 
 
 @pytest.mark.parametrize("break_it", [truncated, scribbled, emptied, garbled], ids=lambda f: f.__name__)
-def test_when_fresh_values_cannot_be_read_the_declared_default_is_the_answer(served: Path, break_it: Any) -> None:
+def test_when_fresh_values_cannot_be_read_the_declared_default_is_the_answer(
+    served: Path, break_it: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("outlast.storage.fresh.sqlite._BUSY_SECONDS", 0.2)  # an empty file is locked by who has it open
     predictor = opened(served)
     row = predictor.golden[-1]["request"]
     store = served / ".outlast" / "fresh.db"
