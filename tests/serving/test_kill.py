@@ -16,7 +16,7 @@ from outlast.registry.served import history
 from outlast.serving.alive import close_dead
 
 
-@pytest.mark.parametrize("kills", [4, pytest.param(20, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("kills", [3, pytest.param(20, marks=pytest.mark.slow)])
 def test_every_answer_sent_is_in_the_journal_once(folder: Path, workspace: Workspace, kills: int) -> None:
     promote(workspace, 1)
     answered: set[str] = set()
