@@ -179,3 +179,19 @@ def test_questions_are_asked_once() -> None:
     asked = [question for group in QUESTIONS.values() for question in group]
     assert len(asked) == len(set(asked))
     assert all(question.endswith("?") for question in asked)
+
+
+def test_a_plan_to_retrain_is_no_evidence_that_somebody_does(known: Workspace) -> None:
+    version = find(known.ledger, ModelRef("late-orders"))
+    contract = {**version.summary["contract"], "retraining": {"policy": "approval", "schedule": "30d"}}
+    planned = replace(version, summary={**version.summary, "contract": contract})
+
+    def said(days: int) -> Answer:
+        found = ready(known, planned, now=version.created_at + timedelta(days=days))
+        return next(one for one in found.answers if one.question.startswith("Is a successor"))
+
+    assert (said(29).yes, said(31).yes) == (True, False)
+    assert said(31).rests_on == "late-orders@1 was trained 31d ago, one is due every 30d"
+    contract["retraining"] = {"policy": "approval", "triggers": ["harm"]}
+    assert said(1).yes is None
+    assert "nothing acts on harm by itself" in said(1).rests_on

@@ -64,7 +64,8 @@ def verify(
     if json:
         screen.as_json(found)
     elif found.broken is not None:
-        print(f"BROKEN at entry {found.broken.seq}: {found.broken.sentence}")
+        place = f" at entry {found.broken.seq}" if found.broken.seq > 0 else ""
+        print(f"BROKEN{place}: {found.broken.sentence}")
         print("Next: keep the database as it is, and compare it with a backup or an export")
     else:
         last = f"; the last is {found.head}" if found.head else ""

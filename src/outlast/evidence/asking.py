@@ -153,14 +153,17 @@ def labels_arrive(case: Case) -> Found:
 
 
 def retrained(case: Case) -> Found:
+    """By when the newest version was trained: a plan that nobody keeps is no evidence."""
     plan = case.contract.retraining
-    rules = [
-        *([f"every {plan.schedule}"] if plan.schedule else []),
-        *(one for one in plan.triggers if one != "schedule"),
-    ]
-    if plan.policy in (None, "never") or not rules:
+    if plan.policy in (None, "never") or not (plan.schedule or plan.triggers):
         return Found(False, f"policy {plan.policy or 'none'}, no trigger", "[retraining], then outlast apply")
-    return Found(True, f"policy {plan.policy}: {', '.join(rules)}")
+    newest = find(case.ledger, ModelRef(case.model, "latest"))
+    age = case.now - utc(newest.created_at)
+    said = f"{newest} was trained {_ago(age)}"
+    if not plan.schedule:
+        return Found(None, f"{said}, and nothing acts on {', '.join(plan.triggers)} by itself", "outlast train")
+    in_time = age <= duration(plan.schedule)
+    return Found(in_time, f"{said}, one is due every {plan.schedule}", None if in_time else "outlast train")
 
 
 def somebody_answers(case: Case) -> Found:
@@ -177,7 +180,7 @@ def access(case: Case) -> Found:
     live = [one for one in tokens(case.ledger) if one.state(case.now) == "live" and one.covers(case.model)]
     if not live:
         return Found(False, "there are no tokens: whoever reaches this machine may do all", "outlast token create")
-    return Found(True, f"{len(live)} tokens reach it")
+    return Found(True, f"{counted(len(live), 'token')} reach{'es' if len(live) == 1 else ''} it")
 
 
 def proven_person(case: Case) -> Found:

@@ -22,7 +22,7 @@ from outlast.registry.declarations import folder_of
 from outlast.registry.rollout import current
 from outlast.registry.versions import Version, find
 from outlast.training.steps import Steps, Watcher
-from outlast.types import ModelRef
+from outlast.types import ModelRef, clock_from
 
 _log = logging.getLogger("outlast.gates")
 _Question = Callable[[Case, datetime], Check]
@@ -44,7 +44,7 @@ CHECKS: dict[str, _Question] = {
 
 def judge(workspace: Workspace, version: Version, *, now: datetime, watcher: Watcher | None = None) -> Verdict:
     """The verdict over a version, made now and stored."""
-    steps = Steps(watcher)
+    steps, clock = Steps(watcher), clock_from(now)
     with steps.step("bundle"):
         bundle, checks = _unchanged(workspace, version)
     if bundle is not None:
@@ -53,9 +53,9 @@ def judge(workspace: Workspace, version: Version, *, now: datetime, watcher: Wat
         case = Case(workspace, folder_of(workspace, version.model), contract, version, champion)
         for name, question in CHECKS.items():
             with steps.step(name):
-                checks.append(_asked(name, question, case, now))
+                checks.append(_asked(name, question, case, clock()))
         checks = judged(checks, contract=contract.digest, champion=None if champion is None else champion.digest)
-    verdict = conclude(version, checks, now)
+    verdict = conclude(version, checks, clock())
     keep(workspace.ledger, verdict)
     return verdict
 

@@ -57,7 +57,7 @@ def promote(  # noqa: PLR0913 (who, why, when and how, all by name)
     verdict = evidence(workspace, version, steps, now=now)
     with _protected(workspace, version, clock) as mark:
         with steps.step("fill fresh values"):
-            fill_fresh(workspace, version, now=now, watcher=_Goes(mark))
+            fill_fresh(workspace, version, now=clock(), watcher=_Goes(mark))
         with steps.step("promote"):
             mark.renew()
             rollout = transition(
@@ -70,7 +70,7 @@ def promote(  # noqa: PLR0913 (who, why, when and how, all by name)
                 verdict=verdict.digest,
                 share=share,
                 expected=before.sequence,
-                at=now,
+                at=clock(),
             )
     return rollout, verdict
 
@@ -81,19 +81,19 @@ def roll_back(workspace: Workspace, model: str, *, by: str, reason: str, now: da
     At once where its fresh values were kept up, else they are filled first. They were not where the rollback before
     this one made it the next: nothing was written for it for a while.
     """
-    ledger, before = workspace.ledger, current(workspace.ledger, model)
+    ledger, before, clock = workspace.ledger, current(workspace.ledger, model), clock_from(now)
     only_challenger = before.stage in ANSWERING
 
     def change() -> Rollout:
         to = before.live if only_challenger else before.previous
         return transition(
-            ledger, model, action="rollback", to=to, by=by, reason=reason, expected=before.sequence, at=now
+            ledger, model, action="rollback", to=to, by=by, reason=reason, expected=before.sequence, at=clock()
         )
 
     if only_challenger or before.previous is None or kept_up(ledger, model, before.previous):
         return change()
     version = find(ledger, ModelRef(model, before.previous))
-    with _protected(workspace, version, clock_from(now)) as mark:
+    with _protected(workspace, version, clock) as mark:
         fill_fresh(workspace, version, now=now, watcher=_Goes(mark))
         mark.renew()
         return change()

@@ -18,7 +18,7 @@ from outlast.errors import NotFound, SettingsError, StorageError, nearest
 from outlast.project.workspace import FILE, Workspace
 from outlast.registry import approvals, audit, verdicts
 from outlast.registry.declarations import declare, declared, require_free
-from outlast.registry.versions import Transferred, Version, find, hold, versions
+from outlast.registry.versions import Transferred, Version, find, find_in, hold, versions
 from outlast.storage.ledger import Ledger
 from outlast.storage.ledger import schema as tables
 from outlast.types import ModelRef, utc
@@ -137,6 +137,7 @@ def _arrive(here: Workspace, there: Workspace, version: Version, *, by: str, at:
         if not _is_noted(connection, version, number):
             detail = {"number": number, "digest": version.digest, "code_digest": version.code_digest}
             detail |= {"task": version.task, "from": origin, "verdicts": list(names.values())}
+            detail |= {audit.EVIDENCE: audit.evidence_of(find_in(connection, ModelRef(version.model, number)))}
             audit.record(connection, actor=by, action="register", object=version.model, detail=detail, at=at)
     return find(there.ledger, ModelRef(version.model, number))
 

@@ -72,9 +72,11 @@ def register(  # noqa: PLR0913 (each is a part of the record, given by name)
         row = {"model": model, "number": (highest or 0) + 1, "digest": digest, "code_digest": code_digest}
         row |= {"created_at": utc(at), "created_by": audit.plainly(by), "task": task}
         connection.execute(sa.insert(tables.versions).values(**row, summary=summary, lineage=lineage))
-        detail = {"number": row["number"], "digest": digest, "code_digest": code_digest, "task": task}
+        (made,) = _select(connection, (_COLUMNS.model == model) & (_COLUMNS.number == row["number"]))
+        detail = {"number": made.number, "digest": digest, "code_digest": code_digest, "task": task}
+        detail |= {audit.EVIDENCE: audit.evidence_of(made)}
         audit.record(connection, actor=by, action="register", object=model, detail=detail, at=at)
-        return _select(connection, (_COLUMNS.model == model) & (_COLUMNS.number == row["number"]))[0]
+        return made
 
 
 def find(ledger: Ledger, ref: ModelRef) -> Version:

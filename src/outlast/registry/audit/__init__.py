@@ -5,6 +5,7 @@ the transaction is committed and once it is, so that a trail that was cut, added
 """
 
 from outlast.registry.audit.trail import (
+    EVIDENCE,
     FIRST,
     HEAD,
     HOW,
@@ -12,6 +13,7 @@ from outlast.registry.audit.trail import (
     Entry,
     approved,
     entries,
+    evidence_of,
     head,
     plainly,
     record,
@@ -20,6 +22,6 @@ from outlast.registry.audit.trail import (
 from outlast.registry.audit.verifying import Broken, Report, examine, verify
 
 __all__ = [
-    "FIRST", "HEAD", "HOW", "TRANSITION", "Broken", "Entry", "Report", "approved", "entries", "examine", "head",
-    "plainly", "record", "transition_of", "verify",
+    "EVIDENCE", "FIRST", "HEAD", "HOW", "TRANSITION", "Broken", "Entry", "Report", "approved", "entries", "evidence_of",
+    "examine", "head", "plainly", "record", "transition_of", "verify",
 ]  # fmt: skip

@@ -6,7 +6,15 @@ from typing import Any
 import sqlalchemy as sa
 
 from outlast.registry import verdicts
-from outlast.registry.audit.trail import TRANSITION, Entry, every, says_of_transition, transition_of
+from outlast.registry.audit.trail import (
+    EVIDENCE,
+    TRANSITION,
+    Entry,
+    every,
+    evidence_of,
+    says_of_transition,
+    transition_of,
+)
 from outlast.storage.ledger import schema as tables
 from outlast.types import digest_of, utc
 
@@ -129,10 +137,13 @@ def _versions(connection: sa.Connection, trail: list[Entry]) -> Iterator[Wrong]:
         said = entry.detail
         if (row.digest, row.code_digest, row.task) != (said["digest"], said["code_digest"], said["task"]):
             yield entry.seq, f"{what} says otherwise than audit entry {entry.seq}: somebody edited it"
+        if said.get(EVIDENCE, evidence_of(row)) != evidence_of(row):
+            parts = "its figures, its lineage or who made it"
+            yield entry.seq, f"{what} has other evidence than audit entry {entry.seq} noted: somebody edited {parts}"
     for (model, number), entry in made.items():
         what = f"Version {number} of model '{model}', audit entry {entry.seq}"
         yield entry.seq, f"{what}, is missing: somebody removed it"
 
 
 _Look = Callable[[sa.Connection, list[Entry]], Iterator[Wrong]]
-_LOOKS: tuple[_Look, ...] = (_transitions, _approvals, _tokens, _contracts, _verdicts, _versions)
+_LOOKS: tuple[_Look, ...] = (_transitions, _versions, _approvals, _tokens, _contracts, _verdicts)

@@ -28,6 +28,9 @@ HOW = (
 )
 """How an export is verified without this program."""
 
+EVIDENCE = "evidence"
+"""Which digest the figures and the lineage of a version have; entries of the first release do not say."""
+
 NOTED = "noted"
 """Which file outside the database holds an entry's digest."""
 
@@ -140,6 +143,11 @@ def plainly(text: str) -> str:
 def transition_of(row: Any) -> dict[str, Any]:
     """What the trail says of a row of transitions."""
     return {**{name: getattr(row, name) for name in (*_SAID, *_UNSAID)}, "at": utc(row.at).isoformat()}
+
+
+def evidence_of(version: Any) -> str:
+    """The digest of what a version's row says of it: its figures, its lineage, and who made it."""
+    return digest_of({"summary": version.summary, "lineage": version.lineage, "created_by": version.created_by})
 
 
 def says_of_transition(said: Mapping[str, Any]) -> dict[str, Any]:
