@@ -3,7 +3,7 @@
 import hashlib
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
@@ -92,6 +92,15 @@ def counted(number: int, word: str, many: str | None = None) -> str:
     ('1 row', '1,200 rows', '0 entries')
     """
     return f"{number:,} {word if number == 1 else many or f'{word}s'}"
+
+
+def listed(words: Sequence[str]) -> str:
+    """Words as a sentence lists them.
+
+    >>> listed(["the data", "the code", "the seed"]), listed(["the seed"])
+    ('the data, the code and the seed', 'the seed')
+    """
+    return " and ".join([", ".join(words[:-1]), *words[-1:]] if len(words) > 1 else words)
 
 
 SMALLER_IS_BETTER = frozenset({"log_loss", "brier", "mae", "rmse"})

@@ -33,10 +33,12 @@ def test_two_versions_are_compared_on_one_screen(run, folder: Path) -> None:
     done = run("compare", "late-orders@1", "late-orders@2", "--quiet")
     assert done.code == 0
     assert done.out.startswith("late-orders@2 against late-orders@1, on the same ")
-    for said in ("roc_auc", "EUR a decision", "no worse", "model.py changed: 1 line", "seed 1 → 5"):
+    for said in ("roc_auc", "EUR a decision", "no worse", "model.py changed: 1 line more, 1 less", "seed 1 → 5"):
         assert said in done.out, said
     assert len(done.out.splitlines()) <= 50
     assert run("compare", "late-orders@2", "--quiet").out == done.out  # against what is live
+    assert run("compare", "--quiet").out == done.out  # the newest of this folder's model
+    assert "@1 is what is live, so there is nothing" in run("compare", "late-orders@1", "--quiet").err
 
 
 def test_a_comparison_as_json_has_figures_slices_and_changes(run, folder: Path) -> None:

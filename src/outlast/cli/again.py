@@ -1,11 +1,13 @@
 """The command that makes a version again."""
 
-import textwrap
-from typing import Any
+from typing import TYPE_CHECKING
 
 import typer
 
 from outlast.cli import places, screen
+
+if TYPE_CHECKING:
+    from outlast.training.reproduce.again import Reproduced
 
 
 def reproduce(
@@ -34,15 +36,20 @@ def reproduce(
     if json:
         screen.as_json(vars(found))
     else:
-        _tell(found.sentence, found.evidence)
+        _tell(found)
     if found.equal is not True:
         raise typer.Exit(1)
 
 
-def _tell(sentence: str, evidence: dict[str, Any]) -> None:
-    print(textwrap.fill(sentence, screen.width()))
+def _tell(found: "Reproduced") -> None:
+    """The sentence, the sources, and what was put in that is not to blame."""
+    evidence = found.evidence
+    screen.sentence(found.sentence)
     for name, one in evidence.get("sources", {}).items():
         rows = f"{one['rows_then']:,} rows then, {one['rows']:,} now"
         screen.line("source", f"{name}: {'as it was' if one['then'] == one['now'] else f'changed, {rows}'}")
-    for part, says in evidence.get("changed", {}).items():
-        screen.line("put in", f"{part}: {says}")
+    changed, causes = evidence.get("changed", {}), evidence.get("causes", [])
+    for part, says in changed.items():
+        if not found.equal and part not in causes and causes != ["together"]:
+            alone = ", which alone changes nothing" if changed.keys() & set(causes) else ""
+            screen.line("put in", f"{part}: {says}{alone}")

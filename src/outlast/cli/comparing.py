@@ -1,5 +1,6 @@
 """What `compare` says of two versions, on one screen."""
 
+import textwrap
 from typing import TYPE_CHECKING, Any
 
 from outlast.cli import screen
@@ -36,7 +37,8 @@ def _figures(found: "Compared") -> None:
     )
     if found.slices:
         worst = sorted(found.slices, key=lambda one: (one["chance"], one["value"]))[:_SLICES]
-        print(f"The {counted(len(worst), 'slice')} of {len(found.slices)} figures that lost most, or gained least:")
+        some = f"{len(worst)} of {len(found.slices)} figures" if len(worst) < len(found.slices) else "Figures"
+        print(f"{some} by slice, first what lost most or gained least:")
         rows = [(one["says"], one["figure"], f"{one['rows']:,}", *_apart(one)) for one in worst]
         screen.table(("slice", "figure", "rows", "better by", "95 % interval", ""), rows, empty="")
 
@@ -48,14 +50,23 @@ def _apart(one: dict[str, Any]) -> tuple[str, str, str]:
 
 def _changes(changed: dict[str, Any]) -> None:
     for file in changed["code"]:
-        screen.line("code", f"{file['file']} {file['did']}: {file['added']} lines more, {file['removed']} less")
+        by = f"{counted(file['added'], 'line')} more, {file['removed']:,} less"
+        screen.line("code", f"{file['file']} {file['did']}: {by}")
     lines = [line for file in changed["code"] for line in file["diff"] if line[:3] not in ("+++", "---")]
     for line in lines[:_LINES]:
-        print(f"             {line}"[: screen.width()])
+        print("\n".join(_whole(line)))
     if len(lines) > _LINES:
         screen.line("", f"{len(lines) - _LINES} more lines: --json has them")
     for what, said in _told(changed):
         screen.line(what, said)
+
+
+def _whole(line: str) -> list[str]:
+    """A line of a difference, going on below where it is too long."""
+    indent = " " * 13
+    return textwrap.wrap(
+        line, screen.width(), initial_indent=indent, subsequent_indent=f"{indent}      ", break_on_hyphens=False
+    ) or [indent.rstrip()]
 
 
 def _told(changed: dict[str, Any]) -> list[tuple[str, str]]:

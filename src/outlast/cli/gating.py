@@ -22,7 +22,9 @@ def gate(model: str = places.MODEL, json: bool = places.JSON, quiet: bool = plac
 
 
 def compare(
-    model: str = typer.Argument(..., help="A version, as NAME@7; alone, it is held against what is live."),
+    model: str = typer.Argument(
+        None, help="A version, as NAME@7; alone, it is held against what is live. If left out, the newest."
+    ),
     other: str = typer.Argument(None, help="The version held against it, as NAME@8."),
     json: bool = places.JSON,
     quiet: bool = places.QUIET,
@@ -33,7 +35,7 @@ def compare(
     from outlast.control.shapes import Comparing
 
     with screen.Progress(quiet or json) as watcher:
-        found = places.ask(COMPARE, Comparing(model, other), watcher)
+        found = places.ask(COMPARE, Comparing(places.meant(model), other), watcher)
     if json:
         screen.as_json(found.plain())
     else:

@@ -1,5 +1,6 @@
 """What every command prints with: lines, tables, steps with a spinner, JSON."""
 
+import os
 import re
 import sys
 import textwrap
@@ -46,11 +47,17 @@ def line(name: str, says: object, *, indent: int = 2) -> None:
     print(textwrap.fill(str(says), width(), initial_indent=begin, subsequent_indent=" " * len(begin)))
 
 
+def sentence(says: str) -> None:
+    """A sentence, going on below."""
+    print(textwrap.fill(says, width()))
+
+
 def width() -> int:
-    """How wide a line may be: the terminal, or a page when it goes into a file."""
+    """How wide a line may be: as COLUMNS says, the terminal, or a page when it goes into a file."""
     import shutil
 
-    return shutil.get_terminal_size((WIDTH, 24)).columns if sys.stdout.isatty() else WIDTH
+    told = sys.stdout.isatty() or "COLUMNS" in os.environ
+    return shutil.get_terminal_size((WIDTH, 24)).columns if told else WIDTH
 
 
 class Progress:

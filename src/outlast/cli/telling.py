@@ -9,7 +9,7 @@ from outlast.evidence.told import Costs
 from outlast.gates.verdict import Verdict
 from outlast.registry.sentences import evaluated
 from outlast.registry.versions import Version
-from outlast.types import counted
+from outlast.types import counted, listed
 
 if TYPE_CHECKING:
     from outlast.training.frame import Framed
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 def report(version: Version) -> None:
     """What a training found out."""
     summary, rows = version.summary, version.summary["rows"]
-    print(f"{version} trained on {counted(rows['train'], 'row')}, tested on {_test(summary)}")
+    made = "adopted" if "adopted" in summary else f"trained on {counted(rows['train'], 'row')}"
+    print(f"{version} {made}, tested on {_test(summary)}")
     figures(version)
     left = {"never labelled": "never", "not labelled yet": "not_yet", "kept apart by the label's delay": "embargoed"}
     said = [f"{rows[name]:,} {word}" for word, name in left.items() if rows[name]]
@@ -37,12 +38,14 @@ def report(version: Version) -> None:
 def card(version: Version, state: str, verdict: Verdict | None, costs: Costs) -> None:
     """A version at a glance."""
     summary, contract = version.summary, version.summary["contract"]
-    print(f"{version}{f' ({state})' if state else ''}: {contract['model']['problem'] or 'no problem stated'}")
-    at = screen.moment(version.created_at)
-    screen.line("trained", f"{at} UTC by {version.created_by}, bundle {version.digest[:12]}")
-    screen.line("rows", f"{summary['rows']['train']:,} to train, {_test(summary)} to test")
+    screen.sentence(f"{version}{f' ({state})' if state else ''}: {contract['model']['problem'] or 'no problem stated'}")
+    by = f"{screen.moment(version.created_at)} UTC by {version.created_by}, bundle {version.digest[:12]}"
+    elsewhere = "adopted" in summary
+    screen.line("taken over" if elsewhere else "trained", by)
+    fitted = "" if elsewhere else f"{summary['rows']['train']:,} to train, "
+    screen.line("rows", f"{fitted}{_test(summary)} to test")
     screen.line("task", version.task)
-    screen.line("features", ", ".join(summary["features"]))
+    screen.line("features", ", ".join(telling_rungs.taken(summary)))
     figures(version)
     screen.line("owner", f"{contract['model']['owner'] or 'nobody'}; runbook {contract['model']['runbook']}")
     screen.line("serving", _serving(contract["serving"]))
@@ -80,7 +83,7 @@ def verdict(found: Verdict) -> None:
     elif "bundle" in stand:
         print("Next: outlast restore its file from a backup, or outlast train; then outlast gate again")
     else:
-        print(f"Next: see to {' and '.join(stand)}, then outlast train or outlast apply, and outlast gate again")
+        screen.sentence(f"Next: see to {listed(stand)}, then outlast train or outlast apply, and outlast gate again")
 
 
 def figures(version: Version) -> None:

@@ -26,10 +26,18 @@ def adopted(summary: Mapping[str, Any]) -> None:
     if found is None:
         return
     screen.line("adopted", f"from {found['from']}, a {found['kind']}, digest {found['digest'][:12]}")
+    if found.get("unused"):
+        screen.line("not taken", f"of the project's features: {', '.join(found['unused'])}")
     for name, why in found["absent"].items():
         screen.line("not known", f"{name}: {why}")
     for note in found["notes"]:
         screen.line("note", note)
+
+
+def taken(summary: Mapping[str, Any]) -> list[str]:
+    """The features that the model takes: an adopted one may leave some of the project's aside."""
+    unused = (summary.get("adopted") or {}).get("unused", [])
+    return [name for name in summary["features"] if name not in unused]
 
 
 def adopted_from(found: Mapping[str, Any]) -> str:

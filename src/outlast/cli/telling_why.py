@@ -5,7 +5,7 @@ from typing import Any
 
 from outlast.cli import screen
 from outlast.cli.telling import edited
-from outlast.cli.telling_rungs import adopted_from
+from outlast.cli.telling_rungs import adopted_from, taken
 from outlast.evidence.told import Answered, Why
 from outlast.registry.approvals import Approval
 from outlast.registry.rollout import Transition
@@ -25,8 +25,8 @@ def told(found: Why) -> None:
     adopted = version.lineage.get("adopted")
     if adopted is not None:
         _answer("where from", [adopted_from(adopted)])
-    _answer("what data fed it", _data(found))
-    _answer("what features", _features(version.lineage.get("features"), version.summary["features"]))
+    _answer("what data fed it" if adopted is None else "what tested it", _data(found))
+    _answer("what features", _features(_computing(found), taken(version.summary)))
     _answer("what environment", _environment(found))
     _answer("what let it out", _evidence(found))
 
@@ -76,8 +76,11 @@ def _data(found: Why) -> list[str]:
     rows, kept = version.summary["rows"], version.lineage.get("training_set", {}).get("digest")
     digest = f", {kept[:12]}" if kept else ""
     split = f"{counted(rows['train'], 'row')} to train, {rows['test']:,} to test"
+    name = "training set"
+    if "adopted" in version.lineage:
+        name, split = "test rows", f"{counted(rows['test'], 'row')}; what it was trained on is not known"
     sources = [_source(name, one, found.moved) for name, one in version.summary["sources"].items()]
-    return [*sources, f"training set {version.lineage['snapshot']}{digest}: {split}"]
+    return [*sources, f"{name} {version.lineage['snapshot']}{digest}: {split}"]
 
 
 def _source(name: str, found: dict[str, Any], moved: dict[str, str | None]) -> str:
@@ -91,6 +94,15 @@ def _source(name: str, found: dict[str, Any], moved: dict[str, str | None]) -> s
         stale = ", which the file no longer had" if found["dvc"]["matches"] is False else ""
         said.append(f"DVC {found['dvc']['hash'][:12]}{stale}")
     return f"{name}: {', '.join(said)}, {found.get('location')}{since}"
+
+
+def _computing(found: Why) -> list[dict[str, Any]] | None:
+    """What computes the features; of an adopted model's, those that it takes."""
+    features = found.version.lineage.get("features")
+    if not features or "adopted" not in found.version.lineage:
+        return features
+    names = set(taken(found.version.summary))
+    return [one for one in features if names & set(one.get("columns") or ())]
 
 
 def _features(features: list[dict[str, Any]] | None, names: Sequence[str]) -> list[str]:
@@ -122,7 +134,7 @@ def _environment(found: Why) -> list[str]:
     return [
         ", ".join(word for word in said if word),
         f"every package: environment.txt in the bundle{kept}",
-        f"trained {made}{took}",
+        f"{'adopted' if 'adopted' in lineage else 'trained'} {made}{took}",
     ]
 
 

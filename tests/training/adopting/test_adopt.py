@@ -16,13 +16,18 @@ import pytest
 
 from outlast.bundle.predictor import open_bundle, open_predictor
 from outlast.bundle.replay import replay
-from outlast.errors import NotFound, OutlastError, Refused, TrainingError
+from outlast.cli.telling import card, report
+from outlast.cli.telling_why import told
+from outlast.errors import NotFound, OutlastError, Refused, SettingsError, TrainingError
+from outlast.evidence.told import Costs
+from outlast.evidence.why import why_version
 from outlast.project.loader import load_project
 from outlast.registry.mlflow_side import connect
 from outlast.registry.versions import Version
 from outlast.training.adopt import adopt
 from outlast.training.reproduce.again import reproduce
 from outlast.training.trying import training_rows
+from outlast.types import ModelRef
 
 NOW = datetime(2024, 6, 1, tzinfo=UTC)
 NAMES = ["late_1d", "weight", "hour"]
@@ -76,6 +81,21 @@ def test_a_joblib_file_becomes_a_version_with_what_is_not_known_of_it(made: tupl
     golden = predictor.golden[-1]
     asked = pd.DataFrame([[golden["features"][name] for name in NAMES]], columns=NAMES)
     assert golden["scores"][1] == pytest.approx(model.predict_proba(asked)[0, 1])
+
+
+def test_nothing_says_that_it_was_trained_here(
+    made: tuple[Path, Version, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder, version, _ = made
+    report(version)
+    assert capsys.readouterr().out.startswith(f"{version} adopted, tested on ")
+    card(version, "", None, Costs(None, None, None, "EUR"))
+    told(why_version(load_project(folder).workspace, ModelRef(version.model, version.number)))
+    said = capsys.readouterr().out
+    assert "rows to train" not in said
+    assert "what it was trained on is not known" in " ".join(said.split())
+    assert [line for line in said.splitlines() if "trained 2" in line or line.startswith("  trained")] == []
+    assert said.count("last_late") == 1, "it is named once, as not taken"
 
 
 def test_the_same_file_gives_the_same_bytes(made: tuple[Path, Version, Any]) -> None:
@@ -160,6 +180,11 @@ def no_pickle(folder: Path) -> Path:
         (no_model, TrainingError, "'dict.joblib' holds a dict, which is no fitted model"),
         (no_pickle, TrainingError, "'text.joblib' cannot be opened as a model"),
         (lambda folder: folder / "nowhere.joblib", NotFound, "nowhere.joblib' does not exist: give a file"),
+        (
+            lambda folder: no_model(folder).with_suffix(".jobli"),
+            NotFound,
+            r"jobli' does not exist: did you mean '.*lib'\?",
+        ),
         (lambda folder: folder, NotFound, "is a folder: give a file"),
     ],
 )
@@ -216,4 +241,7 @@ def test_a_model_of_mlflow_is_adopted_with_its_chances_and_one_that_is_not_there
         adopt(project, "models:/late/7", trust=True, by="ada", now=NOW)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
     with pytest.raises(NotFound, match=r"cannot be read from the MLflow at http://127\.0\.0\.1:9"):
+        adopt(load_project(orders), "models:/late/1", trust=True, by="ada", now=NOW)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "off")
+    with pytest.raises(SettingsError, match="MLflow is off, so 'models:/late/1' cannot be read"):
         adopt(load_project(orders), "models:/late/1", trust=True, by="ada", now=NOW)

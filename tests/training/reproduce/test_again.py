@@ -8,6 +8,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from outlast.errors import NotFound
 from outlast.project.loader import Project, load_project
 from outlast.registry.versions import Version, find
 from outlast.training.reproduce import again
@@ -153,7 +154,7 @@ def one_line(folder: Path) -> Instead:
 
 
 CAUSES: dict[str, tuple[Change, str, str]] = {
-    "row": (one_row, "data", "because of the data: 'weight' moved in 1 row; answers differ on"),
+    "row": (one_row, "data", "because of the data: 'weight' moved in 1 row (40); answers differ on"),
     "line": (one_line, "code", "because of the code: shapes.py from line 38 on (2 lines removed or added); answers"),
     "seed": (lambda _: Instead(seed=6, environment="here"), "seed", "because of the seed: 6 instead of 0; answers"),
     "threads": (lambda _: Instead(threads=2, environment="here"), "threads", "because of the threads: 2 instead of 1"),
@@ -166,6 +167,11 @@ def test_the_one_thing_that_changed_is_named(project: Project, runs: Runs, chang
     found = runs.judged(with_changes(project.workspace, runs.kept, make(project.folder)))
     assert (found.equal, found.cause) == (False, cause), found.sentence
     assert says in found.sentence
+
+
+def test_a_folder_of_code_that_is_not_there_is_told(project: Project, runs: Runs) -> None:
+    with pytest.raises(NotFound, match="There is no folder 'nowhere'"):
+        with_changes(project.workspace, runs.kept, Instead(code="nowhere", environment="here"))
 
 
 def test_of_several_changes_only_those_that_change_the_bits_are_named(project: Project, runs: Runs) -> None:

@@ -4,12 +4,13 @@ import platform
 import subprocess
 from importlib.metadata import version
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import pytest
 
 from outlast.bundle.build import own_build
 from outlast.errors import SettingsError
-from outlast.training.reproduce.environments import environment_of
+from outlast.training.reproduce.environments import _last, environment_of
 from outlast.training.reproduce.indexes import translated
 from outlast.training.reproduce.locks import Lock, changed_lock, differences
 
@@ -46,7 +47,7 @@ def test_a_file_of_pins_takes_the_place_of_the_kept_versions(lock: Lock, tmp_pat
     pins.write_text(
         "# ours\nMsgspec==0.1.0 \\\n    --hash=sha256:abc\nnumpy>=2\nx==1.0 ; sys_platform == 'none'\noutlast==9.9\n"
     )
-    changed = changed_lock(lock, pins)
+    changed = changed_lock(lock, pins, "m@1")
     assert changed.packages == {"msgspec": "0.1.0"}
     assert differences(lock, changed) == [f"msgspec 0.1.0 instead of {version('msgspec')}"]
     assert changed.digest != lock.digest
@@ -58,7 +59,25 @@ def test_a_file_without_pins_says_what_was_expected(lock: Lock, tmp_path: Path, 
     if text is not None:
         pins.write_text(text)
     with pytest.raises(SettingsError, match=r"scikit-learn==1\.7\.2"):
-        changed_lock(lock, pins)
+        changed_lock(lock, pins, "m@1")
+
+
+def test_a_misspelt_package_is_named_before_anything_is_installed(lock: Lock, tmp_path: Path) -> None:
+    pins = tmp_path / "pins.txt"
+    pins.write_text("msgspecc==1.0\n")
+    with pytest.raises(SettingsError, match=r"no package of m@1's environment: did you mean 'msgspec'\?"):
+        changed_lock(lock, pins, "m@1")
+    pins.write_text("msgspecc==1.0\nmsgspec==0.1.0\n")  # both there: somebody's whole environment
+    assert changed_lock(lock, pins, "m@1").packages == {"msgspec": "0.1.0", "msgspecc": "1.0"}
+
+
+def test_of_what_pip_says_the_error_that_sums_up_is_told() -> None:
+    said = "ERROR: Ignored: 2.5.3 Requires-Python >=3.12\nERROR: No matching distribution found for numpyy==1.0\n"
+    assert _last(CompletedProcess([], 1, "", said)) == "No matching distribution found for numpyy==1.0"
+    long = _last(CompletedProcess([], 1, "", "word " * 200))
+    assert long.startswith("…word ")
+    assert len(long) <= 301
+    assert _last(CompletedProcess([], 2, "", "")) == "it ended with 2"
 
 
 def test_what_pip_was_told_is_said_to_uv() -> None:

@@ -4,12 +4,13 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from outlast.data.sources import shown
-from outlast.errors import NotFound, StorageError
-from outlast.project.workspace import Workspace
+from outlast.errors import NotFound, SettingsError, StorageError
+from outlast.project.workspace import OFF, Workspace
 from outlast.registry.mlflow_side import connect, faults, quietly
 from outlast.types import digest_of
 
@@ -47,6 +48,9 @@ def origin_of(place: str, workspace: Workspace) -> Iterator[Origin]:
 def _file(place: str) -> Origin:
     path = Path(place)
     if path.is_dir() or not path.exists():
+        meant = None if path.is_dir() else _meant(path)
+        if meant:
+            raise NotFound(f"'{place}' does not exist: did you mean '{meant}'?")
         what = "is a folder" if path.is_dir() else "does not exist"
         raise NotFound(
             f"'{place}' {what}: give a file written by joblib.dump or pickle.dump, or an address such as models:/NAME/3"
@@ -57,8 +61,17 @@ def _file(place: str) -> Origin:
         raise StorageError(f"'{place}' cannot be read: {error}") from error
 
 
+def _meant(path: Path) -> Path | None:
+    """The file that a misspelt name is closest to."""
+    beside = [one.name for one in path.parent.iterdir() if one.is_file()] if path.parent.is_dir() else []
+    close = get_close_matches(path.name, beside, n=1)
+    return path.with_name(close[0]) if close else None
+
+
 def _fetched(place: str, workspace: Workspace, folder: str) -> Path:
     address = workspace.mlflow_uri
+    if address == OFF:
+        raise SettingsError(f"MLflow is off, so '{place}' cannot be read: set MLFLOW_TRACKING_URI to where it is")
     try:
         with quietly():
             connect(address)

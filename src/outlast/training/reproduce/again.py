@@ -16,7 +16,7 @@ from outlast.training.reproduce.isolated import Outcome, fit_apart
 from outlast.training.reproduce.locks import Lock, differences, lock_here
 from outlast.training.reproduce.sources import sources_now
 from outlast.training.steps import Steps, Watcher
-from outlast.types import counted
+from outlast.types import counted, listed
 
 
 @dataclass(frozen=True)
@@ -182,14 +182,14 @@ class Runs:
             return Reproduced(
                 True, f"{name} is equal, bit for bit{despite}: {parts}; fitted in {where}", None, evidence
             )
-        cause = " and ".join(causes)
+        cause, blames = " and ".join(causes), listed([f"the {_WORDS.get(one, one)}" for one in causes])
         blamed = [part for part in changed if part in causes or causes == ["together"]]
         one = said_of(blamed[0], self.kept.inputs, inputs) if len(blamed) == 1 else ""
         said = says or one or self._said(inputs, blamed)
         far = "" if control is None else f"; {_apart(control, outcome)}"
         if outcome.error is not None:
             far = f"; with that, {outcome.error}"
-        return Reproduced(False, f"{name} comes out different because of the {_WORDS.get(cause, cause)}: {said}{far}",
+        return Reproduced(False, f"{name} comes out different because of {blames}: {said}{far}",
                           cause, evidence)  # fmt: skip
 
     def _said(self, inputs: Inputs, parts: Sequence[Part]) -> str:

@@ -82,10 +82,12 @@ def _code(workspace: Workspace, version: Version, given: str) -> Code:
     folder = folder_of(workspace, version.model) if given == HERE else Path(given)
     if folder is None:
         raise NotFound(f"The project of '{version.model}' is not in {workspace.root}: give --code a folder instead")
+    if not folder.is_dir():
+        raise NotFound(f"There is no folder '{given}': give --code one with a model.py, or 'here' for the project's")
     return read_code(folder, workspace.packages)
 
 
 def _environment(kept: Kept, given: str) -> Lock | None:
     if given == HERE:
         return None
-    return changed_lock(kept.inputs.environment or lock_here(), Path(given))
+    return changed_lock(kept.inputs.environment or lock_here(), Path(given), str(kept.version))

@@ -16,6 +16,7 @@ from outlast.training.reproduce.locks import Lock
 from outlast.types import counted
 
 READY = ".ready"
+_LONG = 300
 
 
 @dataclass(frozen=True)
@@ -119,8 +120,10 @@ def _run(command: list[str], environ: Mapping[str, str] | None = None) -> subpro
 
 def _last(done: subprocess.CompletedProcess[str]) -> str:
     """What an installer complains of, in one line."""
-    said = " ".join(line.strip(" ×╰─▶│") for line in done.stderr.splitlines() if line.strip())
-    return said[-300:] if said else f"it ended with {done.returncode}"
+    lines = [line.strip(" ×╰─▶│") for line in done.stderr.splitlines() if line.strip()]
+    errors = [line.removeprefix("ERROR: ") for line in lines if line.startswith("ERROR: ")]  # pip's last one sums up
+    said = errors[-1] if errors else " ".join(lines)
+    return (said if len(said) <= _LONG else f"…{said[-_LONG:].partition(' ')[2]}") or f"it ended with {done.returncode}"
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 import platform
 from collections.abc import Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ from outlast.project.workspace import Workspace
 from outlast.types import digest_of
 
 OWN = "outlast"
+_ALIKE = 0.85
+"""How alike a name that is not in an environment is to one that is, so that it is taken for misspelt."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,7 @@ def kept_lock(workspace: Workspace, bundle: Bundle, lineage: Mapping[str, Any]) 
     return Lock(lineage["python"], packages, name, content), wheel is None
 
 
-def changed_lock(kept: Lock, file: Path) -> Lock:
+def changed_lock(kept: Lock, file: Path, of: str) -> Lock:
     """The kept environment with the versions that a requirements file pins."""
     try:
         lines = file.read_text("utf-8").splitlines()
@@ -68,6 +71,13 @@ def changed_lock(kept: Lock, file: Path) -> Lock:
     if not pinned:
         raise SettingsError(f"--environment {file} pins no version: expected lines such as scikit-learn==1.7.2")
     pinned.pop(OWN, None)
+    for name in pinned.keys() - kept.packages.keys():  # others may be there too, as in another machine's whole lock
+        meant = get_close_matches(name, kept.packages.keys() - pinned.keys(), n=1, cutoff=_ALIKE)
+        if meant:
+            raise SettingsError(
+                f"--environment {file} pins '{name}', which is no package of {of}'s environment: "
+                f"did you mean '{meant[0]}'?"
+            )
     return Lock(kept.python, {**kept.packages, **pinned}, kept.wheel, kept.build)
 
 

@@ -19,6 +19,7 @@ from outlast.types import counted
 _NAMES = {LABEL: "the label", LABEL_AT: "the moment the label was known", TRUTH: "the label", TRAIN: "the split",
           TEST: "the split", AT: "the moment of decision", KEY: "the key"}  # fmt: skip
 _SHOWN = 6
+_FEW = 3
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,8 @@ class Moved:
     gone: int
     new: int
     columns: dict[str, int]
+    keys: dict[str, list[str]]
+    """Of columns that moved in a few rows, the keys of these."""
 
     @property
     def sentence(self) -> str:
@@ -35,10 +38,11 @@ class Moved:
         said += [f"{counted(self.new, 'row')} new"] if self.new else []
         words: dict[str, int] = {}
         for name, rows in self.columns.items():
-            word = _NAMES.get(name, f"'{name}'")
+            word = _word(name)
             words[word] = max(words.get(word, 0), rows)
         most = sorted(words.items(), key=lambda item: -item[1])
-        said += [f"{word} moved in {counted(rows, 'row')}" for word, rows in most[:_SHOWN]]
+        where = {_word(name): f" ({', '.join(keys)})" for name, keys in self.keys.items()}
+        said += [f"{word} moved in {counted(rows, 'row')}{where.get(word, '')}" for word, rows in most[:_SHOWN]]
         said += [f"{len(most) - _SHOWN} more columns moved"] if len(most) > _SHOWN else []
         return ", ".join(said) or "the same rows in another order"
 
@@ -69,6 +73,7 @@ def rows_moved(kept: TrainingSet, other: TrainingSet) -> Moved:
     on = [KEY, AT, _TURN]
     both = then.join(now, on=on, how="inner", suffix=_NOW, maintain_order="left")
     columns: dict[str, int] = {}
+    keys: dict[str, list[str]] = {}
     for name in dict.fromkeys([*then.columns, *now.columns]):
         if name in (*on, ROW):
             continue
@@ -77,12 +82,19 @@ def rows_moved(kept: TrainingSet, other: TrainingSet) -> Moved:
             continue
         was, is_now = both[name], both[f"{name}{_NOW}"]
         same_type = is_now if was.dtype == is_now.dtype else is_now.cast(was.dtype, strict=False)
-        columns[name] = int(was.ne_missing(same_type).sum())
+        other_value = was.ne_missing(same_type)
+        columns[name] = int(other_value.sum())
+        if 0 < columns[name] <= _FEW:
+            keys[name] = [str(key) for key in both[KEY].filter(other_value)]
     moved = {name: rows for name, rows in columns.items() if rows}
-    return Moved(then.height - both.height, now.height - both.height, moved)
+    return Moved(then.height - both.height, now.height - both.height, moved, keys)
 
 
 _TURN, _NOW = "__turn", "__now"
+
+
+def _word(name: str) -> str:
+    return _NAMES.get(name, f"'{name}'")
 
 
 def _numbered(rows: pl.DataFrame) -> pl.DataFrame:
