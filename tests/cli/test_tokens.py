@@ -49,3 +49,10 @@ def test_what_cannot_be_is_one_sentence(run, folder, words: tuple[str, ...], sai
 
 def test_without_tokens_the_list_says_how_to_make_one(run, folder) -> None:
     assert run("token", "list").out.startswith("Nobody holds a token: make one with")
+
+
+def test_a_token_for_a_model_that_is_not_there_says_so(run, folder) -> None:
+    made = run("token", "create", "shop", "--role", "predict", "--model", "late-order")
+    assert made.code == 0
+    assert "There is no model 'late-order' yet: did you mean 'late-orders'?" in made.out
+    assert "There is no model" not in run("token", "create", "shop", "-r", "predict", "-M", "late-orders").out

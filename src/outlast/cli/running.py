@@ -186,6 +186,9 @@ def _serve(place: "Workspace", host: str, port: int) -> None:
     from outlast.serving.server import serve as run
 
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.INFO)
+    logging.getLogger("alembic").setLevel(
+        logging.WARNING
+    )  # a gate makes ledgers of its own, which reads as a migration
     for chatty in ("httpx", "uvicorn"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
 

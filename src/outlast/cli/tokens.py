@@ -35,7 +35,21 @@ def create(
         return
     print(f"Token {token.id} for {token.name} ({_scope(token)}), {_until(token)}. Its secret, shown this once:")
     print(secret)
+    for one in _unknown(model):
+        print(one)
     print("Next: give it to whom it is for, who sends it as `Authorization: Bearer …` or sets OUTLAST_TOKEN")
+
+
+def _unknown(named: list[str]) -> list[str]:
+    """Of models that a token is for, those that are not there: it may be early, or a slip of the hand."""
+    if not named:
+        return []
+    from outlast.control.operations import VERSIONS
+    from outlast.control.shapes import About
+    from outlast.errors import nearest
+
+    known = {one.model for one in places.ask(VERSIONS, About(None)).versions}
+    return [f"There is no model '{name}' yet: {nearest(name, known)}" for name in named if name not in known]
 
 
 @app.command(name="list")

@@ -231,6 +231,7 @@ class House:
             with self._lock:
                 self._leaving.append(self._seats.pop(model))
             self._memory.forget(model)
+            _log.info("No longer serving %s: nothing of it is live", model)
         for model in [model for model in self.refused if model not in wanted and model not in self._doubted]:
             self.refused.pop(model)
 

@@ -207,7 +207,7 @@ def _write(file: Path, read: _Digesting) -> None:
 
 def _free(target: Path) -> None:
     if target.exists() and not (target.is_dir() and not any(target.iterdir())):
-        raise StorageError(f"{target} is there already, and a backup replaces nothing: choose another name")
+        raise StorageError(f"{target.resolve()} is there already, and a backup replaces nothing: choose another name")
 
 
 def _sweep(target: Path) -> None:
