@@ -30,6 +30,7 @@ CATCHES_BROADLY = {
     "src/outlast/gates/skew.py": "it serves a version, whose code is the user's and may raise anything",
     "src/outlast/project/loader.py": "model.py is the user's and may raise anything",
     "src/outlast/retraining/tick.py": "one broken job must not stop the others; the log has the whole of it",
+    "src/outlast/serving/grpc/service.py": "the outermost edge of a call; the log has the whole of it",
     "src/outlast/serving/house.py": "loading a version runs the user's code; its thread must outlive any failure",
     "src/outlast/serving/http/app.py": "the outermost edge of a request; the log has the whole of it",
     "src/outlast/serving/together.py": "whatever computing a request raises is the answer to that request",

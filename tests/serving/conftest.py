@@ -38,6 +38,15 @@ def workspace(folder: Path) -> Iterator[Workspace]:
 
 
 @pytest.fixture(scope="module")
+def both(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """The same, speaking gRPC too."""
+    folder = Path(shutil.copytree(trained, tmp_path_factory.mktemp("both") / "late"))
+    promote(Workspace.find(folder), 1)
+    with running(folder, grpc_port=0) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
 def server(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """Version 1 of the project, live and served; the tests of a module share it."""
     folder = Path(shutil.copytree(trained, tmp_path_factory.mktemp("served") / "late"))
@@ -51,7 +60,7 @@ def numbers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """A model of three numbers and three classes, live and served."""
     folder = tmp_path_factory.mktemp("numbers") / "grade"
     numbers_project.build(folder).ledger.dispose()
-    with running(folder) as found:
+    with running(folder, grpc_port=0) as found:
         yield found
 
 

@@ -143,9 +143,12 @@ if __name__ == "__main__":  # a server in a process of its own, for tests that k
     import logging
     import os
 
+    from outlast.serving.http.access import Extra
     from outlast.serving.server import serve
 
     if level := os.environ.get("LATE_PROJECT_LOG"):
         logging.basicConfig(level=int(level), format="%(levelname)s %(name)s %(message)s")
     host = sys.argv[3] if len(sys.argv) > 3 else "127.0.0.1"
-    serve(Workspace.find(Path(sys.argv[1])), host, int(sys.argv[2]), ready=lambda address: print(address, flush=True))
+    extra = Extra(grpc_port=int(sys.argv[4])) if len(sys.argv) > 4 else None
+    place = Workspace.find(Path(sys.argv[1]))
+    serve(place, host, int(sys.argv[2]), ready=lambda address: print(address, flush=True), extra=extra)

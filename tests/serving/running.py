@@ -23,6 +23,8 @@ class Running:
     process: subprocess.Popen[str]
     address: str
     workspace: Workspace
+    grpc: str = ""
+    """Where it speaks gRPC."""
 
     @property
     def port(self) -> int:
@@ -45,18 +47,19 @@ class Running:
 
 
 @contextmanager
-def running(folder: Path, port: int = 0, host: str = "127.0.0.1") -> Iterator[Running]:
+def running(folder: Path, port: int = 0, host: str = "127.0.0.1", *, grpc_port: int | None = None) -> Iterator[Running]:
     """The project's server in a process of its own, stopped at the end."""
     errors = folder / f"server-{time.monotonic_ns()}.err"
     command = [sys.executable, str(Path(__file__).parent / "late_project.py"), str(folder), str(port), host]
+    command += [] if grpc_port is None else [str(grpc_port)]
     with (
         errors.open("w") as said,
         subprocess.Popen(command, stdout=subprocess.PIPE, stderr=said, text=True, env=dict(os.environ)) as process,
     ):
         assert process.stdout is not None
-        address = process.stdout.readline().strip()
+        address, _, grpc = process.stdout.readline().strip().partition(" and grpc://")
         assert address.startswith(f"http://{host}:"), errors.read_text()
-        server = Running(process, address.replace(host, "127.0.0.1"), Workspace.find(folder))
+        server = Running(process, address.replace(host, "127.0.0.1"), Workspace.find(folder), grpc)
         try:
             yield server
         finally:

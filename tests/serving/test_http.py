@@ -314,6 +314,28 @@ def test_the_protocol_of_mlflow_gets_the_same_answer(client: httpx.Client, form:
     assert client.post("/invocations?model=late", json=FORMS[form]).status_code == 200
 
 
+@pytest.mark.filterwarnings("ignore")  # of the making of MLflow, whose modules are loaded here
+def test_the_client_of_mlflow_works_as_it_is(server: Running, client: httpx.Client, numbers: Running) -> None:
+    import mlflow
+    import numpy as np
+    import pandas as pd
+    from mlflow.pyfunc.scoring_server.client import ScoringServerClient
+
+    scoring = ScoringServerClient("127.0.0.1", server.port)
+    scoring.wait_server_ready(timeout=60)
+    assert scoring.get_version() == mlflow.__version__
+    assert client.get("/health").status_code == 200
+    expected = client.post("/predict/late", json=ROW).json()["score"]
+    frame = pd.DataFrame([ROW, ROW])
+    assert scoring.invoke(frame).get_predictions()["score"].tolist() == [expected] * 2
+    table = np.array([[12.5, 3.25, 2.0], [20.0, 1.5, 7.0]])
+    found = ScoringServerClient("127.0.0.1", numbers.port).invoke(table).get_predictions()
+    assert found["rung"].tolist() == ["full", "full"]
+    assert len(scoring.invoke(frame, params={}).get_predictions()) == 2
+    with pytest.raises(Exception, match="no version takes any"):
+        scoring.invoke(frame, params={"threshold": 0.5})
+
+
 def test_csv_is_read_by_the_types_of_training(client: httpx.Client) -> None:
     lines = [",".join(COLUMNS), ",".join(str(value) for value in ROW.values()), '"JFK",N1,500,2013-06-28T14:00:00Z']
     answer = client.post("/invocations", content="\r\n".join(lines), headers={"content-type": "text/csv"})
@@ -338,7 +360,7 @@ def test_csv_is_read_by_the_types_of_training(client: httpx.Client) -> None:
         ({"instances": []}, "no rows"),
         ({"inputs": {"a": [1], "b": [1, 2]}}, "differ in length"),
         ({"inputs": 7}, "not in its form"),
-        ({"instances": [ROW], "params": {"a": 1}}, "'params' is no part"),
+        ({"instances": [ROW], "params": {"a": 1}}, "no version takes any"),
         ([], "not an object"),
     ],
 )

@@ -14,11 +14,14 @@ if TYPE_CHECKING:
 
 HOST = typer.Option("127.0.0.1", "--host", help="An address of this machine; one that others reach needs tokens.")
 PORT = typer.Option(8000, "--port", min=0, max=65535, help="0 takes a free one.")
+GRPC_PORT = typer.Option(
+    None, "--grpc-port", min=0, max=65535, help="Speak the Open Inference Protocol over gRPC as well, on this port."
+)
 
 
-def serve(host: str = HOST, port: int = PORT) -> None:
+def serve(host: str = HOST, port: int = PORT, grpc_port: int = GRPC_PORT) -> None:
     """Answer over HTTP for every live model."""
-    _serve(places.workspace(), host, port)
+    _serve(places.workspace(), host, port, grpc_port)
 
 
 def predict(
@@ -164,6 +167,7 @@ def tick(json: bool = places.JSON) -> None:
 def up(
     host: str = HOST,
     port: int = PORT,
+    grpc_port: int = GRPC_PORT,
     every: str = typer.Option("60s", "--every", help="How often to tick, such as 30s or 5m."),
 ) -> None:
     """Serve and tick on this machine, until interrupted."""
@@ -175,11 +179,12 @@ def up(
     if seconds < 1:
         raise RequestError(f"--every is {every}: expected a second or more, such as 60s")
     with ticking(place.root, seconds):
-        _serve(place, host, port)
+        _serve(place, host, port, grpc_port)
 
 
-def _serve(place: "Workspace", host: str, port: int) -> None:
+def _serve(place: "Workspace", host: str, port: int, grpc_port: int | None) -> None:
     import logging
+    from dataclasses import replace
 
     from outlast.control.http import controls
     from outlast.registry.rollout import live
@@ -198,7 +203,7 @@ def _serve(place: "Workspace", host: str, port: int) -> None:
         print(f"Answering at {address} (Ctrl-C stops): {said}", flush=True)
 
     with controls(place) as extra:
-        run(place, host, port, ready=ready, extra=extra)
+        run(place, host, port, ready=ready, extra=replace(extra, grpc_port=grpc_port))
 
 
 def _rows(text: str) -> list[dict[str, object]]:

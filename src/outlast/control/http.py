@@ -31,7 +31,8 @@ from outlast.errors import NotFound, OutlastError, RequestError
 from outlast.evidence.why import is_prediction
 from outlast.project.workspace import Workspace
 from outlast.registry.versions import models
-from outlast.serving.http.access import Caller, Extra, caller_of
+from outlast.serving.caller import Caller
+from outlast.serving.http.access import Extra, caller_of
 from outlast.serving.http.body import json_of
 from outlast.serving.http.errors import HttpError, answer, status_of
 from outlast.types import now

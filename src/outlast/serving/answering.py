@@ -11,6 +11,8 @@ from outlast.serving.parts import Parts
 from outlast.types import now
 
 MOST = 10_000
+LARGEST = 8 * 1024 * 1024
+"""Bytes of a request."""
 INLINE = 64
 """Rows a request may have to be answered between two others; more are answered in a thread."""
 

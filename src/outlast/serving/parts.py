@@ -28,6 +28,17 @@ class Parts:
     keys: Keys
     together: Together
 
+    @property
+    def watching(self) -> bool:
+        """Whether changes of the ledger are still being taken."""
+        return self.house.watching and self.keys.watching
+
+    @property
+    def ready(self) -> bool:
+        """Whether something is served, and nothing that should be is missing."""
+        served = self.house.predictors()
+        return bool(served) and all(model in served for model in self.house.refused)
+
     async def aside(self, work: Callable[[], T]) -> T:
         """Do long work in a thread, so that other requests are answered meanwhile."""
         return await asyncio.get_running_loop().run_in_executor(self.workers, work)

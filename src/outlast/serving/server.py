@@ -1,5 +1,6 @@
 """A server process: one house, one journal, HTTP on an address of this machine."""
 
+import asyncio
 import gc
 import ipaddress
 import logging
@@ -11,12 +12,13 @@ import threading
 from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING
 
 import uvicorn
 
 from outlast.bundle.predictor import open_predictor
 from outlast.bundle.replay import open_proven
-from outlast.errors import OutlastError, Refused, StorageError
+from outlast.errors import MissingExtra, OutlastError, Refused, StorageError
 from outlast.journal.ingest import Ingest
 from outlast.journal.journal import Journal
 from outlast.project.workspace import Workspace
@@ -28,6 +30,9 @@ from outlast.serving.keys import Keys
 from outlast.serving.metrics import Metrics
 from outlast.serving.parts import Parts
 from outlast.serving.together import Together
+
+if TYPE_CHECKING:
+    from outlast.serving.grpc.server import GrpcServer
 
 _POOLS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "LOKY_MAX_CPU_COUNT")
 _ROTATE = 300.0
@@ -49,8 +54,9 @@ def serve(
     """Serve the live versions of a workspace until told to stop; `ready` gets the address once it answers.
 
     SIGTERM and SIGINT let requests under way finish. Addresses that other machines can reach are refused, as long as
-    nobody holds a token. `extra` is what else the server answers.
+    nobody holds a token. `extra` is what else the server answers; with a port for gRPC, `ready` gets both addresses.
     """
+    speaking = _speaking_grpc(extra)
     with _until_told_to_stop(), _keys(workspace, host) as keys, listening(host, port) as socket_:
         _few_threads()
         address = f"http://{_shown(host)}:{socket_.getsockname()[1]}"
@@ -60,9 +66,15 @@ def serve(
             gc.freeze()  # what is loaded now stays: later collections need not look at it
             gc.set_threshold(700, 10, 10)  # Python's own: a short look often holds up no request
             sys.setswitchinterval(0.001)  # a large request in a thread may hold up the small ones no longer than that
-            _Announcing(_config(parts, extra or Extra()), lambda: ready(address) if ready else None).run(
-                sockets=[socket_]
-            )
+            beside = None
+            if speaking is not None and extra is not None:
+                beside = speaking(parts, _shown(host), extra.grpc_port or 0)
+
+            def announce() -> None:
+                if ready:
+                    ready(address if beside is None else f"{address} and {beside.address}")
+
+            _Announcing(_config(parts, extra or Extra()), announce, beside).run(sockets=[socket_])
 
 
 @contextmanager
@@ -225,16 +237,39 @@ def _config(parts: Parts, extra: Extra) -> uvicorn.Config:
     )
 
 
+def _speaking_grpc(extra: Extra | None) -> "type[GrpcServer] | None":
+    """What speaks gRPC, where a port for it is given."""
+    if extra is None or extra.grpc_port is None:
+        return None
+    try:
+        from outlast.serving.grpc.server import GrpcServer
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in ("grpc", "google"):
+            raise
+        raise MissingExtra.of("grpc", "grpcio", "Serving over gRPC") from None
+    return GrpcServer
+
+
 class _Announcing(uvicorn.Server):
     """Tells its address once it takes requests."""
 
-    def __init__(self, config: uvicorn.Config, announce: Callable[[], None]) -> None:
+    def __init__(
+        self, config: uvicorn.Config, announce: Callable[[], None], beside: "GrpcServer | None" = None
+    ) -> None:
         super().__init__(config)
-        self._announce = announce
+        self._announce, self._beside = announce, beside
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        if self._beside is not None:
+            await self._beside.start()
         await super().startup(sockets=sockets)
         self._announce()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        if self._beside is None:
+            await super().shutdown(sockets=sockets)
+        else:
+            await asyncio.gather(super().shutdown(sockets=sockets), self._beside.stop(_DRAIN))
 
 
 def _few_threads() -> None:

@@ -9,8 +9,8 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute
 from starlette.types import Scope
 
-from outlast.errors import Refused
 from outlast.registry.tokens import Role, Token
+from outlast.serving.caller import UNKNOWN_TOKEN, Caller, not_for, without_role
 from outlast.serving.http.callers import stranger
 from outlast.serving.http.errors import answer
 from outlast.serving.keys import Keys
@@ -49,36 +49,14 @@ _CHALLENGE = {"www-authenticate": 'Bearer realm="outlast"'}
 
 @dataclass(frozen=True)
 class Extra:
-    """Paths that whoever starts a server adds to it, and the roles of which each asks for one."""
+    """Paths that whoever starts a server adds to it, the roles of which each asks for one, and another port."""
 
     routes: Sequence[BaseRoute] = ()
     needs: Mapping[str, tuple[Role, ...]] = field(default_factory=dict)
     described: Mapping[str, Any] = field(default_factory=dict)
     """The paths as OpenAPI has them, and below the schemas that they refer to."""
     schemas: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Caller:
-    """Who asks: the bearer of a token, or somebody of this machine where none is needed."""
-
-    token: Token | None = None
-    known: bool = True
-    """False for whoever asked without a token where others need one."""
-
-    @property
-    def origin(self) -> str:
-        """The caller as records keep it."""
-        return "http" if self.token is None else f"http, {self.token.name}, token {self.token.id}"
-
-    def sees(self, model: str) -> bool:
-        """Whether a model is among those that the caller may know of."""
-        return self.known and (self.token is None or self.token.covers(model))
-
-    def require(self, model: str | None, what: str) -> None:
-        """Refused, unless the caller's token reaches the model; None stands for what belongs to all."""
-        if self.token is not None and not self.token.covers(model):
-            raise Refused(_not_for(self.token, what))
+    grpc_port: int | None = None
 
 
 _SOMEBODY = Caller()
@@ -118,17 +96,16 @@ class Access:
             return _unproven(path, f"'{path[:200]}' needs a token: send it as Authorization: Bearer outlast_…")
         token = self._keys.holder(given)
         if token is None:
-            return _unproven(path, "The token is not known here, has expired or was revoked: ask an admin for another")
+            return _unproven(path, UNKNOWN_TOKEN)
         scope[_CALLER] = Caller(token)
         return self._forbidden(token, roles, model, path[:200])
 
     def _forbidden(self, token: Token, roles: _Roles, model: str | None, path: str) -> Response | None:
-        if roles and not any(token.may(role) for role in roles):
-            has, needs = ", ".join(token.roles), " or ".join(roles)
-            said = f"Token {token.id} ({token.name}) has {has}, and '{path}' needs {needs}: ask an admin for a token"
+        said = without_role(token, roles, f"'{path}'")
+        if said is not None:
             return answer(403, "refused", said, path=path)
         if model is not None and not token.covers(model):
-            return answer(403, "refused", _not_for(token, f"'{path}'"), path=path)
+            return answer(403, "refused", not_for(token, f"'{path}'"), path=path)
         return None
 
     def _needed(self, path: str) -> tuple[_Roles, str | None, bool]:
@@ -157,10 +134,3 @@ def _authorization(scope: Scope) -> bytes | None:
 
 def _unproven(path: str, said: str) -> Response:
     return answer(401, "token", said, path=path, headers=_CHALLENGE)
-
-
-def _not_for(token: Token, what: str) -> str:
-    models = ", ".join(token.models or ())
-    return (
-        f"Token {token.id} ({token.name}) is for {models} only, and {what} is not part of that: ask for another token"
-    )

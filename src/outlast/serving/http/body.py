@@ -7,10 +7,10 @@ from typing import Any
 import msgspec
 from starlette.requests import ClientDisconnect, Request
 
+from outlast.serving.answering import LARGEST
 from outlast.serving.http.errors import HttpError
 
-LIMIT = 8 * 1024 * 1024
-_DRAIN = 4 * LIMIT
+_DRAIN = 4 * LARGEST
 _PATIENCE = 30.0
 _decode = msgspec.json.Decoder().decode
 
@@ -36,9 +36,9 @@ def content_type(request: Request) -> str:
 
 
 async def read(request: Request) -> bytes:
-    """The whole body, of at most LIMIT bytes."""
+    """The whole body, of at most LARGEST bytes."""
     announced = request.headers.get("content-length", "")
-    if announced.isdigit() and int(announced) > LIMIT and "expect" in request.headers:
+    if announced.isdigit() and int(announced) > LARGEST and "expect" in request.headers:
         raise _too_large(close=True)  # this client asks before it sends
     message = await request.receive()
     body = _part(message)
@@ -49,7 +49,7 @@ async def read(request: Request) -> bytes:
         except TimeoutError:
             sentence = f"The body did not arrive within {_PATIENCE:.0f} seconds: send it again"
             raise HttpError(408, "timeout", sentence, close=True) from None
-    if len(body) > LIMIT:
+    if len(body) > LARGEST:
         raise _too_large()
     return body
 
@@ -62,11 +62,11 @@ async def _rest(request: Request, first: bytes) -> bytes:
         part = _part(message)
         more = message.get("more_body", False)
         size += len(part)
-        if size <= LIMIT:
+        if size <= LARGEST:
             parts.append(part)
         elif size > _DRAIN:
             raise _too_large(close=True)
-    if size > LIMIT:
+    if size > LARGEST:
         raise _too_large()
     return b"".join(parts)
 
@@ -79,7 +79,7 @@ def _part(message: Any) -> bytes:
 
 
 def _too_large(*, close: bool = False) -> HttpError:
-    limit = f"{LIMIT // 1024 // 1024} MB"
+    limit = f"{LARGEST // 1024 // 1024} MB"
     return HttpError(413, "too-large", f"The body is larger than {limit}: send fewer rows per request", close=close)
 
 

@@ -52,7 +52,9 @@ def _from_json(body: Any, predictor: Predictor) -> Rows:
     if not isinstance(body, dict):
         raise RequestError(f"The body is not an object: send one with one of {', '.join(FORMS)}")
     found = [name for name in body if name in FORMS]
-    other = [name for name in body if name not in FORMS and not (name == "params" and not body["params"])]
+    if body.get("params"):
+        raise RequestError("'params' are given, and no version takes any: leave them out", details={"field": "params"})
+    other = [name for name in body if name not in (*FORMS, "params")]
     if other:
         raise RequestError(
             f"'{other[0][:80]}' is no part of this protocol: {nearest(other[0], FORMS)}", details={"field": other[0]}

@@ -12,7 +12,6 @@ from outlast.serving.answering import MOST
 from outlast.serving.http.body import json_of, parse, read
 from outlast.serving.http.carried import REQUEST_ID, json_answer, parts_of, patience, request_id
 from outlast.serving.http.errors import HttpError
-from outlast.serving.http.probes import is_ready, is_watching
 from outlast.serving.oip.inferring import Asked, Told, infer, seat_of
 from outlast.serving.oip.saying import model_metadata, server_metadata
 from outlast.serving.oip.tensors import Tensor, tensor_of
@@ -49,13 +48,13 @@ async def server(request: Request) -> Response:
 
 async def live(request: Request) -> Response:
     """The process answers and still watches the ledger."""
-    found = is_watching(parts_of(request))
+    found = parts_of(request).watching
     return Response(_encode({"live": found}), 200 if found else 503, media_type="application/json")
 
 
 async def ready(request: Request) -> Response:
     """Everything that is live is loaded."""
-    found = is_ready(parts_of(request).house)
+    found = parts_of(request).ready
     return Response(_encode({"ready": found}), 200 if found else 503, media_type="application/json")
 
 

@@ -10,12 +10,10 @@ from starlette.responses import Response
 
 from outlast.bundle.predictor import Predictor
 from outlast.serving import metrics
-from outlast.serving.house import House
 from outlast.serving.http.access import caller_of
 from outlast.serving.http.carried import parts_of
 from outlast.serving.http.errors import PATHS
 from outlast.serving.http.openapi import document
-from outlast.serving.parts import Parts
 
 
 async def ping(request: Request) -> Response:
@@ -35,15 +33,16 @@ def _mlflow() -> str:
 
 async def livez(request: Request) -> Response:
     """The process answers and still watches the ledger; restart it when it does not."""
-    watching = is_watching(parts_of(request))
+    watching = parts_of(request).watching
     return _plain({"status": "ok" if watching else "no longer watching the ledger"}, 200 if watching else 503)
 
 
 async def readyz(request: Request) -> Response:
     """Whether there is anything to serve, and what stands in the way of the rest."""
-    house = parts_of(request).house
+    parts = parts_of(request)
+    house = parts.house
     served = {model: one.version for model, one in house.predictors().items()}
-    ready = is_ready(house)
+    ready = parts.ready
     status = "ready" if ready else "a live version could not be loaded" if house.refused else "nothing is live"
     if not caller_of(request).known:
         return _plain({"status": status}, 200 if ready else 503)
@@ -55,17 +54,6 @@ async def readyz(request: Request) -> Response:
         "fresh": house.unread or "ok",
     }
     return _plain(body, 200 if ready else 503)
-
-
-def is_watching(parts: Parts) -> bool:
-    """Whether changes of the ledger are still being taken."""
-    return parts.house.watching and parts.keys.watching
-
-
-def is_ready(house: House) -> bool:
-    """Whether something is served, and nothing that should be is missing."""
-    served = house.predictors()
-    return bool(served) and all(model in served for model in house.refused)
 
 
 async def index(request: Request) -> Response:
