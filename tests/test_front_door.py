@@ -7,7 +7,7 @@ import pytest
 
 import outlast
 
-PUBLIC = {"Features", "Model", "OutlastError", "Source", "dataset", "latest", "open", "window"}
+PUBLIC = {"Features", "Model", "OutlastError", "Source", "connect", "dataset", "latest", "open", "window"}
 HEAVY = {"mlflow", "sklearn", "pandas"}
 
 

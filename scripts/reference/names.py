@@ -12,7 +12,7 @@ _EXAMPLE = re.compile(r"(?:^>>> .*(?:\n(?!$).*)*)", re.MULTILINE)
 
 def text() -> str:
     """Every name of `outlast`, in the order a user meets them."""
-    order = ["Source", "latest", "window", "Features", "Model", "open", "dataset", "OutlastError"]
+    order = ["Source", "latest", "window", "Features", "Model", "open", "connect", "dataset", "OutlastError"]
     names = [name for name in order if name in outlast.__all__] + [n for n in outlast.__all__ if n not in order]
     return "\n\n".join(_entry(name) for name in names)
 

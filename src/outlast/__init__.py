@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from outlast.client.connecting import connect
     from outlast.errors import OutlastError
     from outlast.project.declare import Features, Model, Source, latest, window
     from outlast.serving.handle import open_model as open
@@ -23,9 +24,10 @@ _HOMES = {
     "OutlastError": "outlast.errors",
     "dataset": "outlast.training.frame",
     "open": "outlast.serving.handle:open_model",
+    "connect": "outlast.client.connecting",
 }
 
-__all__ = ["Features", "Model", "OutlastError", "Source", "dataset", "latest", "open", "window"]
+__all__ = ["Features", "Model", "OutlastError", "Source", "connect", "dataset", "latest", "open", "window"]
 
 
 def __getattr__(name: str) -> Any:

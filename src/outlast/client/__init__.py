@@ -1,0 +1,1 @@
+"""Asking a server from a program: predictions, labels and facts, with or without asyncio."""
