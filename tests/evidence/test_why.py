@@ -102,6 +102,8 @@ def test_sensitive_columns_of_an_answer_are_not_told(place: Workspace) -> None:
 
 
 def test_an_id_that_is_not_there_or_begins_several_says_so(place: Workspace) -> None:
+    with pytest.raises(NotFound, match=r"There is no model 'f00d', and it is too short .* give 8 characters"):
+        why_version(place, ModelRef("f00d"))
     with pytest.raises(NotFound, match="There is no prediction 'f00dfeedf00d'"):
         why_prediction(place, "f00dfeedf00d")
     with pytest.raises(RequestError, match="Several predictions begin with"):

@@ -20,7 +20,11 @@ R = TypeVar("R")
 JSON = typer.Option(False, "--json", help="Print JSON for programs.")
 QUIET = typer.Option(False, "--quiet", "-q", help="No progress.")
 REASON = typer.Option("", "--reason", "-m", help="Why, in a sentence; kept in the history.")
-MODEL = typer.Argument(None, help="The model, as NAME or NAME@VERSION; if left out, this folder's or the only one.")
+MODEL = typer.Argument(
+    None,
+    help="The model, as NAME, or a version: NAME@7, or NAME@ with live, previous, latest or challenger; "
+    "if left out, this folder's or the only one.",
+)
 SUBJECT = typer.Argument(
     None, metavar="[model|prediction]", help="NAME, NAME@VERSION, or a prediction's id; if left out, as elsewhere."
 )

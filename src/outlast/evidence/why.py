@@ -22,6 +22,8 @@ from outlast.storage.ledger import schema as tables
 from outlast.types import ModelRef, digest_of
 
 _ID = re.compile(rf"[0-9a-f]{{{SHORTEST},}}")
+_SHORT = re.compile(rf"(?=.*[0-9])[0-9a-f]{{3,{SHORTEST - 1}}}")
+"""What may be the beginning of an id."""
 WITHHELD = "sensitive"
 
 
@@ -32,6 +34,11 @@ def is_prediction(workspace: Workspace, text: str) -> bool:
 
 def why_version(workspace: Workspace, ref: ModelRef) -> Why:
     """What is known of a version."""
+    if _SHORT.fullmatch(str(ref)) and ref.name not in models(workspace.ledger):
+        raise NotFound(
+            f"There is no model '{ref.name}', and it is too short for a prediction: "
+            f"give {SHORTEST} characters of its id or more"
+        )
     return _about(workspace, find(workspace.ledger, ref))
 
 
