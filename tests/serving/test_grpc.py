@@ -1,8 +1,7 @@
 """The Open Inference Protocol over gRPC: a real client, a real server, the same answers as over HTTP."""
 
+import asyncio
 import shutil
-import socket
-import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -21,11 +20,12 @@ from late_project import ROW, promote
 from running import Running, running
 from tritonclient.utils import InferenceServerException
 
-from outlast.errors import MissingExtra
+from outlast.errors import MissingExtra, StorageError
 from outlast.journal import reading
 from outlast.project.workspace import Workspace
 from outlast.registry.tokens import Wanted, create
 from outlast.serving.grpc.messages import message
+from outlast.serving.grpc.server import GrpcServer
 from outlast.serving.http.access import Extra
 from outlast.serving.server import serve
 from outlast.types import now
@@ -187,6 +187,9 @@ def test_an_odd_request_id_is_refused_and_a_good_one_comes_back(channel: grpc.Ch
     error = refusal(channel, typed(), metadata=(("x-request-id", "x" * 200),))
     assert "x-request-id" in error.details()
     send = channel.unary_unary(INFER, Request.SerializeToString, Response.FromString)
+    assert ("x-request-id", "bad") in [
+        tuple(one) for one in refusal(channel, Request(), metadata=(("x-request-id", "bad"),)).initial_metadata()
+    ]
     _, sent = send.with_call(typed(), metadata=(("x-request-id", "mine"),), timeout=60)
     assert ("x-request-id", "mine") in [tuple(one) for one in sent.initial_metadata()]
 
@@ -274,15 +277,24 @@ def test_a_server_that_is_told_to_stop_answers_what_is_under_way(folder: Path) -
         assert len(under_way.result(60).outputs[0].contents.bytes_contents) == 5_000
 
 
-def test_a_port_that_is_taken_is_refused(folder: Path) -> None:
-    promote(Workspace.find(folder), 1)
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-        script = Path(__file__).parent / "late_project.py"
-        command = [sys.executable, str(script), str(folder), "0", "127.0.0.1", str(port)]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=120)
-    assert done.returncode != 0
-    assert f"Could not listen for gRPC on 127.0.0.1:{port}" in done.stderr
+def test_a_port_that_is_taken_is_refused(both: Running) -> None:
+    host, _, port = both.grpc.partition(":")
+    with pytest.raises(StorageError, match=rf"Could not listen for gRPC on 127.0.0.1:{port}: .*choose another port"):
+        asyncio.run(GrpcServer(None, host, int(port)).start())  # type: ignore[arg-type]
+
+
+def test_who_leaves_disturbs_nobody(both: Running, channel: grpc.Channel, expected: dict[str, Any]) -> None:
+    send = channel.unary_unary(INFER, Request.SerializeToString, Response.FromString)
+    under_way = [send.future(typed(), timeout=60) for _ in range(60)]
+    for one in under_way[::2]:
+        one.cancel()
+    scores = [
+        list(one.contents.fp64_contents)
+        for each in under_way[1::2]
+        for one in each.result(60).outputs
+        if one.name == "score"
+    ]
+    assert scores == [[expected["score"]]] * 30
 
 
 def test_without_its_library_the_sentence_says_what_to_install(

@@ -185,6 +185,8 @@ FAULTS: list[tuple[dict[str, Any], str]] = [
     ({"inputs": [tensor("distance", ["far"])]}, "has 'far' among its values: expected FP64"),
     ({"inputs": [tensor("distance", [True])]}, "has True among its values"),
     ({"inputs": [tensor("distance", [[1.0], 2.0])]}, "has a list among its values"),
+    ({"inputs": [{**tensor("distance", [[1.0, 2.0], []]), "shape": [2, 1]}]}, "has a row of 2 values"),
+    ({"inputs": [tensor("distance", [[1.0]])]}, "has a list among its values"),
     ({"inputs": [tensor("distance", [{}])]}, "has an object among its values"),
     ({"inputs": [tensor("distance", [10**400])]}, "FP64 cannot hold"),
     ({"inputs": [tensor("distance", [300], "UINT8")]}, "expected 0 to 255"),

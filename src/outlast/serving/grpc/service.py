@@ -149,6 +149,7 @@ class Service:
 
     async def _model_infer(self, request: Any, context: Any, caller: Caller) -> Any:
         name = _request_id(context)
+        await context.send_initial_metadata((("x-request-id", name),))
         caller.require(request.model_name, f"model '{request.model_name[:80]}'")
         wanted = [one.name for one in request.outputs] or None
         asked = Asked(
@@ -159,7 +160,6 @@ class Service:
             within=context.time_remaining(),
         )
         told = await infer(self._parts, asked, name)
-        await context.send_initial_metadata((("x-request-id", name),))
         found = message("inference.ModelInferResponse")(
             model_name=told.model, model_version=str(told.version), id=request.id
         )

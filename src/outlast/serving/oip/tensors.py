@@ -60,7 +60,11 @@ def tensor_of(name: str, datatype: str, shape: Sequence[int], data: Any, *, most
     Its first dimension, of at most `most`, is that of rows.
     """
     count = _count(name, datatype, shape, most)
-    values = _from_bytes(name, datatype, data, count) if isinstance(data, bytes) else _given(name, datatype, data)
+    values = (
+        _from_bytes(name, datatype, data, count)
+        if isinstance(data, bytes)
+        else _given(name, datatype, _flat(name, shape, data))
+    )
     if len(values) != count:
         raise _fault(name, f"has {len(values)} values, and its shape {list(shape)} means {count}")
     return Tensor(name, datatype, list(shape), values)
@@ -76,11 +80,20 @@ def _count(name: str, datatype: str, shape: Sequence[int], most: int) -> int:
     return prod(shape)
 
 
-def _given(name: str, datatype: str, data: Any) -> list[Any]:
-    """Values of JSON or of typed lists, as their datatype has them."""
+def _flat(name: str, shape: Sequence[int], data: Any) -> list[Any]:
+    """Values one after another, from such a list or from rows that are as long as the shape says."""
     if not isinstance(data, list):
         raise _fault(name, "has no data: expected a list of values")
-    values = list(chain.from_iterable(data)) if data and all(isinstance(row, list) for row in data) else data
+    if len(shape) == 1 or not data or not all(isinstance(row, list) for row in data):
+        return data
+    odd = next((row for row in data if len(row) != shape[1]), None)
+    if odd is not None:
+        raise _fault(name, f"has a row of {len(odd)} values, and its shape {list(shape)} means {shape[1]}")
+    return list(chain.from_iterable(data))
+
+
+def _given(name: str, datatype: str, values: list[Any]) -> list[Any]:
+    """Values of JSON or of typed lists, as their datatype has them."""
     kinds = set(map(type, values)) - {_NONE}
     if not kinds <= _kinds(datatype):
         odd = next(one for one in values if one is not None and type(one) not in _kinds(datatype))
