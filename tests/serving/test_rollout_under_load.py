@@ -39,7 +39,8 @@ def test_twenty_changes_cost_no_request(folder: Path, workspace: Workspace) -> N
         live = 1
         for turn in range(20):
             live = change(workspace, turn)
-            eventually(lambda: sent and sent[-1][3].get("version") == live)  # noqa: B023
+            since = time.time()  # an answer to an earlier request may be noted late, and be of the version before
+            eventually(lambda: any(one[0] > since and one[3].get("version") == live for one in sent[-8:]))  # noqa: B023
         stop.set()
         for client in clients:
             client.join()
