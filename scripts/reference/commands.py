@@ -24,7 +24,7 @@ def names() -> list[str]:
 
 def _names_in(group: Typer | None) -> list[str]:
     commands = [] if group is None else group.registered_commands
-    return [str(one.name or getattr(one.callback, "__name__", "")) for one in commands]
+    return [str(one.name or getattr(one.callback, "__name__", "")).replace("_", "-") for one in commands]
 
 
 def _help(words: list[str]) -> str:

@@ -23,7 +23,8 @@ LIFE = [
     "reproduce",
     "compare",
 ]
-LIFE += ["gate", "approve", "reject", "promote", "withdraw", "rollback", "retire", "transfer", "history", "ready"]
+LIFE += ["gate", "load-test", "approve", "reject", "promote", "withdraw", "rollback", "retire", "transfer", "history"]
+LIFE += ["ready"]
 LIFE += ["serve", "predict", "score", "label", "push", "backfill", "monitor", "skew", "tick", "up", "doctor"]
 LIFE += ["backup", "restore"]
 
@@ -47,9 +48,9 @@ print(*{name.partition(".")[0] for name in sys.modules})
 
 
 def test_commands_stand_in_the_order_of_a_model_s_life(run) -> None:
-    shown = re.findall(r"^  ([a-z]+)  +\S", run("--help").out.partition("Commands:")[2], flags=re.MULTILINE)
+    shown = re.findall(r"^  ([a-z-]+)  +\S", run("--help").out.partition("Commands:")[2], flags=re.MULTILINE)
     assert shown == [*LIFE, *GROUPS]
-    assert [command.callback.__name__ for command in app.registered_commands] == LIFE
+    assert [command.callback.__name__.replace("_", "-") for command in app.registered_commands] == LIFE
 
 
 def test_every_sentence_of_the_help_fits_a_terminal(run) -> None:

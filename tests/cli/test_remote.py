@@ -50,7 +50,7 @@ READING = {
 """Commands that read what the server keeps."""
 HERE = {
     *("init", "check", "dataset", "serve", "predict", "score", "label", "push", "monitor", "skew"),
-    *("reproduce", "adopt", "tick", "up", "doctor", "backup", "restore"),
+    *("reproduce", "adopt", "tick", "up", "doctor", "backup", "restore", "load-test"),
 }
 """Commands that look at the workspace itself."""
 
@@ -109,7 +109,7 @@ def laptop(team: Team, bare: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_every_command_is_known_to_ask_a_server_or_not_to() -> None:
-    names = {command.callback.__name__ for command in app.registered_commands if command.callback}
+    names = {command.callback.__name__.replace("_", "-") for command in app.registered_commands if command.callback}
     assert CHANGING.keys() | READING.keys() | HERE == names
 
 

@@ -41,6 +41,7 @@ for command in (
     again.reproduce,
     gating.compare,
     gating.gate,
+    gating.load_test,
     approving.approve,
     approving.reject,
     life.promote,

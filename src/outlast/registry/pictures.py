@@ -39,14 +39,16 @@ _KINDS = {
 
 def draw(summary: Mapping[str, Any], kind: Literal["svg", "png"] = "svg") -> dict[str, bytes]:
     """Every picture that a version's summary has figures for, by name; none for a version older than evaluations."""
+    return {name: drawn(spec, kind) for name, spec in specs(summary).items()}
+
+
+def drawn(spec: dict[str, Any], kind: Literal["svg", "png"]) -> bytes:
+    """One picture from its Vega-Lite."""
     import vl_convert
 
-    def drawn(spec: dict[str, Any]) -> bytes:
-        if kind == "svg":
-            return str(vl_convert.vegalite_to_svg(spec)).encode()
-        return bytes(vl_convert.vegalite_to_png(spec, scale=_SHARP))
-
-    return {name: drawn(spec) for name, spec in specs(summary).items()}
+    if kind == "svg":
+        return str(vl_convert.vegalite_to_svg(spec)).encode()
+    return bytes(vl_convert.vegalite_to_png(spec, scale=_SHARP))
 
 
 def save(summary: Mapping[str, Any], folder: Path) -> list[Path]:
@@ -69,7 +71,7 @@ def specs(summary: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
         "slices": _slices(told["slices"]) if _judged(told.get("slices")) else None,
         "importance": _importance(told["importance"]) if _lost(told.get("importance")) else None,
     }
-    return {name: _whole(chart) for name, chart in charts.items() if chart is not None}
+    return {name: whole(chart) for name, chart in charts.items() if chart is not None}
 
 
 def undrawn(summary: Mapping[str, Any]) -> dict[str, str]:
@@ -96,7 +98,7 @@ def _lost(importance: Mapping[str, Any] | None) -> list[dict[str, Any]]:
     return [one for one in (importance or {}).get("features", []) if one["loss"] is not None]
 
 
-def _whole(chart: "Chart") -> dict[str, Any]:
+def whole(chart: "Chart") -> dict[str, Any]:
     chart = chart.properties(width=WIDTH, autosize={"type": "fit", "contains": "padding"}, padding=12)
     chart = chart.configure_axis(labelFontSize=12, titleFontSize=13, labelLimit=330, gridColor="#e6e6e6")
     chart = chart.configure_axisX(labelFlush=False, labelSeparation=8)
@@ -105,13 +107,13 @@ def _whole(chart: "Chart") -> dict[str, Any]:
     return spec
 
 
-def _data(rows: list[dict[str, Any]]) -> "alt.InlineData":
+def inline(rows: list[dict[str, Any]]) -> "alt.InlineData":
     import altair as alt
 
     return alt.InlineData(values=rows)
 
 
-def _title(words: tuple[str, str]) -> "alt.TitleParams":
+def title(words: tuple[str, str]) -> "alt.TitleParams":
     import altair as alt
 
     return alt.TitleParams(text=f"{words[0][:1].upper()}{words[0][1:]}", subtitle=words[1])
@@ -124,28 +126,28 @@ def _calibration(found: Mapping[str, Any]) -> "Chart":
     scale, percent = alt.Scale(domain=[0, top], nice=False), alt.Axis(format="%")
     x = alt.X("predicted:Q", title="chance that was said", scale=scale, axis=percent)
     y = alt.Y("observed:Q", title="share that came true", scale=scale, axis=percent)
-    bins = alt.Chart(_data(found["bins"]))
+    bins = alt.Chart(inline(found["bins"]))
     ends = bins.mark_rule(color=_BLUE, strokeWidth=2).encode(
         x=x, y=alt.Y("observed_low:Q", scale=scale), y2="observed_high:Q"
     )
     dots = bins.mark_point(color=_BLUE, filled=True, size=70, opacity=1).encode(x=x, y=y)
     right = "where what is said comes true as often"
-    even = alt.Chart(_data([{"predicted": end, "observed": end, "what": right} for end in (0, top)]))
+    even = alt.Chart(inline([{"predicted": end, "observed": end, "what": right} for end in (0, top)]))
     line = even.mark_line(color=_GREY).encode(x=x, y=y, strokeDash=_dashed(right))
-    return alt.layer(line, ends, dots).properties(height=420, title=_title(calibration_title(found)))
+    return alt.layer(line, ends, dots).properties(height=420, title=title(calibration_title(found)))
 
 
 def _thresholds(found: Mapping[str, Any], capacity: Mapping[str, Any] | None) -> "Chart":
     import altair as alt
 
-    curve, percent, whole = alt.Chart(_data(found["curve"])), alt.Axis(format="%"), alt.Scale(domain=[0, 1])
+    curve, percent, whole = alt.Chart(inline(found["curve"])), alt.Axis(format="%"), alt.Scale(domain=[0, 1])
     x = alt.X("threshold:Q", title=f"'{found['above']}' from this chance on", axis=percent, scale=whole)
     y = alt.Y("value:Q", title=f"{found['currency']} a decision above the baseline")
     band = curve.mark_area(color=_BLUE, opacity=0.18).encode(x=x, y=alt.Y("low:Q", title=""), y2="high:Q")
     line = curve.mark_line(color=_BLUE, strokeWidth=2).encode(x=x, y=y)
-    zero = alt.Chart(_data([{"value": 0}])).mark_rule(color=_GREY).encode(y="value:Q")
+    zero = alt.Chart(inline([{"value": 0}])).mark_rule(color=_GREY).encode(y="value:Q")
     rules = _ruled(_marks(found, capacity))
-    return alt.layer(zero, band, line, rules).properties(height=380, title=_title(thresholds_title(found)))
+    return alt.layer(zero, band, line, rules).properties(height=380, title=title(thresholds_title(found)))
 
 
 def _ruled(marks: list[dict[str, Any]]) -> "alt.Chart":
@@ -158,7 +160,7 @@ def _ruled(marks: list[dict[str, Any]]) -> "alt.Chart":
     legend = alt.Legend(orient="bottom", direction="vertical", labelLimit=700, labelFontSize=12, symbolStrokeWidth=3)
     colour = alt.Color("what:N", title=None, sort=order, scale=colours, legend=legend)
     dash = alt.StrokeDash("what:N", title=None, sort=order, scale=dashes)
-    rules: alt.Chart = alt.Chart(_data(marks)).mark_rule(strokeWidth=2)
+    rules: alt.Chart = alt.Chart(inline(marks)).mark_rule(strokeWidth=2)
     return rules.encode(x="threshold:Q", color=colour, strokeDash=dash)
 
 
@@ -191,18 +193,18 @@ def _slices(found: Mapping[str, Any]) -> "Chart":
     y = alt.Y("says:N", title=None, sort=None, scale=alt.Scale(domain=order), axis=small)
     colour = alt.Color("kind:N", title=None, scale=colours, legend=legend)
     shape = alt.Shape("kind:N", title=None, scale=shapes, legend=legend)
-    base, near = alt.Chart(_data(rows)), alt.Scale(zero=False)
+    base, near = alt.Chart(inline(rows)), alt.Scale(zero=False)
     few = alt.Axis(tickCount=8)
     low = alt.X("low:Q", title=found["metric"], scale=near, axis=few)
     ends = base.mark_rule(strokeWidth=2).encode(x=low, x2="high:Q", y=y, color=colour)
     dots = base.mark_point(filled=True, size=70, opacity=1)
     value = found["whole"]["value"]
     of_all = f"all rows: {value:.3g}"
-    whole = alt.Chart(_data([{"value": value, "what": of_all}])).mark_rule(color=_GREY)
+    whole = alt.Chart(inline([{"value": value, "what": of_all}])).mark_rule(color=_GREY)
     whole = whole.encode(x="value:Q", strokeDash=_dashed(of_all))
     layers = (whole, ends, dots.encode(x="value:Q", y=y, color=colour, shape=shape))
     height = _AROUND + 26 * len(rows)
-    return alt.layer(*layers).properties(height=height, title=_title(slices_title(found)))
+    return alt.layer(*layers).properties(height=height, title=title(slices_title(found)))
 
 
 def _below(**more: Any) -> "alt.Legend":
@@ -236,7 +238,7 @@ def _importance(found: Mapping[str, Any]) -> "Chart":
     rows = [{"feature": one["feature"], **one["loss"]} for one in _lost(found)[:_FEATURES]]
     y = alt.Y("feature:N", title=None, sort=[row["feature"] for row in rows])
     x = alt.X("value:Q", title=worsening(found["metric"]))
-    base = alt.Chart(_data(rows))
+    base = alt.Chart(inline(rows))
     bars = base.mark_bar(color=_BLUE, opacity=0.75, height=12).encode(x=x, y=y)
     ends = base.mark_rule(color="#000000", strokeWidth=1.5).encode(x="low:Q", x2="high:Q", y=y)
-    return alt.layer(bars, ends).properties(height=_AROUND + 22 * len(rows), title=_title(importance_title(found)))
+    return alt.layer(bars, ends).properties(height=_AROUND + 22 * len(rows), title=title(importance_title(found)))
