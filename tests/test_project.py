@@ -33,6 +33,7 @@ CATCHES_BROADLY = {
     "src/outlast/serving/grpc/service.py": "the outermost edge of a call; the log has the whole of it",
     "src/outlast/serving/house.py": "loading a version runs the user's code; its thread must outlive any failure",
     "src/outlast/serving/http/app.py": "the outermost edge of a request; the log has the whole of it",
+    "src/outlast/serving/shadowing.py": "a challenger's failure is nobody's but its own, whatever it raises",
     "src/outlast/serving/together.py": "whatever computing a request raises is the answer to that request",
     "src/outlast/training/compiling/proof.py": "a fitted model may refuse a spoilt row with any error",
     "src/outlast/training/fitting.py": "fit and the label's expression are the user's and may raise anything",

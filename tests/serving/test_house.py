@@ -359,11 +359,89 @@ def test_advice_is_marked_from_the_next_look_on(house: House, workspace: Workspa
     assert house.take("late").advice
 
 
-def test_a_challenger_changes_nothing_of_what_answers(house: House, workspace: Workspace, opener: Opener) -> None:
-    promote(workspace, 1)
+def stand_beside(workspace: Workspace, number: int, stage: Any = "canary", share: float | None = 10) -> None:
     with workspace.ledger.read() as connection:
-        verdict = verdicts.newest(connection, "late", 2)
+        verdict = verdicts.newest(connection, "late", number)
     assert verdict is not None
-    transition(workspace.ledger, "late", action="canary", to=2, share=10, by="ada", at=now(), verdict=verdict.digest)
+    transition(
+        workspace.ledger, "late", action=stage, to=number, share=share, by="ada", at=now(), verdict=verdict.digest
+    )
+
+
+def beside(house: House) -> str | None:
+    found = house.take_beside("late")
+    if found is None:
+        return None
+    with found.seat:
+        return str(found)
+
+
+def test_a_challenger_stands_beside_what_answers(house: House, workspace: Workspace, opener: Opener) -> None:
+    promote(workspace, 1)
+    stand_beside(workspace, 2)
     house.look()
-    assert (serving(house), [one.version for one in opener.opened]) == (1, [1])
+    assert (serving(house), beside(house)) == (1, "2 as canary 10%")
+    assert [one.version for one in opener.opened] == [1, 2]
+    assert [(span.version, span.role) for span in history(workspace.ledger, "late")] == [(1, None), (2, "canary")]
+    transition(workspace.ledger, "late", action="withdraw", by="ada", at=now())
+    house.look()
+    house.look()
+    assert (serving(house), beside(house)) == (1, None)
+    assert [span.until is None for span in history(workspace.ledger, "late")] == [True, False]
+
+
+def test_a_challenger_that_wins_is_a_swap(house: House, workspace: Workspace, opener: Opener) -> None:
+    promote(workspace, 1)
+    stand_beside(workspace, 2, "shadow", None)
+    house.look()
+    promote(workspace, 2)
+    house.look()
+    house.look()
+    assert (serving(house), beside(house)) == (2, None)
+    assert [one.version for one in opener.opened] == [1, 2]
+    rollback(workspace)
+    house.look()
+    assert (serving(house), len(opener.opened)) == (1, 2)
+    assert not any(one.closed for one in opener.opened)
+
+
+def test_a_withdrawn_challenger_is_let_go_before_what_was_live(
+    house: House, workspace: Workspace, opener: Opener
+) -> None:
+    for number in (1, 2):
+        promote(workspace, number)
+        house.look()
+    stand_beside(workspace, 3)
+    house.look()
+    found = house.take_beside("late")
+    assert found is not None
+    transition(workspace.ledger, "late", action="withdraw", by="ada", at=now())
+    house.look()
+    assert not any(one.closed for one in opener.opened), "a request is under way on the challenger"
+    with found.seat:
+        pass
+    house.look()
+    assert [one.closed for one in opener.opened] == [False, False, True]
+
+
+def test_a_challenger_that_cannot_be_loaded_costs_nothing(house: House, workspace: Workspace, opener: Opener) -> None:
+    opener.broken.add("d2")
+    promote(workspace, 1)
+    stand_beside(workspace, 2)
+    house.look()
+    assert (serving(house), beside(house), house.refused) == (1, None, {})
+    assert "late@2 could not be loaded, what is live goes on without it" in house.turned_away["late"]
+    transition(workspace.ledger, "late", action="withdraw", by="ada", at=now())
+    house.look()
+    assert house.turned_away == {}
+
+
+def test_a_challenger_whose_row_was_edited_is_not_loaded(house: House, workspace: Workspace, opener: Opener) -> None:
+    promote(workspace, 1)
+    house.look()
+    stand_beside(workspace, 2)
+    edit(workspace, sa.update(tables.versions).where(tables.versions.c.number == 2).values(digest="d5"))
+    house.look()
+    assert (serving(house), beside(house)) == (1, None)
+    assert [one.digest for one in opener.opened] == ["d1"]
+    assert "late@2 has the bytes d5, and d2 were let out" in house.refused["late"]

@@ -129,5 +129,6 @@ def _now(rollout: "Rollout", again: str = "") -> str:
 def _then(rollout: "Rollout") -> str:
     """What comes after a promotion."""
     if rollout.challenger is not None:
-        return f"Kept in the ledger only: servers of this release go on answering by {rollout.model}@{rollout.live}"
+        beside = f"{rollout.model}@{rollout.challenger}"
+        return f"Servers that run ask it too, by themselves. Next: outlast promote {beside}, or outlast withdraw"
     return "Next: outlast up, or outlast serve; servers that run take it by themselves"

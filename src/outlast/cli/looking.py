@@ -93,8 +93,11 @@ def history(
     )
     print()
     screen.table(
-        ("served from (UTC)", "until", "version", "server"),
-        [(screen.moment(s.since), screen.moment(s.until) or "now", s.version, s.server) for s in found],
+        ("served from (UTC)", "until", "version", "as", "server"),
+        [
+            (screen.moment(s.since), screen.moment(s.until) or "now", s.version, s.role or "live", s.server)
+            for s in found
+        ],
         empty=f"No server served {name} then" if at else f"No server has served {name}: start one, `outlast serve`",
     )
 

@@ -65,4 +65,6 @@ def _series(name: str, values: Sequence[Any], dtype: pl.DataType) -> pl.Series:
 PREDICTIONS = _kind("predictions", Prediction)
 LABELS = _kind("labels", LabelRecord)
 FACTS = _kind("facts", FactRecord)
-KINDS = (PREDICTIONS, LABELS, FACTS)
+SHADOWS = Kind("shadows", PREDICTIONS.decode, PREDICTIONS.schema)
+"""What challengers would have answered: nobody got it, no label belongs to it, and no window counts it."""
+KINDS = (PREDICTIONS, LABELS, FACTS, SHADOWS)

@@ -8,7 +8,7 @@ from typing import Any
 
 from outlast.bundle.answers import Answer
 from outlast.errors import OutlastError, StorageError
-from outlast.journal.columns import FACTS, KINDS, LABELS, PREDICTIONS, Kind
+from outlast.journal.columns import FACTS, KINDS, LABELS, PREDICTIONS, SHADOWS, Kind
 from outlast.journal.records import FactRecord, LabelRecord, Origin, encode, predicted
 from outlast.journal.spelling import to_text
 from outlast.project.workspace import Workspace
@@ -42,6 +42,11 @@ class Journal:
             for record in predicted(answers, origin, request_id=name, server=server)
         ]
         self._log(PREDICTIONS, origin.model).append(records)
+
+    def shadows(self, answers: Sequence[Answer], origin: Origin, *, request_id: str, server: str) -> None:
+        """Keep what a version would have answered that is asked and not heard."""
+        records = predicted(answers, origin, request_id=request_id, server=server)
+        self._log(SHADOWS, origin.model).append(records)
 
     def labels(self, records: Sequence[LabelRecord]) -> None:
         """Keep labels; a later one for the same prediction or key is a correction, and both are kept."""

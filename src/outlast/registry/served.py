@@ -31,9 +31,14 @@ class Span:
     role: str | None = None
 
 
-def taking(ledger: Ledger, model: str, version: int, digest: str | None, server: str, at: datetime) -> int:
-    """Note that a server is about to answer with a version; call it before the swap. Returns the span's id."""
-    row = {"model": model, "version": version, "digest": digest, "server": server, "since": utc(at)}
+def taking(
+    ledger: Ledger, model: str, version: int, digest: str | None, server: str, at: datetime, *, role: str | None = None
+) -> int:
+    """Note that a server is about to answer with a version; call it before the swap. Returns the span's id.
+
+    `role` is the stage of a challenger, None for what is live.
+    """
+    row = {"model": model, "version": version, "digest": digest, "server": server, "since": utc(at), "role": role}
     with ledger.write() as connection:
         made = connection.execute(sa.insert(_TABLE).values(row)).inserted_primary_key
         assert made is not None
@@ -95,6 +100,6 @@ def _spans(ledger: Ledger, model: str, where: sa.ColumnElement[bool] | None) -> 
 
 def _made_live(steps: list[Transition], version: int, since: datetime) -> Transition | None:
     """The last transition to a version before a server took it; a server's clock may be behind, then the first."""
-    candidates = [step for step in steps if step.to_version == version]
+    candidates = [step for step in steps if version in (step.to_version, step.challenger)]
     before = [step for step in candidates if step.at <= since]
     return before[-1] if before else candidates[0] if candidates else None

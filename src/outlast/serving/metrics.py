@@ -48,6 +48,21 @@ class Metrics:
             ["model", "state"],
             registry=registry,
         )
+        self._shadows = Counter(
+            "outlast_shadow_answers",
+            "What a challenger would have decided, beside what was answered.",
+            ["model", "version", "decision"],
+            registry=registry,
+        )
+        self._missed = Counter(
+            "outlast_challenger_missed",
+            "Rows that a challenger was to answer and did not.",
+            ["model", "version", "why"],
+            registry=registry,
+        )
+        self._beside = Gauge(
+            "outlast_model_beside", "1 for each challenger.", ["model", "version", "stage"], registry=registry
+        )
         self._ledger = Gauge("outlast_ledger_up", "Whether the ledger could be read last.", registry=registry)
 
     def step(self, name: str, since: float) -> float:
@@ -69,6 +84,16 @@ class Metrics:
             self._warned.labels(model, number).inc(warned)
         self.kept("predictions", len(answers))
 
+    def shadowed(self, model: str, version: int, same: int, other: int) -> None:
+        """Count what a shadow would have decided."""
+        for word, count in (("same", same), ("other", other)):
+            if count:
+                self._shadows.labels(model, str(version), word).inc(count)
+
+    def missed(self, model: str, version: int, why: str, rows: int) -> None:
+        """Count rows that a challenger gave no answer for."""
+        self._missed.labels(model, str(version), why).inc(rows)
+
     def kept(self, stream: str, count: int) -> None:
         """Count records of the journal."""
         self._journal.labels(stream).inc(count)
@@ -81,5 +106,8 @@ class Metrics:
         self._info.clear()
         for model, predictor in house.predictors().items():
             self._info.labels(model, str(predictor.version), predictor.digest).set(1)
+        self._beside.clear()
+        for model, one in house.challengers().items():
+            self._beside.labels(model, str(one.seat.predictor.version), one.stage).set(1)
         self._ledger.set(0 if house.down else 1)
         return generate_latest(self._registry)

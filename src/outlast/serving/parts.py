@@ -11,6 +11,7 @@ from outlast.journal.journal import Journal
 from outlast.serving.house import House
 from outlast.serving.keys import Keys
 from outlast.serving.metrics import Metrics
+from outlast.serving.shadowing import Shadows
 from outlast.serving.together import Together
 
 T = TypeVar("T")
@@ -27,6 +28,7 @@ class Parts:
     workers: ThreadPoolExecutor
     keys: Keys
     together: Together
+    shadows: Shadows
 
     @property
     def watching(self) -> bool:

@@ -29,6 +29,7 @@ from outlast.serving.http.app import create_app
 from outlast.serving.keys import Keys
 from outlast.serving.metrics import Metrics
 from outlast.serving.parts import Parts
+from outlast.serving.shadowing import Shadows
 from outlast.serving.together import Together
 
 if TYPE_CHECKING:
@@ -183,15 +184,17 @@ def _parts(workspace: Workspace, keys: Keys, models: Collection[str] | None, ope
     house = House(workspace, opener, server=name, models=models)
     journal = Journal(workspace)
     workers = ThreadPoolExecutor(2, "outlast-worker", initializer=_one_thread_each)
-    keeper = _Keeper(workspace, journal)
+    keeper, metrics = _Keeper(workspace, journal), Metrics()
+    shadows = Shadows(journal, metrics, name)
     try:
         house.start(on_beat=alive.beat)
         keeper.start()
-        metrics = Metrics()
+        shadows.start()
         together = Together(journal, metrics, name)
-        yield Parts(house, journal, Ingest(workspace, journal), metrics, workers, keys, together)
+        yield Parts(house, journal, Ingest(workspace, journal), metrics, workers, keys, together, shadows)
     finally:
         keeper.stop()
+        shadows.stop()
         workers.shutdown()
         house.close()
         journal.close()

@@ -12,7 +12,7 @@ from starlette.responses import Response
 from outlast.bundle.predictor import Predictor
 from outlast.data.schema import Field
 from outlast.errors import RequestError, nearest
-from outlast.serving.answering import answers_for
+from outlast.serving.choosing import given
 from outlast.serving.http.access import caller_of
 from outlast.serving.http.body import content_type, json_of, read
 from outlast.serving.http.carried import json_answer, parts_of, patience, request_id
@@ -32,10 +32,12 @@ async def invocations(request: Request) -> Response:
     body: Any = await read(request) if as_csv else await json_of(request)
     model = _model(request, parts)
     caller_of(request).require(model, f"model '{model[:80]}'")
-    with parts.house.take(model) as predictor:
+    seat = parts.house.take(model)
+    with seat as predictor:
         rows = _from_csv(body, predictor) if as_csv else _from_json(body, predictor)
-        answers = await answers_for(parts, predictor, rows, name, within=patience(request))
-    return json_answer(msgspec.json.encode({"predictions": [spoken(one) for one in answers]}), name)
+        by = await given(parts, seat, rows, name, within=patience(request))
+    found = {"predictions": [spoken(one) for one in by.answers], **({"advice": True} if by.advice else {})}
+    return json_answer(msgspec.json.encode(found), name)
 
 
 def _model(request: Request, parts: Parts) -> str:

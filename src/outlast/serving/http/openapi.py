@@ -161,7 +161,8 @@ def _invocations(predictors: Sequence[Predictor]) -> Schema:
         "inputs": {"type": ["object", "array"], "minItems": 1, "minProperties": 1},
     }
     body: Schema = {"anyOf": [{"type": "object", "properties": {f: s}, "required": [f]} for f, s in forms.items()]}
-    answer: Schema = {"type": "object", "properties": {"predictions": {"type": "array"}}, "required": ["predictions"]}
+    fields: Schema = {"predictions": {"type": "array"}, "advice": {"type": "boolean"}}
+    answer: Schema = {"type": "object", "properties": fields, "required": ["predictions"]}
     operation = _post("invocations", "The scoring protocol of MLflow", body, answer)
     operation["requestBody"]["content"]["text/csv"] = {"schema": _TEXT}
     names: Schema = {"type": "string", "enum": [one.model for one in predictors]}

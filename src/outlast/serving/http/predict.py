@@ -9,7 +9,7 @@ from starlette.responses import Response
 from outlast.bundle.answers import Answer
 from outlast.bundle.predictor import Predictor
 from outlast.errors import RequestError
-from outlast.serving.answering import answers_for
+from outlast.serving.choosing import given
 from outlast.serving.http.body import json_of
 from outlast.serving.http.carried import json_answer, parts_of, patience, request_id
 
@@ -23,9 +23,9 @@ async def predict(request: Request) -> Response:
     seat = parts.house.take(request.path_params["model"])
     with seat as predictor:
         rows, alone = rows_of(body, predictor)
-        answers = await answers_for(parts, predictor, rows, name, within=patience(request))
-        found = [spoken(one) for one in answers]
-        head = {"model": predictor.model, "version": predictor.version, **({"advice": True} if seat.advice else {})}
+        by = await given(parts, seat, rows, name, within=patience(request))
+    found = [spoken(one) for one in by.answers]
+    head = {"model": by.predictor.model, "version": by.predictor.version, **({"advice": True} if by.advice else {})}
     body = _encode({**head, **found[0]} if alone else {**head, "predictions": found})
     return json_answer(body, name)
 

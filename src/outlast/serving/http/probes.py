@@ -53,6 +53,9 @@ async def readyz(request: Request) -> Response:
         "ledger": house.down or "ok",
         "fresh": house.unread or "ok",
     }
+    beside = {model: str(one) for model, one in house.challengers().items()}
+    if beside or house.turned_away:
+        body |= {"beside": beside, "turned_away": list(house.turned_away.values())}
     return _plain(body, 200 if ready else 503)
 
 

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from outlast.errors import NotFound
-from outlast.serving.answering import answers_for
-from outlast.serving.house import Seat
+from outlast.serving.beside import Seat
+from outlast.serving.choosing import given
 from outlast.serving.oip.asking import rows_from
 from outlast.serving.oip.saying import chosen, tensors_of
 from outlast.serving.oip.tensors import Tensor
@@ -51,6 +51,6 @@ async def infer(parts: Parts, asked: Asked, name: str) -> Told:
     with seat as predictor:
         outputs = chosen(asked.outputs, predictor)
         rows = rows_from(asked.inputs, predictor)
-        answers = await answers_for(parts, predictor, rows, name, within=asked.within)
-        found = tensors_of(answers, predictor, outputs)
-        return Told(predictor.model, predictor.version, seat.advice, found)
+        by = await given(parts, seat, rows, name, within=asked.within)
+        found = tensors_of(by.answers, by.predictor, outputs)
+        return Told(by.predictor.model, by.predictor.version, by.advice, found)

@@ -1,0 +1,69 @@
+"""Who answers a request: what is live, or who stands beside it."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from outlast.bundle.answers import Answer
+from outlast.bundle.predictor import Predictor
+from outlast.errors import OutlastError
+from outlast.serving.answering import answers_for
+from outlast.serving.beside import Seat
+from outlast.serving.parts import Parts
+from outlast.serving.together import Busy, Late
+
+_log = logging.getLogger("outlast.serving")
+
+
+@dataclass(frozen=True)
+class Given:
+    """Answers, and the version that gave them."""
+
+    predictor: Predictor
+    advice: bool
+    answers: list[Answer]
+
+
+async def given(parts: Parts, seat: Seat, rows: Sequence[Any], name: str, *, within: float | None = None) -> Given:
+    """The answers to a request, by the live version in its seat or by its challenger.
+
+    A request is answered whole by one version: by its first row's key, else by the request's id. Where the challenger
+    cannot answer, the live version does; where it is only a shadow, it is asked afterwards.
+    """
+    live = seat.predictor
+    beside = parts.house.take_beside(live.model)
+    if beside is None:
+        return Given(live, seat.advice, await answers_for(parts, live, rows, name, within=within))
+    with beside.seat as other:
+        if beside.answers(_key(live, rows, name)):
+            found = await _tried(parts, other, rows, name, within)
+            if found is not None:
+                return Given(other, False, found)
+        answers = await answers_for(parts, live, rows, name, within=within)
+        if not beside.heard:
+            parts.shadows.ask(beside.seat, rows, answers, name)
+        return Given(live, seat.advice, answers)
+
+
+async def _tried(
+    parts: Parts, other: Predictor, rows: Sequence[Any], name: str, within: float | None
+) -> list[Answer] | None:
+    """The challenger's answers; None where it has none, which is no reason to refuse the caller."""
+    try:
+        return await answers_for(parts, other, rows, name, within=within)
+    except (Busy, Late):
+        raise
+    except OutlastError as error:
+        parts.metrics.missed(other.model, other.version, "failed", len(rows))
+        _log.warning("%s@%d could not answer, what is live does: %s", other.model, other.version, type(error).__name__)
+        return None
+
+
+def _key(live: Predictor, rows: Sequence[Any], name: str) -> str:
+    """What a request sticks by."""
+    first = rows[0] if rows else None
+    if not live.key or not isinstance(first, Mapping):
+        return name
+    parts = [first.get(part) for part in live.key]
+    return name if None in parts else repr(parts)
