@@ -28,6 +28,7 @@ from outlast.registry.mlflow_side import connect, quietly
 
 # Where a machine says so, no bytecode is kept, and each process that a test starts compiles its libraries anew.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+os.environ.pop("COLUMNS", None)  # workers are told a width, and pages are as wide as they are without
 sys.dont_write_bytecode = False
 
 # The same examples on every run and machine: what one run finds, the next finds too.
