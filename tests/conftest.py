@@ -32,7 +32,7 @@ os.environ.pop("COLUMNS", None)  # workers are told a width, and pages are as wi
 sys.dont_write_bytecode = False
 
 # The same examples on every run and machine: what one run finds, the next finds too.
-settings.register_profile("suite", derandomize=True, deadline=None)
+settings.register_profile("suite", derandomize=True, deadline=None, max_examples=40)
 settings.load_profile("suite")
 
 

@@ -176,7 +176,7 @@ def told(lookup: CompiledLookup, history: list[tuple[Any, ...]], tail: str, at: 
     return [len(inside), sum(fact[3] for fact in inside)]
 
 
-@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @pytest.mark.parametrize(
     "lookup", [EVER, DAY, PLACE, HOUR, SOME], ids=["latest", "window", "entity in key", "time in key", "so many"]
 )
@@ -210,7 +210,7 @@ def test_a_withdrawn_fact_is_gone_from_then_on_online_as_offline(
         store.close()
 
 
-@settings(deadline=None, max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @pytest.mark.parametrize("lookup", [BOTH, BOUND], ids=["time and so many", "so many with max_age"])
 @given(
     history=st.lists(
@@ -293,7 +293,7 @@ facts_strategy = st.lists(
 )
 
 
-@settings(deadline=None, max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @pytest.mark.parametrize("lookup", [EVER, DAY], ids=["latest", "window"])
 @given(facts=facts_strategy, late=st.lists(st.integers(0, 47), min_size=1, max_size=4))
 def test_whatever_is_asked_from_the_margin_on_is_answered_as_from_the_whole_history(
@@ -315,7 +315,7 @@ def test_whatever_is_asked_from_the_margin_on_is_answered_as_from_the_whole_hist
     store.close()
 
 
-@settings(deadline=None, max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @pytest.mark.parametrize("lookup", [EVER, DAY], ids=["latest", "window"])
 @given(facts=facts_strategy, left=st.sets(st.integers(0, 19)), count=st.integers(1, 3))
 @example(facts=[(1, "N1", 0, 7), (1, "N2", 50, 7), (2, "N2", 90, 3), (3, None, 290, 0)], left={0}, count=1)
@@ -338,7 +338,7 @@ def test_what_nobody_wrote_to_for_a_while_is_right_after_a_fill(
     store.close()
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=25)
 @pytest.mark.parametrize("lookup", [DAY, HOUR], ids=["by key", "time in key"])
 @given(facts=facts_strategy)
 def test_a_fill_reads_no_more_than_it_needs_and_needs_what_it_needed(lookup: CompiledLookup, facts: Any) -> None:

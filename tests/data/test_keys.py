@@ -12,7 +12,7 @@ from outlast.data import keys
 rows = st.lists(st.tuples(st.integers(-3, 12) | st.none(), st.sampled_from(["a", "b", None])), max_size=40)
 
 
-@settings(max_examples=60)
+@settings(max_examples=25)
 @given(rows, st.sampled_from([["id"], ["name"], ["id", "name"]]), st.integers(1, 50))
 def test_repeated_keys_are_those_of_several_rows(given_: list[Any], names: list[str], at_once: int) -> None:
     frame = pl.DataFrame(given_, schema={"id": pl.Int64, "name": pl.String}, orient="row")
@@ -23,7 +23,7 @@ def test_repeated_keys_are_those_of_several_rows(given_: list[Any], names: list[
     assert found.sort(names).equals(expected.sort(names))
 
 
-@settings(max_examples=60)
+@settings(max_examples=25)
 @given(st.lists(st.integers(-5, 60) | st.none(), max_size=30))
 def test_rising_keys_are_all_different(values: list[int | None]) -> None:
     frame = pl.LazyFrame({"id": values}, schema={"id": pl.Int64})

@@ -51,7 +51,7 @@ def as_frame(rows: list[tuple[Any, ...]]) -> pl.DataFrame:
     return pl.DataFrame(rows, schema={name: dtype for name, (dtype, _) in COLUMNS.items()}, orient="row")
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(rows_of, rows_of)
 def test_one_row_is_counted_as_many_are(reference: list[tuple[Any, ...]], new: list[tuple[Any, ...]]) -> None:
     profile = build(as_frame(reference))
@@ -60,7 +60,7 @@ def test_one_row_is_counted_as_many_are(reference: list[tuple[Any, ...]], new: l
     assert [one_row(row) for row in frame.rows()] == [bytes(row) for row in cells(profile, frame)]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(rows_of)
 def test_a_profile_counts_its_own_rows_once_each(reference: list[tuple[Any, ...]]) -> None:
     frame = as_frame(reference)
@@ -80,7 +80,7 @@ def test_a_profile_counts_its_own_rows_once_each(reference: list[tuple[Any, ...]
     assert from_json(to_json(profile)) == profile
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(
     st.lists(st.floats(0, 1), max_size=80),
     st.floats(0, 1),

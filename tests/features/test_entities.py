@@ -39,7 +39,7 @@ def compiled(facts: dict[str, pl.DataType]) -> Any:
     return compile_lookup(latest(source, "v", by={f"a{name}": name for name in facts}), schema)
 
 
-@settings(deadline=None, max_examples=300, suppress_health_check=[HealthCheck.too_slow])
+@settings(deadline=None, max_examples=120, suppress_health_check=[HealthCheck.too_slow])
 @given(st.data(), st.lists(st.tuples(TYPES, TYPES), min_size=1, max_size=3))
 def test_a_row_alone_is_spelt_as_in_a_column(data: st.DataObject, types: list[tuple[Any, Any]]) -> None:
     lookup = compiled({f"f{index}": fact for index, (_, fact) in enumerate(types)})

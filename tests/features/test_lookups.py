@@ -175,7 +175,7 @@ def lookup(request: pytest.FixtureRequest) -> Lookup:
     return request.param
 
 
-relaxed = settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+relaxed = settings(deadline=None, max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @relaxed

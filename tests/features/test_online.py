@@ -88,7 +88,7 @@ def frame(rows: list[tuple[int, str, datetime, float | None, int | None]]) -> pl
     return pl.DataFrame(rows, schema=SCHEMA, orient="row")
 
 
-@settings(max_examples=150)
+@settings(max_examples=60)
 @given(st.lists(numbers, max_size=700), st.data())
 def test_sums_and_extremes_have_the_bits_of_the_arithmetic(values: list[float | None], data: st.DataObject) -> None:
     cut = data.draw(st.integers(0, len(values)))

@@ -18,7 +18,7 @@ SCHEMA = {"id": pl.Int64(), "at": pl.Datetime("us"), "x": pl.Float64(), "f": pl.
 
 
 @pytest.mark.parametrize("between", WAYS)
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=60)
 @given(
     values=st.lists(st.one_of(st.floats(-1e6, 1e6), st.just(math.nan)), max_size=15),
     share=st.one_of(st.sampled_from([0.0, 0.25, 0.5, 0.9, 1.0]), st.floats(0, 1)),

@@ -28,7 +28,7 @@ SCALARS = (
 VALUES = st.recursive(SCALARS, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=4)
 
 
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=25, deadline=None, derandomize=True)
 @given(st.dictionaries(st.text(), VALUES))
 def test_a_row_comes_back_as_it_was(row: dict[str, object]) -> None:
     back = from_text(to_text(row))

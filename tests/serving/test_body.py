@@ -35,7 +35,7 @@ def twice(value: Any) -> bool:
     return isinstance(value, list) and any(twice(one) for one in value)
 
 
-@settings(max_examples=400, deadline=None, derandomize=True)
+@settings(max_examples=160, deadline=None, derandomize=True)
 @given(VALUES, st.booleans(), st.booleans())
 def test_a_field_that_comes_twice_is_always_found(value: Any, ascii: bool, hidden: bool) -> None:
     text = spelt(value, ascii=ascii)
@@ -48,7 +48,7 @@ def test_a_field_that_comes_twice_is_always_found(value: Any, ascii: bool, hidde
         assert parse(text.encode()) == json.loads(text)
 
 
-@settings(max_examples=300, deadline=None, derandomize=True)
+@settings(max_examples=120, deadline=None, derandomize=True)
 @given(st.binary(max_size=40) | st.text(alphabet='{}[]":,\\u0tfn1eE+-. ', max_size=30).map(str.encode))
 def test_any_bytes_are_read_or_refused_with_one_sentence(body: bytes) -> None:
     refused = refusal(body)

@@ -215,7 +215,7 @@ def test_whatever_bytes_are_sent_the_answer_is_right_or_a_refusal(channel: grpc.
     whole = typed().SerializeToString()
     seen = set()
 
-    @settings(derandomize=True, database=None, deadline=None, max_examples=200, suppress_health_check=list(HealthCheck))
+    @settings(derandomize=True, database=None, deadline=None, max_examples=80, suppress_health_check=list(HealthCheck))
     @given(st.binary(max_size=60), st.integers(0, len(whole)), st.integers(0, 12), st.booleans())
     def tried(junk: bytes, at: int, over: int, alone: bool) -> None:
         try:

@@ -49,7 +49,7 @@ BODIES = st.fixed_dictionaries(
 def test_every_body_is_answered_or_refused(client: httpx.Client) -> None:
     seen = set()
 
-    @settings(derandomize=True, database=None, deadline=None, max_examples=250, suppress_health_check=list(HealthCheck))
+    @settings(derandomize=True, database=None, deadline=None, max_examples=100, suppress_health_check=list(HealthCheck))
     @given(body=BODIES | JUNK, tail=st.none() | st.binary(max_size=24), off=st.just(0) | st.integers(-2, 2))
     def tried(body: Any, tail: bytes | None, off: int) -> None:
         head = json.dumps(body).encode()

@@ -45,7 +45,7 @@ def test_the_contract_holds(check: Callable[[Make], None], tmp_path: Path) -> No
         fresh.close()
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(histories)
 def test_any_history_gives_the_answers_of_a_dict(
     tmp_path_factory: pytest.TempPathFactory, history: list[list[Fact]]
@@ -62,7 +62,7 @@ def test_any_history_gives_the_answers_of_a_dict(
     store.close()
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(histories, st.integers(0, 9))
 def test_pruning_never_changes_a_later_answer(
     tmp_path_factory: pytest.TempPathFactory, history: list[list[Fact]], horizon: int

@@ -52,7 +52,7 @@ def test_the_contract_holds(check: Callable[[Make], None], redis_url: str) -> No
         fresh.close()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(histories, st.integers(-4, 5))
 def test_any_history_gives_the_answers_of_a_dict_before_and_after_pruning(
     redis_url: str, history: list[list[Fact]], horizon: int

@@ -36,7 +36,7 @@ def bits(value: float) -> str:
     return "nan" if math.isnan(value) else value.hex()
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=120)
 @given(values=st.lists(wild, max_size=40), pairs=bounds, most=st.sampled_from([40, 5_000, 2**22]))
 def test_differences_of_running_totals_are_exact_sums(
     values: list[float], pairs: list[tuple[int, int]], most: int
@@ -82,7 +82,7 @@ def test_whole_small_numbers_take_one_limb() -> None:
     assert (scale.limbs, scale.base) == (1, -2)
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=120)
 @given(values=st.lists(odd, max_size=40), pairs=bounds)
 def test_sums_of_slices_are_those_of_the_arithmetic(values: list[float], pairs: list[tuple[int, int]]) -> None:
     low, high = slices(pairs, len(values))
@@ -92,7 +92,7 @@ def test_sums_of_slices_are_those_of_the_arithmetic(values: list[float], pairs: 
         assert bits(value) == bits(float(total(values[a:b])))
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=120)
 @given(values=st.lists(odd, max_size=40), pairs=bounds, ddof=st.integers(0, 2))
 def test_variances_of_slices_are_those_of_the_arithmetic(
     values: list[float], pairs: list[tuple[int, int]], ddof: int
@@ -106,7 +106,7 @@ def test_variances_of_slices_are_those_of_the_arithmetic(
         assert expected is None or bits(value) == bits(expected)
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=80)
 @given(values=st.lists(st.one_of(st.none(), odd), max_size=40), pairs=bounds)
 def test_totals_keep_nan_and_infinity_within_their_windows(
     values: list[float | None], pairs: list[tuple[int, int]]

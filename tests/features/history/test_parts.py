@@ -55,7 +55,7 @@ def asked(rows: list[Any]) -> tuple[pl.DataFrame, pl.Series]:
     return frame, frame.select(instants("at"))["at"]
 
 
-@settings(max_examples=60)
+@settings(max_examples=25)
 @given(st.lists(facts, max_size=40), st.lists(asks, max_size=12), st.integers(2, 5), st.sampled_from(sorted(LOOKUPS)))
 def test_parts_give_the_bits_of_the_whole(rows: list[Any], wanted: list[Any], count: int, name: str) -> None:
     compiled = compile_lookup(LOOKUPS[name], SCHEMA)

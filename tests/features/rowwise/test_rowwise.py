@@ -60,7 +60,7 @@ def require_row_alike(function: Any, steps: RowFunction, row: pl.DataFrame) -> N
     assert spelt(steps(row.row(0))) == spelt(wanted)
 
 
-@settings(max_examples=300, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=120, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(ANY, ANY, frames(SCHEMA))
 def test_any_expression_has_the_bits_of_the_frame(a: pl.Expr, b: pl.Expr, rows: pl.DataFrame) -> None:
     function = selecting(a, b)

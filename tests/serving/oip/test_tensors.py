@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from outlast.errors import RequestError
 from outlast.serving.oip.tensors import DATATYPES, Tensor, tensor_of
 
-QUICK = settings(derandomize=True, database=None, deadline=None, max_examples=200)
+QUICK = settings(derandomize=True, database=None, deadline=None, max_examples=80)
 NUMPY = {"BOOL": "?", "FP16": "<f2", "FP32": "<f4", "FP64": "<f8"}
 
 
