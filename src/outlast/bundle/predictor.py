@@ -1,7 +1,6 @@
 """The Predictor: rows in, answers out, no transport. The server, the notebook and the batch all go through it."""
 
 import logging
-import secrets
 import traceback
 from collections.abc import Mapping, Sequence
 from copy import copy
@@ -13,6 +12,7 @@ import polars as pl
 
 from outlast.bundle.answers import Answer, Rung
 from outlast.bundle.decisions import decider, outcomes
+from outlast.bundle.drawn import drawn
 from outlast.bundle.format import Bundle, unpack
 from outlast.bundle.frames import LookUp
 from outlast.bundle.freshness import Unread
@@ -285,4 +285,4 @@ def _fields(kept: list[dict[str, Any]]) -> list[Field]:
 
 
 def _new_id(now: int) -> str:
-    return f"{now:014x}{secrets.token_hex(8)}"
+    return f"{now:014x}{drawn()}"

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import secrets
 from collections.abc import Awaitable, Callable
 from time import perf_counter
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import grpc
 from google.protobuf.message import DecodeError
 
+from outlast.bundle.drawn import drawn
 from outlast.errors import (
     Conflict,
     DataError,
@@ -207,7 +207,7 @@ def _request_id(context: Any) -> str:
     """The caller's name for this request, else one of ours."""
     given = _metadata(context, "x-request-id")
     if given is None:
-        return secrets.token_hex(8)
+        return drawn()
     if not (0 < len(given) <= 128 and given.isascii() and given.isprintable()):
         raise RequestError("The metadata x-request-id is not 1 to 128 plain characters: send another or none")
     return given

@@ -1,10 +1,9 @@
 """What every request carries, and where its endpoint finds the server's parts."""
 
-import secrets
-
 from starlette.requests import Request
 from starlette.responses import Response
 
+from outlast.bundle.drawn import drawn
 from outlast.serving.http.errors import HttpError
 from outlast.serving.parts import Parts
 
@@ -22,7 +21,7 @@ def request_id(request: Request) -> str:
     """The caller's name for this request, else one of ours; the answer carries it too."""
     given = request.headers.get(REQUEST_ID)
     if given is None:
-        return secrets.token_hex(8)
+        return drawn()
     if not (0 < len(given) <= 128 and given.isascii() and given.isprintable()):
         raise HttpError(400, "request", "The X-Request-Id is not 1 to 128 plain characters: send another or none")
     return given
