@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -29,13 +30,20 @@ def save(bundle: Bundle, folder: Path) -> Path:
 @contextmanager
 def serving(model: Path) -> Iterator[int]:
     """`mlflow models serve`, one worker, one thread for each calculation as ours has; gives its port."""
+    with started(model, ()) as (port, _):
+        yield port
+
+
+@contextmanager
+def started(model: Path, before: Sequence[str]) -> "Iterator[tuple[int, subprocess.Popen[bytes]]]":
+    """The same, with words before the command, such as a processor to keep to; gives its process too."""
     port = free_port()
     bin_ = Path(sys.executable).parent
-    command = [str(bin_ / "mlflow"), "models", "serve", "-m", str(model), "-p", str(port), "-h", "127.0.0.1"]
+    command = [*before, str(bin_ / "mlflow"), "models", "serve", "-m", str(model), "-p", str(port), "-h", "127.0.0.1"]
     command += ["--env-manager", "local", "--workers", "1"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PATH": f"{bin_}{os.pathsep}{os.environ['PATH']}"}
-    with server(command, port, folder=model.parent, environment=environment, ready="/ping"):
-        yield port
+    with server(command, port, folder=model.parent, environment=environment, ready="/ping") as process:
+        yield port, process
 
 
 def body(features: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:

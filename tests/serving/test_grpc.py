@@ -1,6 +1,7 @@
 """The Open Inference Protocol over gRPC: a real client, a real server, the same answers as over HTTP."""
 
 import asyncio
+import re
 import shutil
 import sys
 from collections.abc import Iterator
@@ -17,7 +18,7 @@ import tritonclient.grpc as triton
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from late_project import ROW, promote
-from running import Running, running
+from running import Running, eventually, running
 from tritonclient.utils import InferenceServerException
 
 from outlast.errors import MissingExtra, StorageError
@@ -261,6 +262,12 @@ def test_without_the_right_token_nothing_is_answered(trained: Path, tmp_path: Pa
     place.ledger.dispose()
 
 
+def taken(server: Running) -> bool:
+    """Whether a request has arrived and is being answered."""
+    found = re.search(r"^outlast_requests_under_way (\S+)", httpx.get(f"{server.address}/metrics").text, flags=re.M)
+    return found is not None and float(found[1]) >= 1
+
+
 def test_a_server_that_is_told_to_stop_answers_what_is_under_way(folder: Path) -> None:
     promote(Workspace.find(folder), 1)
     with running(folder, grpc_port=0) as server, grpc.insecure_channel(server.grpc) as channel:
@@ -272,7 +279,7 @@ def test_a_server_that_is_told_to_stop_answers_what_is_under_way(folder: Path) -
         call(channel, typed())
         send = channel.unary_unary(INFER, Request.SerializeToString, Response.FromString)
         under_way = send.future(many, timeout=60)
-        call(channel, typed())
+        eventually(lambda: under_way.done() or taken(server))
         assert server.stop() == 0
         assert len(under_way.result(60).outputs[0].contents.bytes_contents) == 5_000
 

@@ -94,6 +94,12 @@ class House:
         with self._lock:
             return dict(sorted(self._beside.items()))
 
+    def under_way(self) -> int:
+        """How many requests are being answered now."""
+        with self._lock:
+            beside = [one.seat for one in self._beside.values()]
+            return sum(seat.flying for seat in (*self._seats.values(), *beside, *self._leaving))
+
     def predictors(self) -> dict[str, Predictor]:
         """What is served, by model."""
         with self._lock:

@@ -63,6 +63,7 @@ class Metrics:
         self._beside = Gauge(
             "outlast_model_beside", "1 for each challenger.", ["model", "version", "stage"], registry=registry
         )
+        self._under_way = Gauge("outlast_requests_under_way", "Requests being answered now.", registry=registry)
         self._ledger = Gauge("outlast_ledger_up", "Whether the ledger could be read last.", registry=registry)
 
     def step(self, name: str, since: float) -> float:
@@ -109,5 +110,6 @@ class Metrics:
         self._beside.clear()
         for model, one in house.challengers().items():
             self._beside.labels(model, str(one.seat.predictor.version), one.stage).set(1)
+        self._under_way.set(house.under_way())
         self._ledger.set(0 if house.down else 1)
         return generate_latest(self._registry)
