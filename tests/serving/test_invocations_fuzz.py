@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from late_project import ROW
 
 QUICK = settings(
-    derandomize=True, database=None, deadline=None, max_examples=60, suppress_health_check=list(HealthCheck)
+    derandomize=True, database=None, deadline=None, max_examples=100, suppress_health_check=list(HealthCheck)
 )
 JUNK = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=6),
@@ -59,7 +59,7 @@ def test_every_body_in_json_is_answered_or_refused(client: httpx.Client) -> None
         seen.add(checked(client.post("/invocations", content=json.dumps(body), headers=headers)))
 
     tried()
-    assert seen == {200, 422}
+    assert {200, 422} <= seen <= {200, 400, 422}
 
 
 def test_every_body_in_csv_is_answered_or_refused(client: httpx.Client) -> None:
@@ -71,4 +71,4 @@ def test_every_body_in_csv_is_answered_or_refused(client: httpx.Client) -> None:
         seen.add(checked(client.post("/invocations", content=body, headers={"content-type": "text/csv"})))
 
     tried()
-    assert seen == {200, 400, 422}
+    assert {200, 422} <= seen <= {200, 400, 422}
