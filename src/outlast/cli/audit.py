@@ -31,20 +31,12 @@ def log(
         return
     from outlast.cli.telling_audit import did
 
+    said = [(one, *did(one)) for one in found]
     screen.table(
         ("entry", "at (UTC)", "who", "known by", "did", "to", "what", "digest"),
         [
-            (
-                e.seq,
-                screen.moment(e.at),
-                e.actor,
-                e.detail.get("identity"),
-                did(e)[0],
-                e.object,
-                did(e)[1],
-                e.digest[:8],
-            )
-            for e in found
+            (e.seq, screen.moment(e.at), e.actor, e.detail.get("identity"), word, e.object, what, e.digest[:8])
+            for e, word, what in said
         ],
         empty="The trail has no such entry: what is trained, promoted, approved or applied is written there",
     )

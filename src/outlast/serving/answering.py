@@ -8,7 +8,6 @@ from outlast.bundle.answers import Answer
 from outlast.bundle.predictor import Predictor
 from outlast.errors import RequestError
 from outlast.serving.parts import Parts
-from outlast.types import now
 
 MOST = 10_000
 LARGEST = 8 * 1024 * 1024
@@ -24,17 +23,8 @@ async def answers_for(
     check_rows(rows, predictor)
     if len(rows) <= INLINE:
         return await parts.together.answers(predictor, rows, name, within=within)
-    return await parts.aside(lambda: _answers(parts, predictor, rows, name))
-
-
-def _answers(parts: Parts, predictor: Predictor, rows: Sequence[Any], name: str) -> list[Answer]:
-    begin = perf_counter()
-    answers = predictor.predict(rows, at=now())
-    begin = parts.metrics.step("predict", begin)
-    parts.journal.predictions(answers, predictor, request_id=name, server=parts.house.server)
-    parts.metrics.step("journal", begin)
-    parts.metrics.answered(predictor.model, predictor.version, answers)
-    return answers
+    until = None if within is None else perf_counter() + within
+    return await parts.aside(lambda: parts.together.apart(predictor, rows, name, until=until))
 
 
 def check_rows(rows: Sequence[Any], predictor: Predictor) -> None:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from outlast.bundle.answers import Answer
 from outlast.bundle.predictor import Predictor
+from outlast.errors import OutlastError
 from outlast.journal.journal import Journal
 from outlast.serving.beside import Seat
 from outlast.serving.metrics import Metrics
@@ -58,14 +59,14 @@ class Shadows:
                 try:
                     found = _asked_again(predictor, one)
                     self._journal.shadows(found, predictor, request_id=one.request_id, server=self._server)
-                except Exception as error:  # noqa: BLE001 - a challenger's failure is nobody's but its own
+                except OutlastError as error:
                     self._tell(predictor.model, predictor.version, error)
                     self._metrics.missed(predictor.model, predictor.version, "failed", len(one.rows))
                 else:
                     same = sum(a.decision == b.decision for a, b in zip(found, one.answers, strict=True))
                     self._metrics.shadowed(predictor.model, predictor.version, same, len(found) - same)
 
-    def _tell(self, model: str, version: int, error: Exception) -> None:
+    def _tell(self, model: str, version: int, error: OutlastError) -> None:
         """Say once for each version that it fails; metrics count how often. No message: it may quote the request."""
         name = f"{model}@{version}"
         if name not in self._failed:

@@ -14,7 +14,7 @@ from typing import Any
 from outlast.bundle.answers import Answer
 from outlast.bundle.predictor import Predictor
 from outlast.bundle.requests import Asked
-from outlast.errors import Unavailable
+from outlast.errors import OutlastError, StorageError, Unavailable
 from outlast.journal.journal import Journal
 from outlast.serving.metrics import Metrics
 from outlast.types import micros, now
@@ -79,6 +79,16 @@ class Together:
             loop.call_soon(loop.call_soon, self._compute)
         return await one.answers
 
+    def apart(
+        self, predictor: Predictor, rows: Sequence[Mapping[str, Any]], request_id: str, *, until: float | None
+    ) -> list[Answer]:
+        """The answers to a request that is a batch by itself, in whatever thread this is called."""
+        if until is not None and perf_counter() > until:
+            raise _late()
+        (found,) = self._computed(predictor, [predictor.decode(rows, micros(now()))])
+        self._keep(predictor, [(found, request_id)])
+        return found
+
     def _compute(self) -> None:
         batch = self._next()
         if self._queue:
@@ -102,9 +112,7 @@ class Together:
             if one.answers.done():
                 continue  # whoever asked has gone
             if one.until is not None and begin > one.until:
-                one.answers.set_exception(
-                    Late("The time this request was given ran out before its turn: nothing was computed")
-                )
+                one.answers.set_exception(_late())
                 continue
             batch.append(one)
             size += len(one.asked)
@@ -115,17 +123,23 @@ class Together:
     def _answer(self, batch: list[_Waiting]) -> None:
         """Compute a batch; where that fails for all of them, each alone, so that it costs nobody else an answer."""
         try:
-            found = self._computed(batch)
-        except Exception as error:  # noqa: BLE001 - it goes to whoever asked, as the answer to that request
+            self._give(batch)
+        except OutlastError as error:
             if len(batch) == 1:
                 _fail(batch[0], error)
-                return
+            else:
+                for one in batch:
+                    self._answer([one])
+        finally:  # what nobody foresaw goes on to the event loop's log, and must leave nobody waiting
             for one in batch:
-                self._answer([one])
-            return
+                _fail(one, RuntimeError("computing a batch ended without its answers"))
+
+    def _give(self, batch: list[_Waiting]) -> None:
+        predictor = batch[0].predictor
+        found = self._computed(predictor, [one.asked for one in batch])
         try:
-            self._keep(batch, found)
-        except Exception as error:  # noqa: BLE001 - what is not in the journal is not answered
+            self._keep(predictor, [(answers, one.request_id) for one, answers in zip(batch, found, strict=True)])
+        except StorageError as error:  # what is not in the journal is not answered, and not computed again
             for one in batch:
                 _fail(one, error)
             return
@@ -133,22 +147,22 @@ class Together:
             if not one.answers.done():
                 one.answers.set_result(answers)
 
-    def _computed(self, batch: list[_Waiting]) -> list[list[Answer]]:
-        begin, predictor = perf_counter(), batch[0].predictor
-        if len(batch) == 1:
-            found = [predictor.answer(batch[0].asked, micros(now()))]
-        else:
-            answers = iter(predictor.answer([row for one in batch for row in one.asked], micros(now())))
-            found = [[next(answers) for _ in one.asked] for one in batch]
+    def _computed(self, predictor: Predictor, requests: list[list[Asked]]) -> list[list[Answer]]:
+        begin = perf_counter()
+        answers = iter(predictor.answer([row for asked in requests for row in asked], micros(now())))
+        found = [[next(answers) for _ in asked] for asked in requests]
         self._metrics.step("predict", begin)
         return found
 
-    def _keep(self, batch: list[_Waiting], found: list[list[Answer]]) -> None:
-        begin, predictor = perf_counter(), batch[0].predictor
-        requests = [(answers, one.request_id) for one, answers in zip(batch, found, strict=True)]
-        self._journal.together(requests, predictor, server=self._server)
+    def _keep(self, predictor: Predictor, found: list[tuple[list[Answer], str]]) -> None:
+        begin = perf_counter()
+        self._journal.together(found, predictor, server=self._server)
         self._metrics.step("journal", begin)
-        self._metrics.answered(predictor.model, predictor.version, [one for answers in found for one in answers])
+        self._metrics.answered(predictor.model, predictor.version, [one for answers, _ in found for one in answers])
+
+
+def _late() -> Late:
+    return Late("The time this request was given ran out before its turn: nothing was computed")
 
 
 def _fail(one: _Waiting, error: Exception) -> None:

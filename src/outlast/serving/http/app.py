@@ -1,10 +1,10 @@
 """The application: which path leads where, and what surrounds every request."""
 
-import logging
 from time import perf_counter
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware.errors import ServerErrorMiddleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -20,7 +20,6 @@ from outlast.serving.http.predict import predict
 from outlast.serving.metrics import Metrics
 from outlast.serving.parts import Parts
 
-_log = logging.getLogger("outlast.serving")
 _HEADER = b"x-request-id"
 _NONE = Extra()
 
@@ -38,7 +37,8 @@ def create_app(parts: Parts, extra: Extra = _NONE) -> ASGIApp:
     )
     app.router.redirect_slashes = False
     app.state.parts, app.state.extra = parts, extra
-    return _Counted(_Straight(app), parts.metrics, Access(parts.keys, extra))
+    straight = ServerErrorMiddleware(_Straight(app), handler=errors.of_accident)
+    return _Counted(straight, parts.metrics, Access(parts.keys, extra))
 
 
 def paths() -> list[str]:
@@ -104,9 +104,6 @@ class _Straight:
             response = await errors.of_outlast(request, error)
         except ClientDisconnect as error:
             response = await _gone(request, error)
-        except Exception as error:  # noqa: BLE001 - the outermost edge of a request
-            _log.exception("%s %s failed", scope["method"], path)
-            response = await errors.of_accident(request, error)
         await response(scope, receive, send)
 
 
