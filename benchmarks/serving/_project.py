@@ -1,6 +1,5 @@
 """The model that every server of this folder answers by, in a project of its own, and what to ask of it."""
 
-import json
 import os
 import subprocess
 import sys
@@ -153,9 +152,7 @@ def churn() -> Iterator[Churn]:
         data(folder)
         for name, text in (("model.py", CODE), ("outlast.toml", CONTRACT), ("RUNBOOK.md", "Call nobody.\n")):
             (folder / name).write_text(text.lstrip(), "utf-8")
-        (folder / "questions.json").write_text("[]", "utf-8")
         project = Churn(folder)
         project.run("train", "--quiet")
         project.run("promote", MODEL, "--quiet", "--reason", "to be measured")
-        (folder / "questions.json").write_text(json.dumps(project.questions()), "utf-8")
         yield project

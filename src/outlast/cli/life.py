@@ -10,8 +10,6 @@ from outlast.errors import Refused, SettingsError, nearest
 if TYPE_CHECKING:
     from outlast.registry.rollout import Rollout
 
-PLACES = ("live", "advice", "shadow", "canary", "ab")
-SHARED = ("canary", "ab")
 TO = typer.Option("live", "--to", help="live, advice (answers are marked), shadow, canary or ab (beside what is live).")
 SHARE = typer.Option(None, "--share", help="Percent of the requests that a canary or ab answers.")
 
@@ -50,9 +48,12 @@ def promote(
 
 
 def _require_usage(to: str, share: float | None) -> None:
-    if to not in PLACES:
-        raise SettingsError(f"--to is '{to}', which is no place for a version: {nearest(to, PLACES)}")
-    if (share is not None) != (to in SHARED):
+    from outlast.registry.rollout import ANSWERING, STAGES
+
+    known = ("live", "advice", *STAGES)
+    if to not in known:
+        raise SettingsError(f"--to is '{to}', which is no place for a version: {nearest(to, known)}")
+    if (share is not None) != (to in ANSWERING):
         verb = "takes no" if share is not None else "needs a"
         raise SettingsError(f"--to {to} {verb} --share: it is the percent of requests that a canary or ab answers")
     if share is not None and not 0 < share < 100:

@@ -36,17 +36,11 @@ class Journal:
 
     def together(self, requests: Sequence[tuple[Sequence[Answer], str]], origin: Origin, *, server: str) -> None:
         """Keep the answers to several requests, each with its id, that one version gave at once."""
-        records = [
-            record
-            for answers, name in requests
-            for record in predicted(answers, origin, request_id=name, server=server)
-        ]
-        self._log(PREDICTIONS, origin.model).append(records)
+        self._keep(PREDICTIONS, requests, origin, server)
 
     def shadows(self, answers: Sequence[Answer], origin: Origin, *, request_id: str, server: str) -> None:
         """Keep what a version would have answered that is asked and not heard."""
-        records = predicted(answers, origin, request_id=request_id, server=server)
-        self._log(SHADOWS, origin.model).append(records)
+        self._keep(SHADOWS, [(answers, request_id)], origin, server)
 
     def labels(self, records: Sequence[LabelRecord]) -> None:
         """Keep labels; a later one for the same prediction or key is a correction, and both are kept."""
@@ -93,6 +87,12 @@ class Journal:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def _keep(self, kind: Kind, requests: Sequence[tuple[Sequence[Answer], str]], origin: Origin, server: str) -> None:
+        records: list[bytes] = []
+        for answers, name in requests:
+            records += predicted(answers, origin, request_id=name, server=server)
+        self._log(kind, origin.model).append(records)
 
     def _log(self, kind: Kind, subject: str) -> AppendLog:
         stream = kind.stream(subject)
