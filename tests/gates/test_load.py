@@ -1,45 +1,15 @@
 """Requests that arrive when they are due, at a server that answers, is slow, or refuses."""
 
-import threading
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+import sys
+from pathlib import Path
 
 import pytest
 
+sys.path.insert(0, str(Path(__file__).parent))
+from slow_server import answering
+
 from outlast.gates.latency import _held
 from outlast.gates.load import Timed, load
-
-
-@contextmanager
-def answering(status: int, seconds: float) -> Iterator[str]:
-    """A server that takes so long for each answer, one answer at a time."""
-    alone = threading.Lock()
-
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def do_POST(self) -> None:
-            self.rfile.read(int(self.headers["Content-Length"]))
-            with alone:
-                time.sleep(seconds)
-            self.send_response(status)
-            self.send_header("Content-Length", "2")
-            self.end_headers()
-            self.wfile.write(b"{}")
-
-        def log_message(self, *_: object) -> None:
-            """Nothing on the test's output."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}"
-    finally:
-        server.shutdown()
-        server.server_close()
 
 
 @pytest.fixture
@@ -52,7 +22,7 @@ def short(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("short")
 def test_a_server_that_falls_behind_is_not_spared_the_wait() -> None:
     """At 40 a second and 50 ms each, requests queue: from when they were due the last ones wait for a second."""
-    with answering(200, 0.05) as address:
+    with answering(200, seconds=0.05) as address:
         found = load(address, "/", [{}], 40.0, within=0.15, seed=1)
     assert found.failed == 0
     assert found.p99 > 600
@@ -64,7 +34,7 @@ def test_a_server_that_falls_behind_is_not_spared_the_wait() -> None:
 def test_refused_requests_are_counted_as_failed(more: float, monkeypatch: pytest.MonkeyPatch) -> None:
     """Those asked when they are due, and those asked one by one after them."""
     monkeypatch.setattr("outlast.gates.load._MORE", more)
-    with answering(503, 0.0) as address:
+    with answering(503) as address:
         found = load(address, "/", [{}], 10.0, within=1.0, seed=1)
     assert found.failed == found.requests
     assert found.requests == 10 if more == 0.0 else found.requests > 10

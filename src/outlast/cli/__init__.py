@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from outlast.cli import collecting
 from outlast.cli.app import app
 from outlast.cli.exits import CODES, code_of
 from outlast.errors import OutlastError
@@ -17,9 +18,6 @@ __all__ = ["CODES", "main"]
 MEMORY = {"NUMPY_MADVISE_HUGEPAGE": "0"}
 """NumPy asks for huge pages. Where memory is in pieces the system stops to make some: a look-up over ten million facts
 took 2.9 s instead of 1.9, and 1.6 instead of 1.9 where it had them."""
-
-_COLLECT = (50_000, 20, 50)
-"""Loading libraries makes a hundred thousand objects, none of which can go: looking took a tenth of a second."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -55,7 +53,7 @@ def _collecting_little(*, alone: bool) -> Iterator[None]:
     if not alone:
         yield
         return
-    gc.set_threshold(*_COLLECT)
+    collecting.seldom()
     try:
         yield
     finally:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 import typer
 
-from outlast.cli import places, screen
+from outlast.cli import collecting, places, screen
 from outlast.errors import RequestError
 
 if TYPE_CHECKING:
@@ -191,10 +191,8 @@ def _serve(place: "Workspace", host: str, port: int, grpc_port: int | None) -> N
     from outlast.serving.server import serve as run
 
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.INFO)
-    logging.getLogger("alembic").setLevel(
-        logging.WARNING
-    )  # a gate makes ledgers of its own, which reads as a migration
-    for chatty in ("httpx", "uvicorn"):
+    collecting.usually()
+    for chatty in ("httpx", "uvicorn", "alembic"):  # a gate's own ledgers would read as a migration of this one
         logging.getLogger(chatty).setLevel(logging.WARNING)
 
     def ready(address: str) -> None:

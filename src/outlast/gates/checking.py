@@ -148,11 +148,15 @@ def _functions(project: Project, sources: Sources, rows: pl.DataFrame, labelled:
         if broken:
             yield from broken
             continue
-        whole: list[pl.DataFrame] = []
-        work = partial(with_functions, project.model.functions, known)
-        yield from _tried("model.py", "features", lambda: whole.append(work()))  # noqa: B023 - called at once
-        for columns in whole if not labelled.is_empty() else ():
-            yield from _tried("outlast.toml", "gate", lambda: _judged(project, labelled[LABEL], columns))  # noqa: B023
+        yield from _together(project, known, labelled)
+
+
+def _together(project: Project, known: pl.DataFrame, labelled: pl.DataFrame) -> Iterator[Finding]:
+    """All functions on these rows, and whether the gate finds there what it is to judge by."""
+    whole: list[pl.DataFrame] = []
+    yield from _tried("model.py", "features", lambda: whole.append(with_functions(project.model.functions, known)))
+    if whole and not labelled.is_empty():
+        yield from _tried("outlast.toml", "gate", partial(_judged, project, labelled[LABEL], whole[0]))
 
 
 def _judged(project: Project, label: pl.Series, columns: pl.DataFrame) -> None:

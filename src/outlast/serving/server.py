@@ -65,7 +65,6 @@ def serve(
             _one_thread_each()
             gc.collect()
             gc.freeze()  # what is loaded now stays: later collections need not look at it
-            gc.set_threshold(700, 10, 10)  # Python's own: a short look often holds up no request
             sys.setswitchinterval(0.001)  # a large request in a thread may hold up the small ones no longer than that
             beside = None
             if speaking is not None and extra is not None:
