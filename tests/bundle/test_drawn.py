@@ -19,7 +19,7 @@ import os
 from outlast.bundle.drawn import drawn
 drawn()
 child = os.fork()
-print(*(drawn() for _ in range(200)), flush=True)
+os.write(1, (" ".join(drawn() for _ in range(200)) + chr(10)).encode())
 if child:
     os.waitpid(child, 0)
 """
