@@ -236,7 +236,7 @@ def down(patch: pytest.MonkeyPatch) -> None:
     def fail(*_: object) -> None:
         raise StorageError("the database is down")
 
-    patch.setattr("outlast.serving.house.rollout.live", fail)
+    patch.setattr("outlast.serving.admitting.rollout.live", fail)
 
 
 def test_only_the_models_it_was_asked_for(workspace: Workspace, opener: Opener) -> None:

@@ -23,10 +23,11 @@ from outlast.journal.ingest import Ingest
 from outlast.journal.journal import Journal
 from outlast.project.workspace import Workspace
 from outlast.serving.alive import Alive, close_dead, server_name
-from outlast.serving.house import House, Opener
+from outlast.serving.house import House
 from outlast.serving.http.access import Extra
 from outlast.serving.http.app import create_app
 from outlast.serving.keys import Keys
+from outlast.serving.loading import Opener
 from outlast.serving.metrics import Metrics
 from outlast.serving.parts import Parts
 from outlast.serving.shadowing import Shadows

@@ -1,0 +1,80 @@
+"""Bringing versions into this process: loaded and warmed before they answer, kept for a while after, and let go."""
+
+import logging
+import time
+from collections.abc import Callable
+
+from outlast.bundle.predictor import Predictor
+from outlast.errors import OutlastError
+from outlast.project.workspace import Workspace
+from outlast.serving.admitting import AGAIN
+from outlast.serving.memory import Known
+from outlast.types import Clock
+
+Opener = Callable[[Workspace, str, int], Predictor]
+Failed = Callable[[Known, Exception, bool], None]
+"""Is told which version could not be loaded, why, and whether it is the first time."""
+KEPT = 2
+"""Versions of a model kept loaded: the one that is live, and the one before, so that a rollback is a swap."""
+_log = logging.getLogger("outlast.serving")
+
+
+class Loader:
+    """The versions that are loaded, by model, the one used last at the end."""
+
+    def __init__(self, workspace: Workspace, opener: Opener, clock: Clock) -> None:
+        self._workspace, self._opener, self._clock = workspace, opener, clock
+        self._kept: dict[str, list[Predictor]] = {}
+        self._failed: dict[tuple[str, int], float] = {}
+
+    def get(self, known: Known, failed: Failed) -> Predictor | None:
+        """The version, loaded and warmed; None when it cannot be, of which `failed` is told."""
+        kept = self._kept.setdefault(known.model, [])
+        for predictor in kept:
+            if (predictor.version, predictor.digest) == (known.version, known.digest):
+                kept.remove(predictor)
+                kept.append(predictor)
+                return predictor
+        tried = self._failed.get((known.model, known.version))
+        if tried is not None and time.monotonic() - tried < AGAIN:
+            return None
+        try:
+            predictor = self._opened(known)
+        except Exception as error:  # noqa: BLE001 - the user's code runs here, and may raise anything
+            failed(known, error, tried is None)
+            self._failed[known.model, known.version] = time.monotonic()
+            return None
+        kept.append(predictor)
+        return predictor
+
+    def forgive(self, known: Known) -> None:
+        """It is in service: that it failed once says nothing any more."""
+        self._failed.pop((known.model, known.version), None)
+
+    def first_to_go(self, one: Predictor, live: Predictor | None) -> None:
+        """What stood beside is let go before what was live: a rollback never brings it back."""
+        kept = self._kept[one.model]
+        if one in kept and one is not live:
+            kept.remove(one)
+            kept.insert(0, one)
+
+    def let_go(self, used: Callable[[Predictor], bool], beside: Callable[[str], bool]) -> None:
+        """Close what is neither used nor among the last ones; a challenger is one more."""
+        for model, kept in self._kept.items():
+            for old in [one for one in kept[: -(KEPT + beside(model))] if not used(one)]:
+                kept.remove(old)
+                old.close()
+
+    def _opened(self, known: Known) -> Predictor:
+        predictor = self._opener(self._workspace, known.digest, known.version)
+        for _ in range(2):
+            (answer,) = predictor.predict([predictor.example()], at=self._clock())
+        if answer.rung != "full":
+            said = "; ".join(answer.reasons)
+            _log.warning("%s@%d answers its own example by its %s: %s", known.model, known.version, answer.rung, said)
+        return predictor
+
+
+def sentence(error: Exception) -> str:
+    """What went wrong, for people."""
+    return str(error) if isinstance(error, OutlastError) else f"{type(error).__name__}: {error}"
