@@ -65,3 +65,22 @@ def test_a_value_is_a_number_where_it_is_one(value: object, number: float | None
 )
 def test_kinds_json_has_no_word_for(value: object) -> None:
     assert value_of(value_text(value)) == value
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"a": 1.5, "b": None, "c": "x", "d": True, "e": -7},
+        {"a": math.nan, "b": None},
+        {"a": None, "b": ":null", "c": 2.0},
+        {"a:null": 1.0, "b": -math.inf},
+        {"a": 2**63, "b": 1},
+        {"a": -(2**63) - 1, "b": None},
+        {"a": 2**63 - 1, "b": -(2**63)},
+        {},
+    ],
+)
+def test_a_plain_row_is_written_as_value_by_value(row: dict[str, object]) -> None:
+    assert (
+        to_text(row) == "{" + ",".join(f"{value_text(name)}:{value_text(value)}" for name, value in row.items()) + "}"
+    )

@@ -2,7 +2,7 @@
 
 import base64
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
@@ -13,6 +13,7 @@ _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
 _MICROSECOND = timedelta(microseconds=1)
 _SAFE = 2**63
+_PLAIN = {float, str, bool, int, type(None)}
 
 
 def to_text(values: Mapping[str, Any]) -> str:
@@ -21,6 +22,12 @@ def to_text(values: Mapping[str, Any]) -> str:
     >>> to_text({"a": 1, "b": float("nan"), "c": date(2013, 7, 1)})
     '{"a":1,"b":{"$float":"nan"},"c":{"$date":"2013-07-01"}}'
     """
+    kinds = set(map(type, values.values()))
+    if kinds <= _PLAIN:
+        text = _encode(values)
+        nothing = sum([value is None for value in values.values()]) if None.__class__ in kinds else 0
+        if text.count(b":null") == nothing and (int not in kinds or _all_safe(values.values())):
+            return text.decode()  # as many nulls as there are Nones: no NaN became one
     return _encode({name: value if _plain(value) else spell(value) for name, value in values.items()}).decode()
 
 
@@ -73,6 +80,10 @@ def read_back(value: Any) -> Any:
         if tag in _READERS:
             return _READERS[tag](inner)
     return {name: read_back(one) for name, one in value.items()}
+
+
+def _all_safe(values: Iterable[Any]) -> bool:
+    return all(-_SAFE <= value < _SAFE for value in values if value.__class__ is int)
 
 
 def _plain(value: Any) -> bool:

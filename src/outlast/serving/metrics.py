@@ -23,6 +23,7 @@ class Metrics:
         self.requests = Counter(
             "outlast_requests", "Requests answered, by path and status.", ["path", "status"], registry=registry
         )
+        self._by_path: dict[tuple[str, int], Counter] = {}
         self._seconds = Histogram(
             "outlast_step_seconds", "Time a step of a request took.", ["step"], buckets=_SECONDS, registry=registry
         )
@@ -71,6 +72,15 @@ class Metrics:
         end = perf_counter()
         self._steps[name].observe(end - since)
         return end
+
+    def request(self, path: str, status: int, begin: float) -> None:
+        """Count an answer, and how long its request took that began at `begin`."""
+        try:
+            counter = self._by_path[path, status]
+        except KeyError:
+            counter = self._by_path[path, status] = self.requests.labels(path, str(status))
+        counter.inc()
+        self.step("request", begin)
 
     def answered(self, model: str, version: int, answers: Sequence[Answer]) -> None:
         """Count predictions."""

@@ -123,8 +123,7 @@ class _Counted:
             if message["type"] == "http.response.start":
                 _echo(scope, message)
                 path = scope["route"].path if "route" in scope else "other"
-                self._metrics.requests.labels(path, str(message["status"])).inc()
-                self._metrics.step("request", begin)
+                self._metrics.request(path, message["status"], begin)
             await send(message)
 
         refusal = self._access.refusal(scope)

@@ -8,17 +8,19 @@ import msgspec
 from starlette.requests import ClientDisconnect, Request
 
 from outlast.serving.answering import LARGEST
+from outlast.serving.http.carried import header
 from outlast.serving.http.errors import HttpError
 
 _DRAIN = 4 * LARGEST
 _PATIENCE = 30.0
+_USUAL = "application/json"
 _decode = msgspec.json.Decoder().decode
 
 
 async def json_of(request: Request) -> Any:
     """The body as JSON; HttpError when it is anything else."""
     kind = content_type(request)
-    if kind not in ("application/json", "") and not kind.endswith("+json"):
+    if kind not in (_USUAL, "") and not kind.endswith("+json"):
         raise HttpError(
             415, "content-type", f"The body is '{kind[:80]}': send JSON with Content-Type: application/json"
         )
@@ -27,7 +29,10 @@ async def json_of(request: Request) -> Any:
 
 def content_type(request: Request) -> str:
     """The body's media type without parameters; another character set than UTF-8 is refused."""
-    kind, _, parameters = request.headers.get("content-type", "").partition(";")
+    given = header(request, "content-type") or ""
+    if given == _USUAL:
+        return given
+    kind, _, parameters = given.partition(";")
     for parameter in parameters.split(";"):
         name, _, value = parameter.strip().partition("=")
         if name.lower() == "charset" and value.strip('"').lower() not in ("utf-8", "utf8", "us-ascii"):
@@ -37,8 +42,8 @@ def content_type(request: Request) -> str:
 
 async def read(request: Request) -> bytes:
     """The whole body, of at most LARGEST bytes."""
-    announced = request.headers.get("content-length", "")
-    if announced.isdigit() and int(announced) > LARGEST and "expect" in request.headers:
+    announced = header(request, "content-length") or ""
+    if announced.isdigit() and int(announced) > LARGEST and header(request, "expect") is not None:
         raise _too_large(close=True)  # this client asks before it sends
     message = await request.receive()
     body = _part(message)

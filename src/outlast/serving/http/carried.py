@@ -9,6 +9,7 @@ from outlast.serving.parts import Parts
 
 REQUEST_ID = "x-request-id"
 TIMEOUT = "x-request-timeout-ms"
+_HEADERS = "outlast.headers"
 
 
 def parts_of(request: Request) -> Parts:
@@ -17,9 +18,21 @@ def parts_of(request: Request) -> Parts:
     return parts
 
 
+def header(request: Request, name: str) -> str | None:
+    """What a header says, by its name in small letters; the first counts where it comes twice.
+
+    Starlette goes through all of them for each that is sought.
+    """
+    scope = request.scope
+    if _HEADERS not in scope:
+        scope[_HEADERS] = dict(reversed(scope["headers"]))
+    value: bytes | None = scope[_HEADERS].get(name.encode())
+    return None if value is None else value.decode("latin-1")
+
+
 def request_id(request: Request) -> str:
     """The caller's name for this request, else one of ours; the answer carries it too."""
-    given = request.headers.get(REQUEST_ID)
+    given = header(request, REQUEST_ID)
     if given is None:
         return drawn()
     if not (0 < len(given) <= 128 and given.isascii() and given.isprintable()):
@@ -29,7 +42,7 @@ def request_id(request: Request) -> str:
 
 def patience(request: Request) -> float | None:
     """How many seconds the caller waits for the answer, where it says so."""
-    given = request.headers.get(TIMEOUT)
+    given = header(request, TIMEOUT)
     if given is None:
         return None
     if not (given.isdecimal() and given.isascii() and len(given) <= 9):
@@ -37,6 +50,18 @@ def patience(request: Request) -> float | None:
     return int(given) / 1000
 
 
+class _Json(Response):
+    """An answer in JSON, its headers written down as they are sent."""
+
+    def __init__(self, body: bytes, request_id: str) -> None:
+        self.status_code, self.body, self.background = 200, body, None
+        self.raw_headers = [
+            (b"content-type", b"application/json"),
+            (b"content-length", b"%d" % len(body)),
+            (b"x-request-id", request_id.encode("latin-1")),
+        ]
+
+
 def json_answer(body: bytes, request_id: str) -> Response:
     """An answer in JSON."""
-    return Response(body, headers={REQUEST_ID: request_id}, media_type="application/json")
+    return _Json(body, request_id)

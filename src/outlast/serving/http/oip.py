@@ -10,7 +10,7 @@ from starlette.responses import Response
 from outlast.errors import RequestError
 from outlast.serving.answering import MOST
 from outlast.serving.http.body import json_of, parse, read
-from outlast.serving.http.carried import REQUEST_ID, json_answer, parts_of, patience, request_id
+from outlast.serving.http.carried import REQUEST_ID, header, json_answer, parts_of, patience, request_id
 from outlast.serving.http.errors import HttpError
 from outlast.serving.oip.inferring import Asked, Told, infer, seat_of
 from outlast.serving.oip.saying import model_metadata, server_metadata
@@ -90,9 +90,9 @@ def _seat(request: Request) -> Any:
 
 async def _parts_of_body(request: Request) -> tuple[_Body, bytes]:
     """The JSON of a body, and the bytes behind it."""
-    if request.headers.get("content-encoding", "identity").lower() not in ("identity", ""):
+    if (header(request, "content-encoding") or "identity").lower() not in ("identity", ""):
         raise HttpError(415, "content-type", "The body is compressed: send it as it is")
-    length = request.headers.get(JSON_LENGTH)
+    length = header(request, JSON_LENGTH)
     if length is None:
         found, tail = await json_of(request), b""
     else:
