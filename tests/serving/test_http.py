@@ -546,12 +546,13 @@ def test_metrics_count_what_was_answered(client: httpx.Client) -> None:
     def grown(name: str) -> float:
         return after[name] - before.get(name, 0.0)
 
-    assert grown('outlast_predictions_total{model="late",rung="full",version="1"}') == 2
+    assert grown('outlast_predictions_total{model="late",role="live",rung="full",version="1"}') == 2
     assert grown('outlast_predictions_warned_total{model="late",version="1"}') == 1
     assert grown('outlast_journal_records_total{stream="predictions"}') == 2
     assert grown('outlast_requests_total{path="/predict/{model}",status="200"}') == 1
     assert grown('outlast_requests_total{path="/predict/{model}",status="422"}') == 1
-    assert grown('outlast_step_seconds_count{step="predict"}') == 1
+    for step in ("validate", "wait", "look up", "functions", "model", "decide", "journal", "encode"):
+        assert grown(f'outlast_step_seconds_count{{step="{step}"}}') == 1, step
     assert after["outlast_ledger_up"] == 1
     assert any(name.startswith('outlast_model_live{digest="') for name in after)
 

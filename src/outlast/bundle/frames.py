@@ -12,6 +12,7 @@ from outlast.bundle.format import Bundle
 from outlast.bundle.freshness import Freshness, reading_store
 from outlast.bundle.lookups import read_back
 from outlast.bundle.requests import Asked
+from outlast.bundle.steps import ended
 from outlast.data import schema as schemas
 from outlast.data.profile import Profile, cells, row_cells
 from outlast.data.schema import Field, dtype_of
@@ -77,7 +78,10 @@ class Frames:
         """The rows as plain values, when there are few and no frame is needed for them."""
         if self._alone is None or len(asked) > FEW:
             return None
-        return [self._alone(row) for row in self._read(asked)]
+        alone = self._alone
+        rows = [alone(row) for row in self._read(asked)]
+        ended("functions")
+        return rows
 
     def of_rows(self, rows: list[Row]) -> pl.DataFrame:
         """The frame of such rows; of a single one, twice that row."""
@@ -96,6 +100,7 @@ class Frames:
             with reading_store():
                 found = iter(read_all(self._store, asks))
             rows += [[*one.values, *chain.from_iterable(islice(found, each))] for one in some]
+        ended("look up")
         return rows
 
     def _looked_up(self, asked: list[Asked], look_up: LookUp) -> pl.DataFrame:
@@ -107,6 +112,7 @@ class Frames:
         known = rows
         for function in self._functions:
             rows = rows.hstack(apply(function, known))
+        ended("functions")
         return rows if rows.columns == self.order else rows.select(self.order)
 
     def cells(self, rows: Sequence[Sequence[Any]], frame: pl.DataFrame | None) -> list[bytes]:

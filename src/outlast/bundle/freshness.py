@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from math import inf
 from typing import Any
 
 import msgspec
@@ -50,6 +51,19 @@ class Freshness:
             self._look(now)
         limit = self._limit
         return [None if limit is None or one.decide_at <= limit else self._says(one.decide_at) for one in asked]
+
+    def ages(self, now: int) -> dict[str, float]:
+        """By source, how many seconds old its newest fact is; of several lookups, in the one that is furthest behind.
+
+        Unread where the store cannot be read.
+        """
+        found: dict[str, float] = {}
+        with reading_store():
+            for lookup in self._lookups:
+                newest, name = self._store.newest(lookup.digest, until=now), lookup.lookup.source.name
+                age = inf if newest is None else (now - newest) / _SECOND
+                found[name] = max(age, found.get(name, age))
+        return found
 
     def _look(self, now: int) -> None:
         with reading_store():

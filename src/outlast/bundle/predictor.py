@@ -17,6 +17,7 @@ from outlast.bundle.format import Bundle, unpack
 from outlast.bundle.frames import LookUp
 from outlast.bundle.freshness import Unread
 from outlast.bundle.requests import Asked, Decoder, Policy
+from outlast.bundle.steps import ended
 from outlast.bundle.ways import Way, each, ways
 from outlast.data import profile as profiles
 from outlast.data.schema import Field
@@ -70,6 +71,10 @@ class Predictor:
     def simpler_features(self) -> list[str] | None:
         """What the ladder's simpler model reads; None where the version has none."""
         return None if self._simpler is None else self._simpler.features
+
+    def ages(self, now: int) -> dict[str, float]:
+        """How many seconds old the newest fact of each source is that this version looks up."""
+        return self._full.frames.freshness.ages(now)
 
     def example(self) -> dict[str, Any]:
         """A request from training, as a caller would send it."""
@@ -208,6 +213,7 @@ class Predictor:
                     cells=mark,
                 )
             )
+        ended("decide")
         return found
 
     def _degraded(self, asked: list[Asked], now: int, reasons: list[str], error: BaseException | None) -> list[Answer]:

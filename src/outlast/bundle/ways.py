@@ -12,6 +12,7 @@ from outlast.bundle.frames import Frames, LookUp
 from outlast.bundle.freshness import Unread
 from outlast.bundle.requests import Asked
 from outlast.bundle.scoring import Decision, Scoring
+from outlast.bundle.steps import ended
 from outlast.data.profile import Profile
 from outlast.data.schema import Field
 from outlast.errors import StorageError
@@ -45,10 +46,13 @@ class Way:
         alone = self.frames.rows(asked) if look_up is None else None
         if alone is not None:
             scored = model.rows(alone) if model.rows else model.table(self.frames.of_rows(alone)).tolist()
+            ended("model")
             return alone, scored[:count], self.frames.cells(alone, None)
         frame = self.frames.build(asked, look_up)
+        scored = model.table(frame).tolist()[:count]
+        ended("model")
         rows = frame.rows()[:count]
-        return rows, model.table(frame).tolist()[:count], self.frames.cells(rows, frame)
+        return rows, scored, self.frames.cells(rows, frame)
 
     def over(self, store: FreshStore) -> "Way":
         """The same, its model shared, that looks up in another store."""

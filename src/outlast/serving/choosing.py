@@ -10,6 +10,7 @@ from outlast.bundle.predictor import Predictor
 from outlast.errors import OutlastError
 from outlast.serving.answering import answers_for
 from outlast.serving.beside import Seat
+from outlast.serving.handling import current
 from outlast.serving.parts import Parts
 from outlast.serving.together import Busy, Late
 
@@ -37,7 +38,7 @@ async def given(parts: Parts, seat: Seat, rows: Sequence[Any], name: str, *, wit
         return Given(live, seat.advice, await answers_for(parts, live, rows, name, within=within))
     with beside.seat as other:
         if beside.answers(_key(live, rows, name)):
-            found = await _tried(parts, other, rows, name, within)
+            found = await _tried(parts, other, beside.stage, rows, name, within)
             if found is not None:
                 return Given(other, False, found)
         answers = await answers_for(parts, live, rows, name, within=within)
@@ -47,15 +48,18 @@ async def given(parts: Parts, seat: Seat, rows: Sequence[Any], name: str, *, wit
 
 
 async def _tried(
-    parts: Parts, other: Predictor, rows: Sequence[Any], name: str, within: float | None
+    parts: Parts, other: Predictor, stage: str, rows: Sequence[Any], name: str, within: float | None
 ) -> list[Answer] | None:
     """The challenger's answers; None where it has none, which is no reason to refuse the caller."""
+    one = current()
+    one.role = stage
     try:
         return await answers_for(parts, other, rows, name, within=within)
     except (Busy, Late):
         raise
     except OutlastError as error:
         parts.metrics.missed(other.model, other.version, "failed", len(rows))
+        one.role = "live"
         _log.warning("%s@%d could not answer, what is live does: %s", other.model, other.version, type(error).__name__)
         return None
 

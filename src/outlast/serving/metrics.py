@@ -1,16 +1,21 @@
 """What Prometheus may read from a server."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from time import perf_counter
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from outlast.bundle.answers import Answer
-from outlast.journal.strays import Strays
+from outlast.bundle.predictor import Predictor
+from outlast.bundle.steps import STEPS, Marks
+from outlast.serving.handling import Handled, Span, handled
 from outlast.serving.house import House
+from outlast.serving.levels import Levels, Seen
+from outlast.serving.times import Times
 
-_SECONDS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+SECONDS = ("decode", "validate", "wait", *STEPS, "journal", "encode", "request")
+"""The steps of a request, and the whole."""
 _ROWS = (1, 2, 4, 8, 16, 32, 64)
 TYPE = CONTENT_TYPE_LATEST
 
@@ -24,30 +29,24 @@ class Metrics:
             "outlast_requests", "Requests answered, by path and status.", ["path", "status"], registry=registry
         )
         self._by_path: dict[tuple[str, int], Counter] = {}
-        self._seconds = Histogram(
-            "outlast_step_seconds", "Time a step of a request took.", ["step"], buckets=_SECONDS, registry=registry
-        )
-        self._steps = {step: self._seconds.labels(step) for step in ("decode", "wait", "predict", "journal", "request")}
+        self._seconds = Times("outlast_step_seconds", "Time a step of a request, or of a batch, took.", SECONDS)
+        registry.register(self._seconds)
+        self.traced = False
+        """Whether steps are noted for traces as well."""
         self.rows_at_once = Histogram(
             "outlast_rows_at_once", "Rows computed together.", buckets=_ROWS, registry=registry
         )
         self._answers = Counter(
-            "outlast_predictions", "Predictions, by version and rung.", ["model", "version", "rung"], registry=registry
+            "outlast_predictions",
+            "Predictions, by version, rung, and what the version is to its model.",
+            ["model", "version", "rung", "role"],
+            registry=registry,
         )
         self._warned = Counter(
             "outlast_predictions_warned", "Predictions with a warning.", ["model", "version"], registry=registry
         )
         self._journal = Counter(
             "outlast_journal_records", "Records written to the journal.", ["stream"], registry=registry
-        )
-        self._info = Gauge(
-            "outlast_model_live", "1 for each version in service.", ["model", "version", "digest"], registry=registry
-        )
-        self._labels = Gauge(
-            "outlast_labels",
-            "Labels of a model by what became of them, at the last tick.",
-            ["model", "state"],
-            registry=registry,
         )
         self._shadows = Counter(
             "outlast_shadow_answers",
@@ -61,16 +60,21 @@ class Metrics:
             ["model", "version", "why"],
             registry=registry,
         )
-        self._beside = Gauge(
-            "outlast_model_beside", "1 for each challenger.", ["model", "version", "stage"], registry=registry
+        self._levels = Levels(registry)
+        left_out = Counter(
+            "outlast_requests_left_out",
+            "Requests not computed: too many waited (busy), their time had run out (late), the caller had left (gone).",
+            ["why"],
+            registry=registry,
         )
-        self._under_way = Gauge("outlast_requests_under_way", "Requests being answered now.", registry=registry)
-        self._ledger = Gauge("outlast_ledger_up", "Whether the ledger could be read last.", registry=registry)
+        self.left_out = {why: left_out.labels(why) for why in ("busy", "late", "gone")}
 
-    def step(self, name: str, since: float) -> float:
-        """Note how long a step took that began at `since`; gives the moment it ended."""
+    def step(self, name: str, since: float, one: Handled | None = None) -> float:
+        """Note how long a step took that began at `since`, for one request or all handled now; gives its end."""
         end = perf_counter()
-        self._steps[name].observe(end - since)
+        self._seconds.add(name, end - since)
+        if self.traced:
+            _trace((name, since, end), handled() if one is None else [one])
         return end
 
     def request(self, path: str, status: int, begin: float) -> None:
@@ -82,24 +86,44 @@ class Metrics:
         counter.inc()
         self.step("request", begin)
 
-    def answered(self, model: str, version: int, answers: Sequence[Answer]) -> None:
-        """Count predictions."""
-        number, warned = str(version), 0
-        rungs: dict[str, int] = {}
-        for one in answers:
-            rungs[one.rung] = rungs.get(one.rung, 0) + 1
-            warned += bool(one.warnings)
-        for rung, count in rungs.items():
-            self._answers.labels(model, number, rung).inc(count)
+    def steps(self, marks: Marks) -> None:
+        """Note the steps of a batch by when each ended; what was done in parts counts once."""
+        took: dict[str, float] = {}
+        since = marks[0][1]
+        for name, end in marks[1:]:
+            took[name] = took.get(name, 0.0) + end - since
+            if self.traced:
+                _trace((name, since, end), handled())
+            since = end
+        for name, seconds in took.items():
+            self._seconds.add(name, seconds)
+
+    def answered(self, predictor: Predictor, found: Sequence[tuple[Sequence[Answer], Handled]]) -> None:
+        """Count the predictions that a version gave to some requests."""
+        model, number, warned = predictor.model, str(predictor.version), 0
+        rungs: dict[tuple[str, str], int] = {}
+        for answers, asked in found:
+            for one in answers:
+                rungs[one.rung, asked.role] = rungs.get((one.rung, asked.role), 0) + 1
+                warned += bool(one.warnings)
+            if asked.spans is not None:
+                asked.rungs = [one.rung for one in answers]
+        for (rung, role), count in rungs.items():
+            self._answers.labels(model, number, rung, role).inc(count)
         if warned:
             self._warned.labels(model, number).inc(warned)
-        self.kept("predictions", len(answers))
+        self.kept("predictions", sum(rungs.values()))
 
-    def shadowed(self, model: str, version: int, same: int, other: int) -> None:
-        """Count what a shadow would have decided."""
-        for word, count in (("same", same), ("other", other)):
+    def shadowed(self, predictor: Predictor, found: Sequence[Answer], heard: Sequence[Answer]) -> None:
+        """Count what a shadow answered, and whether it would have decided what was."""
+        model, number = predictor.model, str(predictor.version)
+        same = sum(one.decision == other.decision for one, other in zip(found, heard, strict=True))
+        for word, count in (("same", same), ("other", len(found) - same)):
             if count:
-                self._shadows.labels(model, str(version), word).inc(count)
+                self._shadows.labels(model, number, word).inc(count)
+        for rung in {one.rung for one in found}:
+            count = sum(one.rung == rung for one in found)
+            self._answers.labels(model, number, rung, "shadow").inc(count)
 
     def missed(self, model: str, version: int, why: str, rows: int) -> None:
         """Count rows that a challenger gave no answer for."""
@@ -109,17 +133,13 @@ class Metrics:
         """Count records of the journal."""
         self._journal.labels(stream).inc(count)
 
-    def text(self, house: House, labels: Mapping[str, Strays]) -> bytes:
+    def text(self, house: House, seen: Seen) -> bytes:
         """Everything, in the format of Prometheus."""
-        for model, found in labels.items():
-            for state in ("matched", "unknown", "changed"):
-                self._labels.labels(model, state).set(getattr(found, state))
-        self._info.clear()
-        for model, predictor in house.predictors().items():
-            self._info.labels(model, str(predictor.version), predictor.digest).set(1)
-        self._beside.clear()
-        for model, one in house.challengers().items():
-            self._beside.labels(model, str(one.seat.predictor.version), one.stage).set(1)
-        self._under_way.set(house.under_way())
-        self._ledger.set(0 if house.down else 1)
+        self._levels.set(house, seen)
         return generate_latest(self._registry)
+
+
+def _trace(span: Span, requests: Iterable[Handled]) -> None:
+    for one in requests:
+        if one.spans is not None:
+            one.spans.append(span)

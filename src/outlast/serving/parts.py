@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -42,5 +43,5 @@ class Parts:
         return bool(served) and all(model in served for model in self.house.refused)
 
     async def aside(self, work: Callable[[], T]) -> T:
-        """Do long work in a thread, so that other requests are answered meanwhile."""
-        return await asyncio.get_running_loop().run_in_executor(self.workers, work)
+        """Do long work in a thread, so that other requests are answered meanwhile; it is still this request's."""
+        return await asyncio.get_running_loop().run_in_executor(self.workers, copy_context().run, work)

@@ -63,8 +63,7 @@ class Shadows:
                     self._tell(predictor.model, predictor.version, error)
                     self._metrics.missed(predictor.model, predictor.version, "failed", len(one.rows))
                 else:
-                    same = sum(a.decision == b.decision for a, b in zip(found, one.answers, strict=True))
-                    self._metrics.shadowed(predictor.model, predictor.version, same, len(found) - same)
+                    self._metrics.shadowed(predictor, found, one.answers)
 
     def _tell(self, model: str, version: int, error: OutlastError) -> None:
         """Say once for each version that it fails; metrics count how often. No message: it may quote the request."""

@@ -14,8 +14,10 @@ from typing import Any
 from outlast.bundle.answers import Answer
 from outlast.bundle.predictor import Predictor
 from outlast.bundle.requests import Asked
+from outlast.bundle.steps import watched
 from outlast.errors import OutlastError, StorageError, Unavailable
 from outlast.journal.journal import Journal
+from outlast.serving.handling import Handled, current, handle
 from outlast.serving.metrics import Metrics
 from outlast.types import micros, now
 
@@ -46,6 +48,7 @@ class _Waiting:
     until: float | None
     since: float
     answers: asyncio.Future[list[Answer]]
+    handled: Handled
 
 
 class Together:
@@ -57,6 +60,11 @@ class Together:
         self._rows = 0
         self._due = False
 
+    @property
+    def waiting(self) -> int:
+        """How many rows wait to be computed."""
+        return self._rows
+
     async def answers(
         self, predictor: Predictor, rows: Sequence[Mapping[str, Any]], request_id: str, *, within: float | None = None
     ) -> list[Answer]:
@@ -64,14 +72,16 @@ class Together:
 
         RequestError where a row cannot be answered as it is, Busy where too many wait, Late where the time ran out.
         """
-        begin = perf_counter()
+        handled, begin = current(), perf_counter()
+        handled.predictor = predictor
         asked = predictor.decode(rows, micros(now()))
-        since = self._metrics.step("decode", begin)
+        since = self._metrics.step("validate", begin)
         if self._rows and self._rows + len(asked) > self._room:
+            self._metrics.left_out["busy"].inc()
             raise Busy(f"{self._rows} rows wait here already, of {self._room} that may: ask again in a second")
         loop = asyncio.get_running_loop()
         until = None if within is None else begin + within
-        one = _Waiting(predictor, asked, request_id, until, since, loop.create_future())
+        one = _Waiting(predictor, asked, request_id, until, since, loop.create_future(), handled)
         self._queue.append(one)
         self._rows += len(asked)
         if not self._due:
@@ -83,10 +93,14 @@ class Together:
         self, predictor: Predictor, rows: Sequence[Mapping[str, Any]], request_id: str, *, until: float | None
     ) -> list[Answer]:
         """The answers to a request that is a batch by itself, in whatever thread this is called."""
-        if until is not None and perf_counter() > until:
-            raise _late()
-        (found,) = self._computed(predictor, [predictor.decode(rows, micros(now()))])
-        self._keep(predictor, [(found, request_id)])
+        handled, begin = current(), perf_counter()
+        if until is not None and begin > until:
+            raise self._late()
+        handled.predictor = predictor
+        asked = predictor.decode(rows, micros(now()))
+        self._metrics.step("validate", begin)
+        (found,) = self._computed(predictor, [asked])
+        self._keep(predictor, [(found, request_id, handled)])
         return found
 
     def _compute(self) -> None:
@@ -108,11 +122,12 @@ class Together:
                 break
             one = queue.popleft()
             self._rows -= len(one.asked)
-            self._metrics.step("wait", one.since)
+            self._metrics.step("wait", one.since, one.handled)
             if one.answers.done():
+                self._metrics.left_out["gone"].inc()
                 continue  # whoever asked has gone
             if one.until is not None and begin > one.until:
-                one.answers.set_exception(_late())
+                one.answers.set_exception(self._late())
                 continue
             batch.append(one)
             size += len(one.asked)
@@ -122,6 +137,7 @@ class Together:
 
     def _answer(self, batch: list[_Waiting]) -> None:
         """Compute a batch; where that fails for all of them, each alone, so that it costs nobody else an answer."""
+        handle(*[one.handled for one in batch])
         try:
             self._give(batch)
         except OutlastError as error:
@@ -138,7 +154,8 @@ class Together:
         predictor = batch[0].predictor
         found = self._computed(predictor, [one.asked for one in batch])
         try:
-            self._keep(predictor, [(answers, one.request_id) for one, answers in zip(batch, found, strict=True)])
+            kept = [(answers, one.request_id, one.handled) for one, answers in zip(batch, found, strict=True)]
+            self._keep(predictor, kept)
         except StorageError as error:  # what is not in the journal is not answered, and not computed again
             for one in batch:
                 _fail(one, error)
@@ -148,21 +165,21 @@ class Together:
                 one.answers.set_result(answers)
 
     def _computed(self, predictor: Predictor, requests: list[list[Asked]]) -> list[list[Answer]]:
-        begin = perf_counter()
-        answers = iter(predictor.answer([row for asked in requests for row in asked], micros(now())))
+        with watched() as marks:
+            answers = iter(predictor.answer([row for asked in requests for row in asked], micros(now())))
         found = [[next(answers) for _ in asked] for asked in requests]
-        self._metrics.step("predict", begin)
+        self._metrics.steps(marks)
         return found
 
-    def _keep(self, predictor: Predictor, found: list[tuple[list[Answer], str]]) -> None:
+    def _keep(self, predictor: Predictor, found: list[tuple[list[Answer], str, Handled]]) -> None:
         begin = perf_counter()
-        self._journal.together(found, predictor, server=self._server)
+        self._journal.together([(answers, name) for answers, name, _ in found], predictor, server=self._server)
         self._metrics.step("journal", begin)
-        self._metrics.answered(predictor.model, predictor.version, [one for answers, _ in found for one in answers])
+        self._metrics.answered(predictor, [(answers, handled) for answers, _, handled in found])
 
-
-def _late() -> Late:
-    return Late("The time this request was given ran out before its turn: nothing was computed")
+    def _late(self) -> Late:
+        self._metrics.left_out["late"].inc()
+        return Late("The time this request was given ran out before its turn: nothing was computed")
 
 
 def _fail(one: _Waiting, error: Exception) -> None:

@@ -9,7 +9,6 @@ from typing import Any
 import grpc
 from google.protobuf.message import DecodeError
 
-from outlast.bundle.drawn import drawn
 from outlast.errors import (
     Conflict,
     DataError,
@@ -24,6 +23,7 @@ from outlast.errors import (
 from outlast.serving.caller import UNKNOWN_TOKEN, Caller, without_role
 from outlast.serving.grpc.messages import message
 from outlast.serving.grpc.tensors import fill, tensors_from
+from outlast.serving.handling import Handled, current, handle, usable
 from outlast.serving.oip.inferring import Asked, infer, seat_of
 from outlast.serving.oip.saying import model_metadata, server_metadata
 from outlast.serving.parts import Parts
@@ -81,6 +81,7 @@ class Service:
     def _handler(self, path: str, asked: Any, work: _Work, *, is_open: bool) -> Any:
         async def answer(data: bytes, context: Any) -> Any:
             begin, code, said = perf_counter(), grpc.StatusCode.OK, ""
+            handle(Handled(lambda: _named(context)))
             try:
                 caller = self._caller(context, path, is_open=is_open)
                 return await work(_read(data, asked), context, caller)
@@ -206,8 +207,11 @@ def _metadata(context: Any, wanted: str) -> str | None:
 def _request_id(context: Any) -> str:
     """The caller's name for this request, else one of ours."""
     given = _metadata(context, "x-request-id")
-    if given is None:
-        return drawn()
-    if not (0 < len(given) <= 128 and given.isascii() and given.isprintable()):
+    if given is not None and not usable(given):
         raise RequestError("The metadata x-request-id is not 1 to 128 plain characters: send another or none")
-    return given
+    return current().request_id
+
+
+def _named(context: Any) -> str | None:
+    given = _metadata(context, "x-request-id")
+    return given if given is not None and usable(given) else None

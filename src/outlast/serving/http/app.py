@@ -11,6 +11,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from outlast.errors import OutlastError
+from outlast.serving.handling import Handled, handle, usable
 from outlast.serving.http import errors, oip, probes
 from outlast.serving.http.access import Access, Extra
 from outlast.serving.http.facts import facts
@@ -117,11 +118,12 @@ class _Counted:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        begin = perf_counter()
+        begin, asked = perf_counter(), Handled(lambda: _given(scope))
+        handle(asked)
 
         async def counted(message: Message) -> None:
             if message["type"] == "http.response.start":
-                _echo(scope, message)
+                _echo(asked, message)
                 path = scope["route"].path if "route" in scope else "other"
                 self._metrics.request(path, message["status"], begin)
             await send(message)
@@ -130,11 +132,20 @@ class _Counted:
         await (refusal or self._app)(scope, receive, counted)
 
 
-def _echo(scope: Scope, message: Message) -> None:
+def _echo(asked: Handled, message: Message) -> None:
+    """The caller's name for the request, or ours where the log knows it by that."""
     headers = message["headers"]
     if any(name == _HEADER for name, _ in headers):
         return
+    name = asked.known_id or asked.named()
+    if name is not None:
+        headers.append((_HEADER, name.encode()))
+
+
+def _given(scope: Scope) -> str | None:
+    """The caller's name for a request, if it has one that can be used."""
     for name, value in scope["headers"]:
-        if name == _HEADER and len(value) <= 128:
-            headers.append((name, value))
-            return
+        if name == _HEADER:
+            said: str = value.decode("latin-1")
+            return said if usable(said) else None
+    return None

@@ -2,13 +2,14 @@
 
 import asyncio
 import json
+from time import perf_counter
 from typing import Any
 
 import msgspec
 from starlette.requests import ClientDisconnect, Request
 
 from outlast.serving.answering import LARGEST
-from outlast.serving.http.carried import header
+from outlast.serving.http.carried import header, parts_of
 from outlast.serving.http.errors import HttpError
 
 _DRAIN = 4 * LARGEST
@@ -24,7 +25,11 @@ async def json_of(request: Request) -> Any:
         raise HttpError(
             415, "content-type", f"The body is '{kind[:80]}': send JSON with Content-Type: application/json"
         )
-    return parse(await read(request))
+    body = await read(request)
+    begin = perf_counter()
+    found = parse(body)
+    parts_of(request).metrics.step("decode", begin)
+    return found
 
 
 def content_type(request: Request) -> str:

@@ -3,7 +3,7 @@
 from starlette.requests import Request
 from starlette.responses import Response
 
-from outlast.bundle.drawn import drawn
+from outlast.serving.handling import current, usable
 from outlast.serving.http.errors import HttpError
 from outlast.serving.parts import Parts
 
@@ -34,9 +34,10 @@ def request_id(request: Request) -> str:
     """The caller's name for this request, else one of ours; the answer carries it too."""
     given = header(request, REQUEST_ID)
     if given is None:
-        return drawn()
-    if not (0 < len(given) <= 128 and given.isascii() and given.isprintable()):
+        return current().request_id
+    if not usable(given):
         raise HttpError(400, "request", "The X-Request-Id is not 1 to 128 plain characters: send another or none")
+    current().request_id = given
     return given
 
 

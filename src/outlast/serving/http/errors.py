@@ -20,6 +20,7 @@ from outlast.errors import (
     Unavailable,
     nearest,
 )
+from outlast.serving.handling import current
 from outlast.serving.together import Busy, Late
 
 _log = logging.getLogger("outlast.serving")
@@ -119,6 +120,6 @@ async def of_routing(request: Request, error: Exception) -> Response:
 
 
 async def of_accident(request: Request, error: Exception) -> Response:
-    """Anything else: the log has it, the caller learns nothing of our insides."""
+    """Anything else: the log has it, under an id that the answer carries; the caller learns nothing of our insides."""
     said = "The server failed to answer this request: see its log under the request's id"
-    return answer(500, "internal", said, path=request.url.path)
+    return answer(500, "internal", said, path=request.url.path, headers={"x-request-id": current().request_id})

@@ -3,6 +3,7 @@
 import csv
 import io
 from collections.abc import Callable, Sequence
+from time import perf_counter
 from typing import Any
 
 import msgspec
@@ -36,8 +37,11 @@ async def invocations(request: Request) -> Response:
     with seat as predictor:
         rows = _from_csv(body, predictor) if as_csv else _from_json(body, predictor)
         by = await given(parts, seat, rows, name, within=patience(request))
+    begin = perf_counter()
     found = {"predictions": [spoken(one) for one in by.answers], **({"advice": True} if by.advice else {})}
-    return json_answer(msgspec.json.encode(found), name)
+    encoded = msgspec.json.encode(found)
+    parts.metrics.step("encode", begin)
+    return json_answer(encoded, name)
 
 
 def _model(request: Request, parts: Parts) -> str:

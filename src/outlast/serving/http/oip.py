@@ -1,6 +1,7 @@
 """The Open Inference Protocol v2 over HTTP, in JSON and with tensors as bytes after it."""
 
 from collections.abc import Sequence
+from time import perf_counter
 from typing import Any
 
 import msgspec
@@ -77,7 +78,11 @@ async def inference(request: Request) -> Response:
     names = None if body.outputs is None else [one.name for one in body.outputs]
     asked = Asked(*_model(request), _tensors(body.inputs, tail), names, within=patience(request))
     as_bytes = _wanted_as_bytes(body)
-    return _answer(await infer(parts, asked, name), body.id, as_bytes, name)
+    told = await infer(parts, asked, name)
+    begin = perf_counter()
+    found = _answer(told, body.id, as_bytes, name)
+    parts.metrics.step("encode", begin)
+    return found
 
 
 def _model(request: Request) -> tuple[str, str]:

@@ -1,5 +1,6 @@
 """POST /predict/{model}: one flat row, or {"rows": [...]}."""
 
+from time import perf_counter
 from typing import Any
 
 import msgspec
@@ -24,9 +25,11 @@ async def predict(request: Request) -> Response:
     with seat as predictor:
         rows, alone = rows_of(body, predictor)
         by = await given(parts, seat, rows, name, within=patience(request))
+    begin = perf_counter()
     found = [spoken(one) for one in by.answers]
     head = {"model": by.predictor.model, "version": by.predictor.version, **({"advice": True} if by.advice else {})}
     body = _encode({**head, **found[0]} if alone else {**head, "predictions": found})
+    parts.metrics.step("encode", begin)
     return json_answer(body, name)
 
 

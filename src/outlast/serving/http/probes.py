@@ -14,6 +14,7 @@ from outlast.serving.http.access import caller_of
 from outlast.serving.http.carried import parts_of
 from outlast.serving.http.errors import PATHS
 from outlast.serving.http.openapi import document
+from outlast.serving.levels import Seen
 
 
 async def ping(request: Request) -> Response:
@@ -73,8 +74,9 @@ async def prometheus(request: Request) -> Response:
     """Counters and times."""
     parts = parts_of(request)
     caller_of(request).require(None, "/metrics, which is about every model,")
-    labels = await parts.aside(parts.house.labels)  # reads the ledger
-    return Response(parts.metrics.text(parts.house, labels), headers={"content-type": metrics.TYPE})
+    waiting = parts.together.waiting
+    seen = await parts.aside(lambda: Seen.at(parts.house, waiting=waiting))  # reads ledger and fresh values
+    return Response(parts.metrics.text(parts.house, seen), headers={"content-type": metrics.TYPE})
 
 
 async def openapi(request: Request) -> Response:
