@@ -13,6 +13,22 @@ _PLAIN: dict[str, _Test] = {
     "Eq": lambda a, b: a == b, "NotEq": lambda a, b: a != b, "Lt": lambda a, b: a < b,
     "LtEq": lambda a, b: a <= b, "Gt": lambda a, b: a > b, "GtEq": lambda a, b: a >= b,
 }  # fmt: skip
+_TEXTS = {
+    "Eq": "{0} == {1}",
+    "NotEq": "{0} != {1}",
+    "Lt": "{0} < {1}",
+    "LtEq": "{0} <= {1}",
+    "Gt": "{0} > {1}",
+    "GtEq": "{0} >= {1}",
+}
+_TEXTS_OF_FLOATS = {
+    "Eq": "{0} == {1} or ({0} != {0} and {1} != {1})",
+    "NotEq": "{0} != {1} and ({0} == {0} or {1} == {1})",
+    "Lt": "{0} < {1} or ({1} != {1} and {0} == {0})",
+    "LtEq": "{0} <= {1} or {1} != {1}",
+    "Gt": "{0} > {1} or ({0} != {0} and {1} == {1})",
+    "GtEq": "{0} >= {1} or {0} != {0}",
+}
 _FLOATS: dict[str, _Test] = {  # NaN equals NaN and is greater than every number; a != a is true of NaN alone
     "Eq": lambda a, b: a == b or (a != a and b != b),
     "NotEq": lambda a, b: a != b and (a == a or b == b),
@@ -49,7 +65,9 @@ def either(a: bool | None, b: bool | None) -> bool | None:
 
 
 def _compare(node: Node) -> Operation:
-    return Operation(test_of(node.kind, alike(node), node))
+    dtype = alike(node)
+    texts = _TEXTS_OF_FLOATS if dtype == pl.Float64 else _TEXTS
+    return Operation(test_of(node.kind, dtype, node), text=texts[node.kind])
 
 
 def _equal_with_nulls(node: Node) -> Operation:
@@ -88,7 +106,7 @@ def _bits(node: Node, function: Callable[[int, int], int]) -> Operation:
 
 def _not(node: Node) -> Operation:
     if node.dtype == pl.Boolean:
-        return Operation(lambda a: not a)
+        return Operation(lambda a: not a, text="not {0}")
     if not node.dtype.is_integer():
         raise refuse(node)
     low, high = bounds(node.dtype)
@@ -138,14 +156,16 @@ def _is_between(node: Node) -> Operation:
 def _when(node: Node) -> Operation:
     if any(one.dtype != node.dtype for one in node.inputs[1:]) or node.inputs[0].dtype != pl.Boolean:
         raise refuse(node)
-    return Operation(lambda told, then, otherwise: then if told else otherwise, sees_nulls=True)
+    text = "{1} if {0} else {2}"
+    return Operation(lambda told, then, otherwise: then if told else otherwise, sees_nulls=True, text=text)
 
 
 def _first_known(node: Node) -> Operation:
     if alike(node) != node.dtype:
         raise refuse(node)
     if len(node.inputs) == 2:
-        return Operation(lambda a, b: b if a is None else a, sees_nulls=True)
+        text = "{1} if {0} is None else {0}"
+        return Operation(lambda a, b: b if a is None else a, sees_nulls=True, text=text)
     return Operation(lambda *values: next((one for one in values if one is not None), None), sees_nulls=True)
 
 
@@ -198,8 +218,8 @@ OPERATIONS: Table = {
     **dict.fromkeys(("Or", "LogicalOr"), _or),
     "Xor": _xor,
     "Not": _not,
-    "IsNull": lambda node: Operation(lambda a: a is None, sees_nulls=True),
-    "IsNotNull": lambda node: Operation(lambda a: a is not None, sees_nulls=True),
+    "IsNull": lambda node: Operation(lambda a: a is None, sees_nulls=True, text="{0} is None"),
+    "IsNotNull": lambda node: Operation(lambda a: a is not None, sees_nulls=True, text="{0} is not None"),
     **dict.fromkeys(("IsNan", "IsNotNan", "IsFinite", "IsInfinite"), _about_numbers),
     "IsIn": _is_in,
     "IsBetween": _is_between,

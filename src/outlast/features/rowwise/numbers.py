@@ -14,10 +14,11 @@ from outlast.features.rowwise.refusal import Unsure
 _Of1 = Callable[[Any], Any]
 _Of2 = Callable[[Any, Any], Any]
 _PLAIN: dict[str, _Of2] = {"Plus": operator.add, "Minus": operator.sub, "Multiply": operator.mul}
-_FUSED: dict[str, Callable[[Any, Any, Any], Any]] = {
-    "fma": lambda a, b, c: a * b + c,
-    "fms": lambda a, b, c: a * b - c,
-    "fsm": lambda a, b, c: a - b * c,
+_TEXTS = {"Plus": "{0} + {1}", "Minus": "{0} - {1}", "Multiply": "{0} * {1}"}
+_FUSED: dict[str, tuple[Callable[[Any, Any, Any], Any], str]] = {
+    "fma": (lambda a, b, c: a * b + c, "{0} * {1} + {2}"),
+    "fms": (lambda a, b, c: a * b - c, "{0} * {1} - {2}"),
+    "fsm": (lambda a, b, c: a - b * c, "{0} - {1} * {2}"),
 }
 
 
@@ -72,7 +73,8 @@ def _arithmetic(node: Node) -> Operation:
     dtype = same_number(node)
     function = _PLAIN[node.kind]
     if dtype == pl.Float64:
-        return Operation(_without_zero(node) or function)
+        without = _without_zero(node)
+        return Operation(without) if without else Operation(function, text=_TEXTS[node.kind])
     return Operation(wrapping(function, dtype))
 
 
@@ -88,11 +90,11 @@ def _without_zero(node: Node) -> _Of2 | None:
 
 def _fused(node: Node) -> Operation:
     """A product and a sum, which Polars takes together where it can, each rounded by itself all the same."""
-    dtype, function = same_number(node), _FUSED[node.details[0]]
+    dtype, (function, text) = same_number(node), _FUSED[node.details[0]]
     if any(one.is_literal and one.value == 0 for one in node.inputs):
         raise refuse(node)  # see _without_zero
     if dtype == pl.Float64:
-        return Operation(function)
+        return Operation(function, text=text)
     low, high = bounds(dtype)
     return Operation(lambda a, b, c: (function(a, b, c) - low) % (high - low + 1) + low)
 
@@ -180,7 +182,15 @@ def _clip(node: Node) -> Operation:
             return least
         return most if most is not None and a > most else a
 
-    return Operation(clipped, of_first=True)
+    low, high = (None if end is None else repr(end) for end in (least, most))
+    above = "{0}" if high is None else f"{high} if {{0}} > {high} else {{0}}"
+    text = above if low is None else f"{low} if {{0}} < {low} else {above}"
+    return Operation(clipped, of_first=True, text=text if _is_written(least) and _is_written(most) else None)
+
+
+def _is_written(end: float | None) -> bool:
+    """Whether Python reads a number back from how it writes it, which it does of all but the infinite ones."""
+    return end is None or math.isfinite(end)
 
 
 def _extreme(node: Node) -> Operation:

@@ -18,6 +18,8 @@ class Operation:
     sees_nulls: bool = False
     of_first: bool = False
     """Whether the function takes the first input alone: the others are constants that it knows already."""
+    text: str | None = None
+    """The same function as an expression of Python, where `{0}` and `{1}` are its inputs: a call costs more than it."""
 
 
 def unchanged(value: Any) -> Any:

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from operator import itemgetter
 from typing import Any
 
 import polars as pl
@@ -13,7 +12,7 @@ from outlast.features.rowwise.plan import Node, resolved
 from outlast.features.rowwise.recorder import Stage
 from outlast.features.rowwise.refusal import Refused, Unsure
 from outlast.features.rowwise.samples import proven
-from outlast.features.rowwise.steps import Constant, Step, Steps
+from outlast.features.rowwise.steps import Constant, RowOf, Steps
 from outlast.features.rowwise.tracing import stages_of
 
 
@@ -27,8 +26,7 @@ class RowFunction:
     function: Callable[..., Any]
     given: pl.Schema
     schema: pl.Schema
-    steps: tuple[Step, ...]
-    pick: Callable[[list[Any]], tuple[Any, ...]]
+    values: RowOf
 
     @property
     def names(self) -> list[str]:
@@ -36,14 +34,10 @@ class RowFunction:
         return self.schema.names()
 
     def __call__(self, row: Sequence[Any]) -> list[Any]:
-        cells = [*row]
-        append = cells.append
         try:
-            for step in self.steps:
-                append(step(cells))
+            return self.values(row)
         except Unsure:
             return self.by_frame(row)
-        return list(self.pick(cells))
 
     def by_frame(self, row: Sequence[Any]) -> list[Any]:
         """The same, computed by a frame of this row."""
@@ -79,7 +73,7 @@ def compiled(function: Callable[..., Any], schema: pl.Schema, stages: tuple[Stag
         raise Refused("it gives one row, however many there are")
     cells = [steps.plain(cell, dtype) for cell, dtype in found]
     after = pl.Schema([(name, node.dtype) for name, node in named])
-    return RowFunction(function, schema, after, tuple(steps.done), _picking(cells))
+    return RowFunction(function, schema, after, steps.function(cells))
 
 
 def _cell(steps: Steps, node: Node) -> int:
@@ -87,10 +81,3 @@ def _cell(steps: Steps, node: Node) -> int:
     if isinstance(cell, Constant):
         raise Refused("Polars computes a column that is one value for all rows by other rules than a column")
     return cell
-
-
-def _picking(cells: list[int]) -> Callable[[list[Any]], tuple[Any, ...]]:
-    if len(cells) == 1:
-        (only,) = cells
-        return lambda values: (values[only],)
-    return itemgetter(*cells)

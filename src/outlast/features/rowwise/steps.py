@@ -1,10 +1,11 @@
-"""From trees of nodes to a list of steps over one row: each result is computed once, and nothing is left out.
+"""From trees of nodes to a Python function of one row: each result is computed once, and nothing is left out.
 
-A row lies in a list of cells. Every step reads some and appends one. Steps that a choice does not need are done all the
-same: Polars does them too, and may raise.
+Every value of a row is a variable, and every step a line that gives one more. Steps that a choice does not need are
+done all the same: Polars does them too, and may raise. The lines are compiled once per version, because calling a
+function for each of them takes three times as long.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +17,8 @@ from outlast.features.rowwise.plan import Node
 from outlast.features.rowwise.refusal import Refused
 from outlast.features.rowwise.values import to_physical, to_plain
 
-Step = Callable[[list[Any]], Any]
+RowOf = Callable[[Sequence[Any]], list[Any]]
+"""From the values of a row, in order, to others."""
 _OPERATIONS: dict[str, Maker] = {
     **logic.OPERATIONS,
     **text.OPERATIONS,
@@ -37,7 +39,8 @@ class Steps:
     """The steps found so far, and in which cell each column and each node lies."""
 
     def __init__(self, schema: pl.Schema) -> None:
-        self.done: list[Step] = []
+        self._lines: list[str] = []
+        self._names: dict[str, Any] = {}
         self._width = len(schema)
         self._columns: dict[str, int] = {name: index for index, name in enumerate(schema)}
         self._given = set(schema)
@@ -63,9 +66,18 @@ class Steps:
         convert = to_plain(dtype)
         if isinstance(cell, Constant):
             given = cell.value
-            value = given if convert is None or given is None else convert(given)
-            return self._append(lambda cells: value)
-        return cell if convert is None else self._append(_one(convert, cell))
+            return self._append(self._word(given if convert is None or given is None else convert(given)))
+        return cell if convert is None else self._converted(convert, cell)
+
+    def function(self, cells: Sequence[int]) -> RowOf:
+        """The function of a row's values that gives what is in some cells, by all the steps."""
+        given = "".join(f"v{place}, " for place in range(self._width))
+        takes = f"    ({given}) = row\n" if given else ""
+        found = ", ".join(f"v{cell}" for cell in cells)
+        names: dict[str, Any] = dict(self._names)
+        exec(f"def values(row):\n{takes}{''.join(self._lines)}    return [{found}]\n", names)
+        written: RowOf = names["values"]
+        return written
 
     def _placed(self, node: Node) -> int | Constant:
         if node.is_literal:
@@ -78,17 +90,44 @@ class Steps:
         operation = _operation(node)
         if operation.function is unchanged and isinstance(inputs[0], int):
             return inputs[0]
-        return self._append(_wired(operation, inputs))
+        return self._append(self._wired(operation, inputs))
 
     def _column(self, node: Node) -> int:
         (name,) = node.details
         cell = self._columns[name]
         convert = to_physical(node.dtype) if name in self._given else None
-        return cell if convert is None else self._append(_one(convert, cell))
+        return cell if convert is None else self._converted(convert, cell)
 
-    def _append(self, step: Step) -> int:
-        self.done.append(step)
-        return self._width + len(self.done) - 1
+    def _converted(self, convert: Callable[[Any], Any], cell: int) -> int:
+        return self._append(self._wired(Operation(convert), [cell]))
+
+    def _append(self, text: str) -> int:
+        cell = self._width + len(self._lines)
+        self._lines.append(f"    v{cell} = {text}\n")
+        return cell
+
+    def _wired(self, operation: Operation, inputs: list[int | Constant]) -> str:
+        """An operation on its inputs, past which nulls go where it does not see them."""
+        inputs = inputs[:1] if operation.of_first else inputs
+        words = [self._word(one.value) if isinstance(one, Constant) else f"v{one}" for one in inputs]
+        if operation.text is None:
+            done = f"{self._named(operation.function)}({', '.join(words)})"
+        else:
+            done = operation.text.format(*words)
+        if operation.sees_nulls:
+            return done
+        if "None" in words:
+            return "None"
+        nulls = [f"{word} is None" for word, one in zip(words, inputs, strict=True) if not isinstance(one, Constant)]
+        return f"None if {' or '.join(dict.fromkeys(nulls))} else {done}"
+
+    def _word(self, constant: Any) -> str:
+        return "None" if constant is None else self._named(constant)
+
+    def _named(self, value: Any) -> str:
+        name = f"k{len(self._names)}"
+        self._names[name] = value
+        return name
 
 
 def _operation(node: Node) -> Operation:
@@ -116,69 +155,3 @@ def _constant(node: Node) -> Constant:
         raise Refused("Float32 is rounded at each step")
     convert = to_physical(node.dtype)
     return Constant(node.value if convert is None else convert(node.value))
-
-
-def _wired(operation: Operation, inputs: list[int | Constant]) -> Step:
-    function = operation.function
-    inputs = inputs[:1] if operation.of_first else inputs
-    if len(inputs) == 1 and isinstance(inputs[0], int) and not operation.sees_nulls:
-        return _one(function, inputs[0])
-    if len(inputs) == 2 and not operation.sees_nulls:
-        return _two(function, inputs[0], inputs[1])
-    return _many(operation, inputs)
-
-
-def _one(function: Callable[[Any], Any], cell: int) -> Step:
-    def step(cells: list[Any]) -> Any:
-        value = cells[cell]
-        return None if value is None else function(value)
-
-    return step
-
-
-def _two(function: Callable[[Any, Any], Any], left: int | Constant, right: int | Constant) -> Step:
-    if isinstance(right, Constant):
-        return _with_right(function, left, right.value)
-    if isinstance(left, Constant):
-        return _with_left(function, left.value, right)
-
-    def step(cells: list[Any]) -> Any:
-        a, b = cells[left], cells[right]
-        return None if a is None or b is None else function(a, b)
-
-    return step
-
-
-def _with_right(function: Callable[[Any, Any], Any], cell: int | Constant, constant: Any) -> Step:
-    assert isinstance(cell, int)
-
-    def step(cells: list[Any]) -> Any:
-        value = cells[cell]
-        return None if value is None else function(value, constant)
-
-    return step if constant is not None else lambda cells: None
-
-
-def _with_left(function: Callable[[Any, Any], Any], constant: Any, cell: int) -> Step:
-    def step(cells: list[Any]) -> Any:
-        value = cells[cell]
-        return None if value is None else function(constant, value)
-
-    return step if constant is not None else lambda cells: None
-
-
-def _many(operation: Operation, inputs: list[int | Constant]) -> Step:
-    """Constants are laid out once, and the cells' values put between them."""
-    function, sees_nulls = operation.function, operation.sees_nulls
-    start = [one.value if isinstance(one, Constant) else None for one in inputs]
-    filled = [(place, one) for place, one in enumerate(inputs) if isinstance(one, int)]
-
-    def step(cells: list[Any]) -> Any:
-        values = start.copy()
-        for place, cell in filled:
-            values[place] = cells[cell]
-        if not sees_nulls and None in values:
-            return None
-        return function(*values)
-
-    return step
