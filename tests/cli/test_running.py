@@ -73,7 +73,7 @@ def test_scoring_a_file_keeps_its_rows_and_order(run, folder: Path, tmp_path: Pa
     ("source", "target", "said"),
     [
         ("data/nothing.csv", "a.csv", "nothing.csv"),
-        ("data/orders.csv", "a.xlsx", "expected a name ending in .parquet or .csv"),
+        ("data/orders.csv", "a.xlsx", "expected a name ending in .parquet, .csv, .ndjson or .delta"),
         ("data/backlog.csv", "a.csv", "'placed_at' is missing"),
         ("data/orders.csv", "no/such/folder/a.csv", "a.csv"),
     ],

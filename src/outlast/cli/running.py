@@ -54,28 +54,33 @@ def predict(
 
 def score(
     model: str = typer.Argument(..., help="The model, as NAME or NAME@VERSION."),
-    source: Path = typer.Argument(..., help="Rows to score: a Parquet or CSV file."),
-    target: Path = typer.Argument(..., help="Where the answers go: a Parquet or CSV file."),
+    source: str = typer.Argument(..., help="Rows: Parquet, CSV or JSON lines, a folder or *.parquet, a Delta table."),
+    target: str = typer.Argument(..., help="Where to: NAME.parquet, .csv or .ndjson; NAME.delta is added to."),
     facts: Literal["history", "fresh"] = typer.Option(
         "history", "--facts", help="Look facts up in the sources' history, or in fresh values as a server does."
     ),
-    record: bool = typer.Option(False, "--record", help="Keep the answers in the journal, like served ones."),
+    record: bool = typer.Option(
+        None,
+        "--record/--no-record",
+        help="Keep the answers in the journal; by default those of the live version.",
+    ),
+    anew: bool = typer.Option(False, "--anew", help="Begin again, where a run was broken off."),
     json: bool = places.JSON,
 ) -> None:
-    """Score a file of rows into a file of answers."""
-    from outlast.serving.batch import Batch, score_file
-    from outlast.types import counted
+    """Score a table of rows into a table of answers."""
+    from outlast.cli.telling_scores import told
+    from outlast.serving.files import place_of
+    from outlast.serving.scoring.batch import Batch, score_file
 
     place = places.workspace()
     ref = places.model_ref(model, place)
+    batch = Batch(place_of(source), place_of(target), facts, record, anew)
     with screen.Bar(json) as watcher:
-        done = score_file(place, ref, Batch(source, target, facts, record), watcher)
+        done = score_file(place, ref, batch, watcher)
     if json:
-        screen.as_json(done)
+        screen.as_json(vars(done))
     else:
-        print(f"{counted(done['rows'], 'row')} scored by {done['model']}@{done['version']} into {target}")
-        if done["warned"]:
-            print(f"{done['warned']:,} of them with warnings: see the column 'warnings'")
+        told(done)
 
 
 def label(
@@ -116,7 +121,7 @@ def push(
     """Bring new facts of a source, for lookups to see."""
     from outlast.journal.ingest import Ingest
     from outlast.journal.journal import Journal
-    from outlast.serving.batch import read_facts
+    from outlast.serving.files import read_facts
     from outlast.types import counted
 
     place = places.workspace()

@@ -71,14 +71,19 @@ def _spelled(name: str, dtype: pl.DataType) -> pl.Expr:
     return column.cast(pl.String) if dtype.base_type() in (pl.Categorical, pl.Enum) else column
 
 
+def files_digest(files: list[Path]) -> str:
+    """A digest of what is in files, and of how they are called where there are more than one."""
+    digests = {os.path.relpath(file, files[0].parent): _content(file) for file in files}
+    return next(iter(digests.values())) if len(files) == 1 else digest_of(digests)
+
+
 def _files(files: list[Path]) -> dict[str, Any]:
     states = [file.stat() for file in files]
-    digests = {os.path.relpath(file, files[0].parent): _content(file) for file in files}
     newest = max(state.st_mtime_ns for state in states)
     return {
         "bytes": sum(state.st_size for state in states),
         "modified": moment(newest // 1000).isoformat(),
-        "digest": next(iter(digests.values())) if len(files) == 1 else digest_of(digests),
+        "digest": files_digest(files),
     }
 
 

@@ -9,11 +9,13 @@ from late_project import promote
 
 from outlast.bundle.predictor import open_predictor
 from outlast.errors import RequestError
+from outlast.journal.reading import predictions
 from outlast.project.loader import load_project
 from outlast.project.workspace import Workspace
 from outlast.registry.versions import find
-from outlast.serving import batch as batches
-from outlast.serving.batch import Batch, score_file
+from outlast.serving.files import scan_rows
+from outlast.serving.scoring import batch as batches
+from outlast.serving.scoring.batch import Batch, score_file
 from outlast.training.run import train
 from outlast.types import ModelRef
 
@@ -66,7 +68,7 @@ def test_questions_of_the_past_are_scored_from_the_history_as_training_scored_th
     answers = pl.read_parquet(tmp_path / "answers.parquet")
     predictor = open_predictor(project.workspace, version.digest, 1)
     expected = [scores[1] for scores in predictor.score_features(kept)]
-    assert done["warned"] == 0
+    assert done.warned == 0
     assert answers["score"].to_list() == expected
 
 
@@ -82,7 +84,7 @@ def test_one_row_alone_is_scored_as_in_a_file(orders, tmp_path):
     assert one["score"][0] == pytest.approx(two["score"][0], abs=1e-15)  # a linear model's BLAS has its own order
 
 
-@pytest.mark.parametrize("ending", ["csv", "parquet"])
+@pytest.mark.parametrize("ending", ["csv", "parquet", "ndjson"])
 def test_a_file_is_scored_in_parts_and_written_whole(workspace, example, tmp_path, monkeypatch, ending: str) -> None:
     monkeypatch.setattr(batches, "PART", 7)
     rows = pl.DataFrame([{**example, "note": f"row {n}"} for n in range(50)])
@@ -90,22 +92,49 @@ def test_a_file_is_scored_in_parts_and_written_whole(workspace, example, tmp_pat
     seen = _Seen(tmp_path)
     target = tmp_path / f"answers.{ending}"
     done = score_file(workspace, ModelRef("late"), Batch(tmp_path / "rows.jsonl", target, "fresh"), seen)
-    answers = pl.read_csv(target) if ending == "csv" else pl.read_parquet(target)
+    answers = scan_rows(target).collect()
     assert answers["note"].to_list() == rows["note"].to_list()
-    assert answers["prediction_id"].n_unique() == done["rows"] == seen.rows == 50
+    assert answers["prediction_id"].n_unique() == done.rows == seen.rows == 50
     assert seen.most == 7
-    assert seen.beside == {"rows.jsonl", f".answers.{ending}.part"}
+    assert seen.beside == {"rows.jsonl", f"answers.{ending}.parts"}
+    assert {file.name for file in tmp_path.iterdir() if file.name != "late"} == {"rows.jsonl", target.name}
 
 
-def test_a_fault_in_the_middle_leaves_what_was_there(workspace, example, tmp_path, monkeypatch) -> None:
+def test_a_row_that_cannot_be_read_is_refused_alone(workspace, example, tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(batches, "PART", 7)
+    bad = {12, 13, 30}
+    rows = [{**example, "distance": 1e300 if n in bad else float(n)} for n in range(50)]
+    pl.DataFrame(rows).write_csv(tmp_path / "rows.csv")
+    target = tmp_path / "answers.parquet"
+    done = score_file(workspace, ModelRef("late"), Batch(tmp_path / "rows.csv", target, "fresh", True), _Quiet())
+    answers = pl.read_parquet(target).with_row_index("n")
+    refused = answers.filter(rung="refused")
+    assert set(refused["n"]) == bad
+    assert refused["reasons"].list.first()[2].startswith("Row 30, field 'distance' is the number 1e+300")
+    assert refused["prediction_id"].null_count() == refused["decision"].null_count() == 3
+    assert done.rungs == {"full": 47, "refused": 3}
+    assert done.refused == refused["reasons"][0][0]
+    kept = predictions(workspace, "late").collect()
+    assert set(kept["prediction_id"]) == set(answers["prediction_id"].drop_nulls())
+
+
+def test_a_file_of_which_no_row_can_be_read_is_refused(workspace, example, tmp_path) -> None:
     target = tmp_path / "answers.csv"
     target.write_text("of yesterday")
-    pl.DataFrame([{**example, "distance": 1.0 if n < 30 else 1e300} for n in range(50)]).write_csv(tmp_path / "r.csv")
-    with pytest.raises(RequestError, match="field 'distance'"):
+    pl.DataFrame([{**example, "distance": 1e300} for _ in range(5)]).write_csv(tmp_path / "r.csv")
+    with pytest.raises(RequestError, match="Row 0, field 'distance'"):
         score_file(workspace, ModelRef("late"), Batch(tmp_path / "r.csv", target, "fresh"), _Quiet())
-    assert {file.name for file in tmp_path.iterdir() if file.is_file()} == {"r.csv", "answers.csv"}
+    assert {file.name for file in tmp_path.iterdir() if file.name != "late"} == {"r.csv", "answers.csv"}
     assert target.read_text() == "of yesterday"
+
+
+def test_what_is_live_is_journalled_and_what_is_not_is_only_tried(workspace, example, tmp_path) -> None:
+    rows, target = tmp_path / "rows.parquet", tmp_path / "answers.parquet"
+    pl.DataFrame([example]).write_parquet(rows)
+    for ref, record, expected in (("late", None, 1), ("late@2", None, 0), ("late", False, 0), ("late@2", True, 1)):
+        before = predictions(workspace, "late").collect().height
+        done = score_file(workspace, ModelRef.parse(ref), Batch(rows, target, "fresh", record), _Quiet())
+        assert (done.recorded, predictions(workspace, "late").collect().height - before) == (bool(expected), expected)
 
 
 class _Seen:
@@ -121,4 +150,4 @@ class _Seen:
 
     def advance(self, rows: int) -> None:
         self.rows, self.most = self.rows + rows, max(self.most, rows)
-        self.beside |= {file.name for file in self._folder.iterdir() if file.is_file()}
+        self.beside |= {file.name for file in self._folder.iterdir() if file.name != "late"}
