@@ -8,7 +8,8 @@ import msgspec
 import uvicorn
 from threadpoolctl import threadpool_limits
 
-from outlast.bundle.compiled import PLAN, TREES, Compiled, read_plan
+from outlast.bundle.compiled import Compiled
+from outlast.bundle.plan import PLAN, TREES, read_plan
 from outlast.bundle.predictor import open_bundle
 from outlast.project.workspace import Workspace
 from outlast.registry.versions import find

@@ -13,8 +13,8 @@ import msgspec
 import pytest
 
 from outlast.bundle import frames
-from outlast.bundle.compiled import PLAN, TREES, Forest, Plan, read_plan, written
 from outlast.bundle.format import NATIVE, Bundle
+from outlast.bundle.plan import PLAN, TREES, Forest, Plan, read_plan, written
 from outlast.bundle.predictor import Predictor, open_bundle
 from outlast.errors import StorageError
 from outlast.project.loader import Project, load_project

@@ -7,9 +7,10 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
-from outlast.bundle.compiled import PLAN, TREES, Compiled, read_plan
+from outlast.bundle.compiled import Compiled
 from outlast.bundle.estimator import Floats, given_as, scores
 from outlast.bundle.format import NATIVE, Bundle
+from outlast.bundle.plan import PLAN, TREES, read_plan
 from outlast.errors import OutlastError
 from outlast.types import Task
 

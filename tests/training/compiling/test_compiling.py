@@ -36,8 +36,9 @@ from sklearn.preprocessing import (
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 from xgboost import XGBClassifier, XGBRegressor
 
-from outlast.bundle.compiled import PLAN, TREES, Compiled, read_plan
+from outlast.bundle.compiled import Compiled
 from outlast.bundle.estimator import scores
+from outlast.bundle.plan import PLAN, TREES, read_plan
 from outlast.errors import FeatureError, StorageError
 from outlast.training.compiling.compiling import Fitted, Outcome, compiling
 from outlast.types import Task

@@ -6,7 +6,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from outlast.bundle.compiled import Code, Column, Equal, Fill, Number, Op, Over, Plus, Single, Times, Word
+from outlast.bundle.plan import Code, Column, Equal, Fill, Number, Op, Over, Plus, Single, Times, Word
 from outlast.training.compiling.refusal import NotCompiled
 
 Columns = list[Column]

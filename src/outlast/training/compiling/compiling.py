@@ -7,8 +7,9 @@ from typing import Any
 import polars as pl
 from threadpoolctl import threadpool_limits
 
-from outlast.bundle.compiled import PLAN, TREES, Column, Compiled, Forest, Plan, written
+from outlast.bundle.compiled import Compiled
 from outlast.bundle.estimator import Floats, given_as, places_of, scores
+from outlast.bundle.plan import PLAN, TREES, Column, Forest, Plan, written
 from outlast.training.compiling.families import Family, family_of
 from outlast.training.compiling.proof import Decide, Native, Proof, prove
 from outlast.training.compiling.refusal import NotCompiled

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from outlast.bundle.compiled import Column, Forest, Weights
+from outlast.bundle.plan import Column, Forest, Weights
 from outlast.training.compiling.columns import Columns, as_number, single, transformed
 from outlast.training.compiling.refusal import NotCompiled
 from outlast.training.compiling.trees import Leaf, Split, Tree, constants

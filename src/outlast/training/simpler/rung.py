@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from outlast.bundle.compiled import PLAN, TREES
+from outlast.bundle.plan import PLAN, TREES
 from outlast.bundle.scoring import SIMPLER
 from outlast.errors import OutlastError
 from outlast.features.functions import wants_pandas
