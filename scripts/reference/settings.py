@@ -13,6 +13,7 @@ _MEANINGS = {
     "OUTLAST_ACTOR": "Who acts, as the history notes it. Without it: the account that runs. Not verified.",
     "OUTLAST_AUDIT_HEADS": "The file in which heads of the audit trail are noted outside the database. Wins over "
     "`workspace.toml`.",
+    "OUTLAST_LOG_FORMAT": "`json`: servers log one JSON object a line. Without it: `text`.",
     "OUTLAST_MEMORY": "How much memory looking facts up may take, such as `4GB`; a longer history is looked at in "
     "parts. Without it: half of the machine's or the container's.",
     "OUTLAST_SERVER": "The server that changes what is live; `off` for none. Wins over `workspace.toml`.",

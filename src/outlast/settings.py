@@ -20,6 +20,7 @@ class Settings:
     server: str | None = None
     token: str | None = field(default=None, repr=False)
     audit_heads: str | None = None
+    log_format: str | None = None
 
     @classmethod
     def read(cls, environ: Mapping[str, str] = os.environ) -> "Settings":
@@ -49,6 +50,7 @@ VARIABLES = {
     "server": "OUTLAST_SERVER",
     "token": "OUTLAST_TOKEN",
     "audit_heads": "OUTLAST_AUDIT_HEADS",
+    "log_format": "OUTLAST_LOG_FORMAT",
 }
 assert set(VARIABLES) == {one.name for one in fields(Settings)}
 

@@ -188,17 +188,15 @@ def up(
 
 
 def _serve(place: "Workspace", host: str, port: int, grpc_port: int | None) -> None:
-    import logging
     from dataclasses import replace
 
     from outlast.control.http import controls
     from outlast.registry.rollout import live
+    from outlast.serving.logs import log_to_stderr
     from outlast.serving.server import serve as run
 
-    logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.INFO)
+    log_to_stderr(place.settings.log_format)
     collecting.usually()
-    for chatty in ("httpx", "uvicorn", "alembic"):  # a gate's own ledgers would read as a migration of this one
-        logging.getLogger(chatty).setLevel(logging.WARNING)
 
     def ready(address: str) -> None:
         names = [f"{one.model}@{one.live}" for one in live(place.ledger)]

@@ -10,6 +10,7 @@ import logging
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from contextvars import copy_context
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
@@ -66,7 +67,7 @@ def _endpoint(workspace: Workspace, workers: ThreadPoolExecutor, operation: Oper
         begun = _Begun(workspace, caller, operation, arguments)
         if operation.posted and KIND in request.headers.get("accept", ""):
             return StreamingResponse(_told(workers, begun), media_type=KIND)
-        outcome = await asyncio.get_running_loop().run_in_executor(workers, begun.outcome, _nobody)
+        outcome = await asyncio.get_running_loop().run_in_executor(workers, copy_context().run, begun.outcome, _nobody)
         return _answer(outcome)
 
     return endpoint
@@ -154,7 +155,7 @@ async def _told(workers: ThreadPoolExecutor, begun: _Begun) -> AsyncIterator[byt
         except RuntimeError:  # the server has ended meanwhile, and the operation goes on to its end
             _log.debug("Nobody hears of it: %s", line)
 
-    loop.run_in_executor(workers, lambda: tell(begun.outcome(tell)))
+    loop.run_in_executor(workers, copy_context().run, lambda: tell(begun.outcome(tell)))
     while True:
         try:
             line = await asyncio.wait_for(lines.get(), _STILL)

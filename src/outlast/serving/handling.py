@@ -2,9 +2,12 @@
 
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar
+from typing import TYPE_CHECKING
 
 from outlast.bundle.drawn import drawn
-from outlast.bundle.predictor import Predictor
+
+if TYPE_CHECKING:
+    from outlast.bundle.predictor import Predictor
 
 Span = tuple[str, float, float]
 """A step, when it began and when it ended, by `perf_counter`."""

@@ -14,6 +14,7 @@ from outlast.serving.keys import Keys
 from outlast.serving.metrics import Metrics
 from outlast.serving.shadowing import Shadows
 from outlast.serving.together import Together
+from outlast.serving.tracing import Tracing
 
 T = TypeVar("T")
 
@@ -30,6 +31,7 @@ class Parts:
     keys: Keys
     together: Together
     shadows: Shadows
+    tracing: Tracing | None = None
 
     @property
     def watching(self) -> bool:

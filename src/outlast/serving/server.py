@@ -32,6 +32,7 @@ from outlast.serving.metrics import Metrics
 from outlast.serving.parts import Parts
 from outlast.serving.shadowing import Shadows
 from outlast.serving.together import Together
+from outlast.serving.tracing import tracing_for
 
 if TYPE_CHECKING:
     from outlast.serving.grpc.server import GrpcServer
@@ -62,7 +63,7 @@ def serve(
     with _until_told_to_stop(), _keys(workspace, host) as keys, listening(host, port) as socket_:
         _few_threads()
         address = f"http://{_shown(host)}:{socket_.getsockname()[1]}"
-        with _parts(workspace, keys, models, opener) as parts:
+        with _parts(workspace, keys, models, opener, traced=True) as parts:
             _one_thread_each()
             gc.collect()
             gc.freeze()  # what is loaded now stays: later collections need not look at it
@@ -178,8 +179,11 @@ def _shown(host: str) -> str:
 
 
 @contextmanager
-def _parts(workspace: Workspace, keys: Keys, models: Collection[str] | None, opener: Opener) -> Iterator[Parts]:
+def _parts(
+    workspace: Workspace, keys: Keys, models: Collection[str] | None, opener: Opener, *, traced: bool = False
+) -> Iterator[Parts]:
     name = server_name()
+    tracing = tracing_for(name) if traced else None
     alive = Alive(workspace, name)
     house = House(workspace, opener, server=name, models=models)
     journal = Journal(workspace)
@@ -191,7 +195,8 @@ def _parts(workspace: Workspace, keys: Keys, models: Collection[str] | None, ope
         keeper.start()
         shadows.start()
         together = Together(journal, metrics, name)
-        yield Parts(house, journal, Ingest(workspace, journal), metrics, workers, keys, together, shadows)
+        metrics.traced = tracing is not None
+        yield Parts(house, journal, Ingest(workspace, journal), metrics, workers, keys, together, shadows, tracing)
     finally:
         keeper.stop()
         shadows.stop()
@@ -199,6 +204,8 @@ def _parts(workspace: Workspace, keys: Keys, models: Collection[str] | None, ope
         house.close()
         journal.close()
         alive.close()
+        if tracing is not None:
+            tracing.close()
 
 
 class _Keeper:

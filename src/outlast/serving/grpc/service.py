@@ -23,7 +23,9 @@ from outlast.errors import (
 from outlast.serving.caller import UNKNOWN_TOKEN, Caller, without_role
 from outlast.serving.grpc.messages import message
 from outlast.serving.grpc.tensors import fill, tensors_from
+from outlast.serving.grpc.traced import begun
 from outlast.serving.handling import Handled, current, handle, usable
+from outlast.serving.logs import said_of
 from outlast.serving.oip.inferring import Asked, infer, seat_of
 from outlast.serving.oip.saying import model_metadata, server_metadata
 from outlast.serving.parts import Parts
@@ -81,7 +83,9 @@ class Service:
     def _handler(self, path: str, asked: Any, work: _Work, *, is_open: bool) -> Any:
         async def answer(data: bytes, context: Any) -> Any:
             begin, code, said = perf_counter(), grpc.StatusCode.OK, ""
-            handle(Handled(lambda: _named(context)))
+            request = Handled(lambda: _named(context))
+            handle(request)
+            end = begun(self._parts.tracing, request, path, context)
             try:
                 caller = self._caller(context, path, is_open=is_open)
                 return await work(_read(data, asked), context, caller)
@@ -98,6 +102,8 @@ class Service:
             finally:
                 self._parts.metrics.requests.labels(path, code.name).inc()
                 self._parts.metrics.step("request", begin)
+                if end is not None:
+                    end(code)
             return await context.abort(code, said.encode("utf-8", "replace").decode())
 
         return grpc.unary_unary_rpc_method_handler(answer, None, _serialized)
@@ -192,7 +198,7 @@ def _status(error: OutlastError, path: str) -> grpc.StatusCode:
         return grpc.StatusCode.UNAUTHENTICATED
     code = next((code for kind, code in STATUS if isinstance(error, kind)), grpc.StatusCode.INTERNAL)
     if code in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.INTERNAL):
-        _log.error("%s: %s", path, error.sentence)
+        _log.error("%s: %s", path, said_of(error))
     return code
 
 

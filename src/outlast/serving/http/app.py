@@ -18,6 +18,7 @@ from outlast.serving.http.facts import facts
 from outlast.serving.http.invocations import invocations
 from outlast.serving.http.labels import labels
 from outlast.serving.http.predict import predict
+from outlast.serving.http.traced import Traced
 from outlast.serving.metrics import Metrics
 from outlast.serving.parts import Parts
 
@@ -38,7 +39,9 @@ def create_app(parts: Parts, extra: Extra = _NONE) -> ASGIApp:
     )
     app.router.redirect_slashes = False
     app.state.parts, app.state.extra = parts, extra
-    straight = ServerErrorMiddleware(_Straight(app), handler=errors.of_accident)
+    straight: ASGIApp = ServerErrorMiddleware(_Straight(app), handler=errors.of_accident)
+    if parts.tracing is not None:
+        straight = Traced(straight, parts.tracing)
     return _Counted(straight, parts.metrics, Access(parts.keys, extra))
 
 

@@ -21,6 +21,7 @@ from outlast.errors import (
     nearest,
 )
 from outlast.serving.handling import current
+from outlast.serving.logs import said_of
 from outlast.serving.together import Busy, Late
 
 _log = logging.getLogger("outlast.serving")
@@ -99,11 +100,17 @@ async def of_outlast(request: Request, error: Exception) -> Response:
     for kind, status, word in STATUS:
         if isinstance(error, kind):
             if status >= 500:
-                _log.error("%s %s: %s", request.method, path, message)
+                _log.error("%s: %s", _place(request), said_of(error))
             headers = {"retry-after": str(error.again)} if isinstance(error, Busy) else None
             return answer(status, word, message, path=path, headers=headers, **place)
-    _log.error("%s %s failed", request.method, path, exc_info=error)
+    _log.error("%s failed", _place(request), exc_info=error)
     return await of_accident(request, error)
+
+
+def _place(request: Request) -> str:
+    """Where a request went, in our own words: a path that callers write may hold anything."""
+    route = request.scope.get("route")
+    return f"{request.method} {getattr(route, 'path', 'other')}"
 
 
 async def of_routing(request: Request, error: Exception) -> Response:
