@@ -9,10 +9,13 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from outlast.project.contract import LIVE, Contract, RulesSection
+from outlast.project.contract import LIVE, Contract, FieldSection, RulesSection
 
 MEANINGS = Path(__file__).with_name("meanings.toml")
 _PLAIN = {str: "text", int: "whole number", float: "number", bool: "true or false", type(None): "", Any: "any"}
+
+
+_TITLES = {"data": "data.SOURCE", "fields": "serving.fields.FIELD"}
 
 
 def text() -> str:
@@ -22,11 +25,13 @@ def text() -> str:
 
 
 def sections() -> dict[str, type[BaseModel]]:
-    """The sections by name; every source has one under `data`."""
+    """The sections by name; every source has one under `data`, every field under `serving.fields`."""
     found: dict[str, type[BaseModel]] = {}
     for name, field in Contract.model_fields.items():
         kind = field.annotation
         found[name] = kind if isinstance(kind, type) and issubclass(kind, BaseModel) else RulesSection
+        if name == "serving":
+            found["fields"] = FieldSection
     return found
 
 
@@ -39,7 +44,7 @@ def unmatched() -> list[str]:
 
 
 def _section(name: str, kind: type[BaseModel], said: dict[str, str]) -> str:
-    title = f"## [{name}]" if name != "data" else "## [data.SOURCE]"
+    title = f"## [{_TITLES.get(name, name)}]"
     state = "Live." if name in LIVE else _mixed(name)
     lines = [title, "", f"{(kind.__doc__ or '').strip()} {state}", "", "| key | kind | default | example | meaning |"]
     lines.append("|---|---|---|---|---|")

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import polars as pl
 import pytest
 
@@ -15,7 +16,7 @@ from outlast.bundle.freshness import Gone
 from outlast.bundle.ingest import update
 from outlast.bundle.predictor import Predictor, open_bundle
 from outlast.bundle.replay import replay
-from outlast.errors import Unavailable
+from outlast.errors import RequestError, Unavailable
 from outlast.journal.sources import Sources
 from outlast.project.loader import Project, load_project
 from outlast.registry.versions import find
@@ -183,3 +184,62 @@ def test_golden_rows_carry_the_simpler_answers_and_another_answer_is_found(bundl
 def test_a_store_that_cannot_be_read_is_what_the_proof_uses(predictor: Predictor) -> None:
     (answer,) = predictor.over(Gone()).predict([row()], at=NOW)
     assert (answer.rung, answer.reasons) == ("simpler", ["fresh values cannot be read: there are none"])
+
+
+def saying(bundle: Bundle, store: FreshValues, **serving: Any) -> Predictor:
+    """The version as if its contract said more."""
+    contract = msgspec.json.decode(bundle.files["contract.json"])
+    contract["serving"] |= serving
+    files = {**bundle.files, "contract.json": msgspec.json.encode(contract)}
+    return Predictor(Bundle(bundle.digest, bundle.manifest, files), 1, store)
+
+
+def test_a_fault_of_a_field_leads_down_the_ladder_and_costs_no_other_row_its_rung(
+    predictor: Predictor, bundle: Bundle, store: FreshValues
+) -> None:
+    fields = {"weight": {"missing": "default"}, "coupon": {"malformed": "simpler"}}
+    found = saying(bundle, store, fields=fields)
+    rows = [row(), row(weight=None), row(coupon=5), row(), row(shop=7)]
+    with pytest.raises(RequestError, match="Row 4, field 'shop' is the number 7"):
+        found.predict(rows, at=NOW)
+    answers = found.predict(rows[:4], at=NOW)
+    assert [answer.rung for answer in answers] == ["full", "default", "simpler", "full"]
+    assert [answer.causes for answer in answers] == [(), ("missing:weight",), ("malformed:coupon",), ()]
+    assert answers[1].reasons == ["'weight' is null"]
+    assert answers[2].asks["coupon"] is None
+    assert answers[2].reasons == ["'coupon' is the number 5: expected text"]
+
+
+def test_what_facts_too_old_lead_to_is_the_contracts_to_say(
+    predictor: Predictor, bundle: Bundle, store: FreshValues
+) -> None:
+    late = row(ordered_at=LAST + timedelta(days=3))
+
+    def then(word: str) -> Predictor:
+        return saying(bundle, store, stale={"deliveries": {"age": "36h", "then": word}})
+
+    (warned,) = then("warn").predict([late], at=NOW)
+    assert (warned.rung, warned.reasons) == ("full", [])
+    assert "older than [serving] stale allows" in warned.warnings[-1]
+    (default,) = then("default").predict([late], at=NOW)
+    assert (default.rung, default.causes) == ("default", ("stale:deliveries",))
+    with pytest.raises(Unavailable, match=r"older than .* allows.*, and its contract has that refused"):
+        then("refuse").predict([late], at=NOW)
+    assert rungs(then("refuse"), row()) == ["full"]
+
+
+def test_a_fault_and_old_facts_together_lead_to_the_lower_rung_of_the_two(
+    predictor: Predictor, bundle: Bundle, store: FreshValues
+) -> None:
+    late = row(ordered_at=LAST + timedelta(days=3), weight=None)
+    (answer,) = saying(bundle, store, fields={"weight": {"missing": "default"}}).predict([late], at=NOW)
+    assert (answer.rung, answer.causes) == ("default", ("missing:weight", "stale:deliveries"))
+
+
+def test_where_no_rung_is_left_the_row_is_refused_by_its_field(bundle: Bundle, store: FreshValues) -> None:
+    found = saying(bundle, store, fields={"coupon": {"malformed": "simpler"}}, ladder=["full", "simpler"])
+    assert rungs(found, row(coupon=5)) == ["simpler"]
+    found._simpler = None
+    with pytest.raises(RequestError, match=r"'coupon' is the number 5.*no lower rung does: correct the row") as caught:
+        found.predict([row(coupon=5)], at=NOW)
+    assert caught.value.details["field"] == "coupon"

@@ -6,7 +6,8 @@ from typing import Any
 import polars as pl
 import pytest
 
-from outlast.bundle.requests import EXACT, Asked, Decoder, Policy, as_moment, spell_key
+from outlast.bundle.falls import Policy
+from outlast.bundle.requests import EXACT, Asked, Decoder, as_moment, spell_key
 from outlast.data.schema import Field, dtype_of
 from outlast.errors import RequestError
 from outlast.types import micros
@@ -111,7 +112,7 @@ def test_any_other_value_is_refused_in_one_writable_sentence(dtype: str, given: 
     assert str(caught.value).startswith("Row 3, field 'x' ")
     assert says in str(caught.value)
     assert str(caught.value).encode()
-    assert caught.value.details == {"row": 3, "field": "x"}
+    assert caught.value.details == {"row": 3, "field": "x", "cause": "malformed:x"}
 
 
 def row(fields: list[Field], given: Any, **policy: str) -> Asked:

@@ -16,6 +16,13 @@ FAULTS = [
     ("[data.flights]\nrange = 1", "unknown key 'data.flights.range': did you mean 'ranges'?"),
     ("[training]\nholdout = 2", "'training.holdout' is 2: input should be less than 1. Example: holdout = 0.2"),
     ("[serving]\nladder = ['ful']", "'full', 'simpler', 'default' or 'refuse'"),
+    ("[serving]\nmissing = 'default'", "leads to 'default', which [serving] ladder does not name"),
+    ("[serving.fields.wind]\nmissing = 'simpler'", "leads to 'simpler', which [serving] ladder does not name"),
+    ("[serving.fields.wind]\nmissing = 'simpel'", "'serving.fields.wind.missing' is 'simpel': expected warn, null,"),
+    ("[serving.fields.wind]\nmising = 'warn'", "unknown key 'serving.fields.wind.mising': did you mean 'missing'?"),
+    ("[serving.fields.wind]\nmissing = { use = [1] }", "or { use = VALUE }"),
+    ("[serving]\nstale = { weather = { age = '6h', then = 'null' } }", "then is 'null': expected warn, simpler"),
+    ("[serving]\nstale = { weather = 6 }", "expected a length of time"),
     ("[monitoring]\ncadence = 3", "'monitoring.cadence' is 3"),
     ("[model", "outlast.toml is not valid TOML"),
 ]

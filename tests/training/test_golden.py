@@ -244,3 +244,16 @@ def test_what_does_not_answer_as_in_training_is_not_opened(trained: tuple[Path, 
     with pytest.raises(Refused, match=r"it does not give the answers of its training here: golden row 0"):
         open_proven(place, changed, 1)
     assert open_proven(place, version.digest, 1).version == 1
+
+
+def test_rows_that_the_contract_sends_down_the_ladder_are_no_golden_rows(
+    orders_template: Path, tmp_path: Path, once: tuple[Path, Version]
+) -> None:
+    folder = tmp_path / "orders"
+    shutil.copytree(orders_template, folder)
+    edit(folder, "[retraining]", '[serving.fields]\ncoupon = { missing = "default" }\n\n[retraining]', "outlast.toml")
+    found = opened(folder, run(folder))
+    assert len(found.golden) > 10
+    assert all(golden["request"]["coupon"] is not None for golden in found.golden)
+    assert any(golden["request"]["coupon"] is None for golden in opened(*once).golden)
+    assert replay(found, exact=True).passed

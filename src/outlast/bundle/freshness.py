@@ -7,10 +7,13 @@ from typing import Any
 
 import msgspec
 
+from outlast.bundle.answers import Rung
+from outlast.bundle.falls import Lower
 from outlast.bundle.ingest import MARGIN
 from outlast.bundle.requests import Asked
 from outlast.errors import StorageError
 from outlast.features.compiled import CompiledLookup
+from outlast.project.policies import Aged, stale_of
 from outlast.storage.fresh import FreshStore, FreshValues, Request
 from outlast.types import duration, moment
 
@@ -18,6 +21,7 @@ _MICROSECOND = timedelta(microseconds=1)
 _MARGIN = MARGIN // _MICROSECOND
 _SECOND, _MINUTE = 1_000_000, 60_000_000
 _NEVER = -(2**62)
+_RUNGS: Mapping[Aged, Rung] = {"warn": "full", "simpler": "simpler", "default": "default", "refuse": "refused"}
 
 
 class Unread(StorageError):
@@ -27,23 +31,27 @@ class Unread(StorageError):
 class Freshness:
     """What the store holds for a version's lookups, looked at once a minute; every second while something is wrong.
 
-    `stale` is how old the newest fact of a source may be at the moment of a decision. With `required`, a lookup of
-    which the store holds nothing at all is wrong too: a store that lost everything reads as if nothing ever happened.
+    `stale` is how old the newest fact of a source may be at the moment of a decision, and perhaps what an older one
+    leads to. With `required`, a lookup of which the store holds nothing at all is wrong too: a store that lost
+    everything reads as if nothing ever happened.
     """
 
     def __init__(
-        self, lookups: Sequence[CompiledLookup], store: FreshStore, stale: Mapping[str, str], *, required: bool
+        self, lookups: Sequence[CompiledLookup], store: FreshStore, stale: Mapping[str, Any], *, required: bool
     ) -> None:
         self._lookups, self._store, self._required = lookups, store, required
-        self._allowed = {name: duration(age) // _MICROSECOND for name, age in stale.items()}
+        said = {name: stale_of(one) for name, one in stale.items()}
+        self._allowed = {name: duration(age) // _MICROSECOND for name, (age, _) in said.items()}
+        self._then: dict[str, Rung] = {name: _RUNGS[then] for name, (_, then) in said.items()}
         self._until = -1
         self.floor = 0
         """The oldest moment that every lookup can be asked about in full."""
         self._limits: dict[str, tuple[int, str]] = {}
         self._limit: int | None = None
 
-    def lacking(self, asked: Sequence[Asked], now: int) -> list[str | None]:
-        """Of each question, why it should not be answered from these values; None where nothing is against it.
+    def lacking(self, asked: Sequence[Asked], now: int) -> list[Lower | None]:
+        """Of each question, why it should not be answered from these values, and what instead; None: nothing is
+        against it.
 
         Unread where the store cannot be read.
         """
@@ -73,8 +81,13 @@ class Freshness:
         self._limit = min((limit for limit, _ in self._limits.values()), default=None)
         self._until = now + (_MINUTE if self._limit is None or self._limit >= now else _SECOND)
 
-    def _says(self, decide_at: int) -> str:
-        return "; ".join(says for limit, says in self._limits.values() if decide_at > limit)
+    def _says(self, decide_at: int) -> Lower | None:
+        found: Lower | None = None
+        for name, (limit, says) in self._limits.items():
+            if decide_at > limit:
+                one = Lower(self._then.get(name, "simpler"), (says,), (f"stale:{name}",))
+                found = one if found is None else found.beside(one)
+        return found
 
     def _found(self, newest: Sequence[int | None], now: int) -> dict[str, tuple[int, str]]:
         """By source, up to which moment questions may be asked, and what is said of later ones."""

@@ -13,10 +13,11 @@ import polars as pl
 from outlast.bundle.answers import Answer, Rung
 from outlast.bundle.decisions import decider, outcomes
 from outlast.bundle.drawn import drawn
+from outlast.bundle.falls import LENIENT, Lower, Policy
 from outlast.bundle.format import Bundle, unpack
 from outlast.bundle.frames import LookUp
 from outlast.bundle.freshness import Unread
-from outlast.bundle.requests import Asked, Decoder, Policy
+from outlast.bundle.requests import Asked, Decoder
 from outlast.bundle.steps import ended
 from outlast.bundle.ways import Way, each, ways
 from outlast.data import profile as profiles
@@ -56,7 +57,8 @@ class Predictor:
         self.golden: list[dict[str, Any]] = bundle.json("golden.json")
         self.classes: list[str] = manifest["classes"]
         self.manifest = manifest
-        self._decoder = Decoder(self.asks, self.key_fields, self.time, self._policy(manifest.get("question", "")))
+        policy = Policy.of(self.contract, manifest.get("question", ""))
+        self._decoder = Decoder(self.asks, self.key_fields, self.time, policy)
         self._decide = decider(self.contract, self.task, self.classes)
         self._outcomes = outcomes(self.task, self.classes)
         self._full, self._simpler = ways(bundle, self.asks, self.profile, store=store, outcomes=len(self._outcomes),
@@ -98,18 +100,14 @@ class Predictor:
 
     def answer(self, asked: list[Asked], now: int, look_up: LookUp | None = None) -> list[Answer]:
         """One answer per decoded row, in order, each by the highest rung of the ladder that has one."""
-        freshness = self._full.frames.freshness
-        try:
-            lacks = [None] * len(asked) if look_up is not None else freshness.lacking(asked, now)
-        except Unread as error:
-            return self._lower(asked, now, self._why(error, len(asked)), error)
+        lacks = self._lacks(asked, now, look_up)
         if not any(lacks):
             return self._by_full(asked, now, look_up)
         found: dict[int, Answer] = {}
         for lack in dict.fromkeys(lacks):
             places = [place for place, one in enumerate(lacks) if one == lack]
             rows = [asked[place] for place in places]
-            some = self._by_full(rows, now, look_up) if lack is None else self._lower(rows, now, lack, None)
+            some = self._by_full(rows, now, look_up) if lack is None else self._by(lack, rows, now, look_up)
             found.update(zip(places, some, strict=True))
         return [found[place] for place in range(len(asked))]
 
@@ -117,7 +115,8 @@ class Predictor:
         self, rows: Sequence[Mapping[str, Any]], *, at: Sequence[int], look_up: LookUp
     ) -> list[dict[str, Any]]:
         """The features of rows that were asked at some moments, by a look-up over history; without the model."""
-        asked = [self._decoder.decode(row, index, now) for index, (row, now) in enumerate(zip(rows, at, strict=True))]
+        decoder = Decoder(self.asks, self.key_fields, self.time, LENIENT)  # what was answered is not judged again
+        asked = [decoder.decode(row, index, now) for index, (row, now) in enumerate(zip(rows, at, strict=True))]
         names = self.features[len(self.asks) :]
         return self._full.frames.build(asked, look_up).select(names).rows(named=True)[: len(asked)] if asked else []
 
@@ -152,31 +151,50 @@ class Predictor:
             if way is not None:
                 way.close()
 
-    def _policy(self, question: str) -> Policy:
-        rules = self.contract.data.get(question)
-        return Policy(self.contract.serving.missing, self.contract.serving.unseen, rules.ranges if rules else {})
-
     def _golden_decision(self, scored: Sequence[float], row: Mapping[str, Any]) -> str | float:
         """What a golden row's scores lead to; of a regression nothing is decided."""
         return "" if self.task == "regression" else self.decision(scored, row)
 
+    def _lacks(self, asked: list[Asked], now: int, look_up: LookUp | None) -> list[Lower | None]:
+        """Of each row, why the full model should not answer it."""
+        lacks: list[Lower | None]
+        try:
+            lacks = [None] * len(asked) if look_up is not None else self._full.frames.freshness.lacking(asked, now)
+        except Unread as error:
+            lacks = [_fallen(self._why(error, len(asked)), "unread")] * len(asked)
+        fell = [place for place, one in enumerate(asked) if one.lower is not None]
+        for place in fell:
+            lower, lack = asked[place].lower, lacks[place]
+            lacks[place] = lower if lack is None or lower is None else lower.beside(lack)
+        return lacks
+
+    def _by(self, lack: Lower, asked: list[Asked], now: int, look_up: LookUp | None) -> list[Answer]:
+        """What the rung says that these rows fall to."""
+        if lack.rung == "full":
+            found = self._by_full(asked, now, look_up)
+            return [msgspec.structs.replace(one, warnings=[*one.warnings, *lack.reasons]) for one in found]
+        if lack.rung == "simpler":
+            return self._lower(asked, now, lack, None)
+        return self._degraded(asked, now, lack, None)
+
     def _by_full(self, asked: list[Asked], now: int, look_up: LookUp | None) -> list[Answer]:
         def fell(rows: list[Asked], error: BaseException) -> list[Answer]:
-            return self._lower(rows, now, self._why(error, len(rows)), error)
+            return self._lower(rows, now, _fallen(self._why(error, len(rows)), _named(error)), error)
 
         parts = _PARTS if look_up is None else _PARTS_OF_HISTORY
         return each(asked, lambda rows: self._answered(rows, now, self._full, look_up), fell, parts=parts)
 
-    def _lower(self, asked: list[Asked], now: int, reason: str, error: BaseException | None) -> list[Answer]:
+    def _lower(self, asked: list[Asked], now: int, why: Lower, error: BaseException | None) -> list[Answer]:
         """What the rungs below the full model say."""
         simpler = self._simpler
         if simpler is None:
-            return self._degraded(asked, now, [reason], error)
+            return self._degraded(asked, now, why, error)
 
         def fell(rows: list[Asked], error: BaseException) -> list[Answer]:
-            return self._degraded(rows, now, [reason, self._why(error, len(rows), "the simpler model")], error)
+            also = _fallen(self._why(error, len(rows), "the simpler model"), "simpler model")
+            return self._degraded(rows, now, why.beside(also), error)
 
-        return each(asked, lambda rows: self._answered(rows, now, simpler, reason=reason), fell, parts=_PARTS)
+        return each(asked, lambda rows: self._answered(rows, now, simpler, why=why), fell, parts=_PARTS)
 
     def _why(self, error: BaseException, rows: int, what: str = "the model") -> str:
         """The reason for a lower rung. The log gets where it happened, and no message: that may quote the request."""
@@ -187,10 +205,11 @@ class Predictor:
         return str(error) if isinstance(error, OutlastError) else f"{what} raised {type(error).__name__}"
 
     def _answered(
-        self, asked: list[Asked], now: int, way: Way, look_up: LookUp | None = None, *, reason: str | None = None
+        self, asked: list[Asked], now: int, way: Way, look_up: LookUp | None = None, *, why: Lower | None = None
     ) -> list[Answer]:
         floor = self._full.frames.freshness.floor if way is self._full and look_up is None else 0
         names, (rows, table, marks) = way.features, way.scored(asked, look_up)
+        causes = () if why is None else why.causes
         width = len(self.asks)
         found = []
         for one, row, scored, mark in zip(asked, rows, table, marks, strict=True):
@@ -208,23 +227,21 @@ class Predictor:
                     scores=dict(zip(self._outcomes, scored, strict=True)) if self.task == "multiclass" else None,
                     decision=self.decision(scored, named),
                     rung=way.rung,
-                    reasons=[] if reason is None else [reason],
+                    reasons=[] if why is None else list(why.reasons),
                     warnings=one.warnings if one.decide_at >= floor else [*one.warnings, _too_early(floor)],
                     cells=mark,
+                    causes=causes,
                 )
             )
         ended("decide")
         return found
 
-    def _degraded(self, asked: list[Asked], now: int, reasons: list[str], error: BaseException | None) -> list[Answer]:
+    def _degraded(self, asked: list[Asked], now: int, why: Lower, error: BaseException | None) -> list[Answer]:
         """The next rung: what the contract declares as the answer when no model can give one."""
         ladder = self.contract.serving.ladder
         decision, score = self._default()
-        if decision is None or (ladder is not None and "default" not in ladder):
-            raise Unavailable(
-                f"{self.model}@{self.version} cannot answer ({'; '.join(reasons)}) and its contract declares no "
-                "default: try again, or declare [serving] defaults"
-            ) from error
+        if why.rung == "refused" or decision is None or (ladder is not None and "default" not in ladder):
+            raise self._refused(why) from error
         rung: Rung = "default"
         return [
             Answer(
@@ -238,12 +255,24 @@ class Predictor:
                 scores=None,
                 decision=decision,
                 rung=rung,
-                reasons=reasons,
+                reasons=list(why.reasons),
                 warnings=one.warnings,
                 cells=b"",
+                causes=why.causes,
             )
             for one in asked
         ]
+
+    def _refused(self, why: Lower) -> OutlastError:
+        """The last rung: what a caller is told whom nothing can answer."""
+        says, cause = f"{self.model}@{self.version} cannot answer ({why.says})", why.causes[0]
+        if why.rung == "refused":
+            return Unavailable(f"{says}, and its contract has that refused: try again later", details={"cause": cause})
+        if why.asked:
+            said = f"{says}, and no lower rung does: correct the row"
+            return RequestError(said, details={"field": cause.partition(":")[2], "cause": cause})
+        said = f"{says} and its contract declares no default: try again, or declare [serving] defaults"
+        return Unavailable(said, details={"cause": cause})
 
     def _default(self) -> tuple[str | float | None, float | None]:
         """The declared decision and score; of a regression they are one number, under either name."""
@@ -288,6 +317,14 @@ def _too_early(floor: int) -> str:
 
 def _fields(kept: list[dict[str, Any]]) -> list[Field]:
     return [msgspec.convert(one, Field) for one in kept]
+
+
+def _fallen(reason: str, cause: str) -> Lower:
+    return Lower("simpler", (reason,), (cause,))
+
+
+def _named(error: BaseException) -> str:
+    return "unread" if isinstance(error, Unread) else "model"
 
 
 def _new_id(now: int) -> str:

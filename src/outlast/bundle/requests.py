@@ -8,8 +8,9 @@ from typing import Any
 import msgspec
 import polars as pl
 
+from outlast.bundle.falls import Faults, Lower, Policy, parted, row_fault
 from outlast.data.schema import Field, dtype_of
-from outlast.errors import RequestError, SettingsError, nearest
+from outlast.errors import ContractError, SettingsError, nearest
 from outlast.types import counted, duration, micros, utc
 
 _FIRST_NS, _LAST_NS = datetime(1677, 9, 22, tzinfo=UTC), datetime(2262, 4, 11, tzinfo=UTC)
@@ -22,6 +23,7 @@ EXACT = 2**53
 _DAY = 86_400_000_000
 """The greatest whole number up to which a float names one whole number only: past it, 1e17 may mean any of several."""
 Convert = Callable[[Any], Any]
+_KEY = Policy()
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,8 @@ class Asked:
     key: str | None
     decide_at: int
     warnings: list[str] = field(default_factory=list)
+    lower: Lower | None = None
+    """The rung that a fault of a field leads to; None where there is none that leads to any."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,34 +44,30 @@ class _Column:
     convert: Convert
     expected: str
     nullable: bool
+    said: bool
     categories: frozenset[str] | None
     bounds: tuple[float, float] | None
-
-
-@dataclass(frozen=True)
-class Policy:
-    """What the contract says about fields that are missing, never seen, or outside a range."""
-
-    missing: str = "refuse"
-    unseen: str = "warn"
-    ranges: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    faults: Faults
 
 
 class Decoder:
     """Decodes rows of one version's request schema."""
 
     def __init__(self, asks: Sequence[Field], key: Sequence[Field], time: str | None, policy: Policy) -> None:
-        self._columns = [_column(ask, policy.ranges.get(ask.name)) for ask in asks]
-        self._key = [_column(part, None) for part in key]
+        unknown = next((name for name in policy.fields if name not in {ask.name for ask in asks}), None)
+        if unknown is not None:
+            hint = nearest(unknown, [ask.name for ask in asks])
+            raise ContractError(f"outlast.toml: 'serving.fields.{unknown}' is no field that is asked for: {hint}")
+        self._columns = [_column(ask, policy) for ask in asks]
+        self._key = [_column(part, _KEY) for part in key]
         self._time = time
-        self._policy = policy
         self._known = frozenset([c.name for c in (*self._columns, *self._key)] + ([time] if time else []))
 
     def decode(self, row: Mapping[str, Any], index: int, now: int) -> Asked:
         """One row; RequestError names the row, the field and what was expected."""
         if not isinstance(row, Mapping):
-            raise _fault(index, None, f"is {kind_of(row)}: expected an object of fields such as {self._sample()}")
-        warnings: list[str] = []
+            raise row_fault(index, None, f"is {kind_of(row)}: expected an object of fields such as {self._sample()}")
+        warnings: list[Any] = []
         values = [self._value(column, row, index, warnings) for column in self._columns]
         if not self._known.issuperset(row):
             warnings.extend(self._unknown(row))
@@ -75,33 +75,37 @@ class Decoder:
         if decide_at > now + _DAY:
             days = counted((decide_at - now) // _DAY, "day")
             warnings.append(f"'{self._time}' lies {days} ahead: what becomes known until then is not known yet")
-        return Asked(values, self._key_of(row, index), decide_at, warnings)
+        if warnings:
+            return Asked(values, self._key_of(row, index), decide_at, *parted(warnings))
+        return Asked(values, self._key_of(row, index), decide_at)
 
-    def _value(self, column: _Column, row: Mapping[str, Any], index: int, warnings: list[str]) -> Any:
+    def _value(self, column: _Column, row: Mapping[str, Any], index: int, notes: list[Any]) -> Any:
         value = row.get(column.name, MISSING)
         if value is MISSING or value is None:
             if value is MISSING or not column.nullable:
-                warnings.append(self._absent(column, value is MISSING, row, index))
+                return self._absent(column, value is MISSING, row, index=index, notes=notes)
             return None
         converted = column.convert(value)
         if converted is MISSING:
-            raise _fault(index, column.name, f"is {kind_of(value)}: expected {column.expected}")
+            says = f"is {kind_of(value)}: expected {column.expected}"
+            return column.faults.met("malformed", says, None, index=index, notes=notes)
         if column.categories is not None and converted not in column.categories:
-            sentence = f"'{column.name}' is '{str(converted)[:60]}', which training never saw"
-            if self._policy.unseen == "refuse":
-                raise _fault(index, column.name, f"is '{str(converted)[:60]}', which training never saw")
-            warnings.append(sentence)
+            says = f"is '{str(converted)[:60]}', which training never saw"
+            return column.faults.met("unseen", says, converted, index=index, notes=notes)
         if column.bounds is not None and not column.bounds[0] <= converted <= column.bounds[1]:
             low, high = column.bounds
-            warnings.append(f"'{column.name}' is {converted:g}, outside the contract's range {low:g} to {high:g}")
+            says = f"is {converted:g}, outside the contract's range {low:g} to {high:g}"
+            return column.faults.met("outside", says, converted, index=index, notes=notes)
         return converted
 
-    def _absent(self, column: _Column, missing: bool, row: Mapping[str, Any], index: int) -> str:
-        """What to warn of where nothing is given."""
-        what = "is missing" if missing else "is null, which training never saw"
-        if self._policy.missing == "warn" or (missing and column.nullable):
-            return f"'{column.name}' {what}"
-        raise _fault(index, column.name, f"{what}: expected {column.expected}{self._hint(row)}")
+    def _absent(self, column: _Column, missing: bool, row: Mapping[str, Any], *, index: int, notes: list[Any]) -> Any:
+        """What a field counts as that is left out, or null where training never saw that."""
+        if missing and column.nullable:
+            notes.append(f"'{column.name}' is missing")
+            return None
+        what = "is missing" if missing else "is null" if column.said else "is null, which training never saw"
+        hint = f": expected {column.expected}{self._hint(row)}"
+        return column.faults.met("missing", what, None, index=index, notes=notes, hint=hint)
 
     def _hint(self, row: Mapping[str, Any]) -> str:
         unknown = [str(name)[:60] for name in row if name not in self._known]
@@ -120,9 +124,9 @@ class Decoder:
             return now
         found = as_moment(given)
         if found is MISSING:
-            raise _fault(index, self._time, f"is {kind_of(given)}: expected a moment such as 2013-07-01T12:00:00Z")
+            raise row_fault(index, self._time, f"is {kind_of(given)}: expected a moment such as 2013-07-01T12:00:00Z")
         if not FIRST_YEAR <= found.year <= LAST_YEAR:
-            raise _fault(index, self._time, f"is in the year {found.year}: expected {FIRST_YEAR} to {LAST_YEAR}")
+            raise row_fault(index, self._time, f"is in the year {found.year}: expected {FIRST_YEAR} to {LAST_YEAR}")
         return micros(found)
 
     def _key_of(self, row: Mapping[str, Any], index: int) -> str | None:
@@ -133,7 +137,7 @@ class Decoder:
                 return None
             converted = column.convert(given)
             if converted is MISSING:
-                raise _fault(index, column.name, f"is {kind_of(given)}: expected {column.expected}")
+                raise row_fault(index, column.name, f"is {kind_of(given)}: expected {column.expected}")
             parts.append(converted)
         return spell_key(parts) if parts else None
 
@@ -175,12 +179,15 @@ def _spell(part: Any) -> str:
     return part if isinstance(part, str) else str(part)
 
 
-def _column(ask: Field, bounds: Sequence[float] | None) -> _Column:
+def _column(ask: Field, policy: Policy) -> _Column:
     dtype = dtype_of(ask.dtype)
     convert, expected = _converter(dtype)
     categories = frozenset(ask.categories) if ask.categories and dtype == pl.String else None
+    bounds = policy.ranges.get(ask.name)
     within = (bounds[0], bounds[1]) if bounds and dtype.is_numeric() else None
-    return _Column(ask.name, convert, expected, ask.nulls > 0, categories, within)
+    said = "missing" in policy.fields.get(ask.name, {})
+    faults = Faults(ask.name, policy.of_field(ask.name), convert, MISSING)
+    return _Column(ask.name, convert, expected, ask.nulls > 0 and not said, said, categories, within, faults)
 
 
 def _converter(dtype: pl.DataType) -> tuple[Convert, str]:
@@ -297,8 +304,3 @@ def kind_of(value: Any) -> str:
     if isinstance(value, int | float):
         return f"the number {str(value)[:40]}"
     return f"a {type(value).__name__}"
-
-
-def _fault(index: int, name: str | None, says: str) -> RequestError:
-    where = f"Row {index}" if name is None else f"Row {index}, field '{name}'"
-    return RequestError(f"{where} {says}", details={"row": index, **({} if name is None else {"field": name})})

@@ -1,6 +1,6 @@
 """What can be said of a project before it is trained: contract, sources, rules, label, lookups and functions."""
 
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -65,16 +65,25 @@ def _contract(project: Project) -> Iterator[Finding]:
             yield _finding("outlast.toml", "model.runbook", complete.says)
     if contract.model.task == "binary" and contract.value.payoff:
         yield from _tried("outlast.toml", "value.payoff", lambda: check_payoff(contract.value.payoff or {}, _BINARY))
-    known = {source.name for source in project.model.sources}
-    for name in contract.data:
-        if name not in known:
-            yield _finding("outlast.toml", f"data.{name}", f"is no source of this model: {nearest(name, known)}")
-    read = {lookup.source.name for lookup in project.model.lookups}
-    for name in contract.serving.stale:
-        if name not in read:
-            yield _finding(
-                "outlast.toml", f"serving.stale.{name}", f"nothing is looked up there: {nearest(name, read)}"
-            )
+    yield from _named(project)
+
+
+def _named(project: Project) -> Iterator[Finding]:
+    """Sources and fields that the contract speaks of and the model does not have."""
+    contract, model = project.contract, project.model
+    known: dict[str, tuple[Iterable[str], set[str], str]] = {
+        "data": (contract.data, {one.name for one in model.sources}, "is no source of this model"),
+        "serving.stale": (
+            contract.serving.stale,
+            {lookup.source.name for lookup in model.lookups},
+            "nothing is looked up there",
+        ),
+        "serving.fields": (contract.serving.fields, set(model.asks.names), "is no field that is asked for"),
+    }
+    for section, (said, there, says) in known.items():
+        for name in said:
+            if name not in there:
+                yield _finding("outlast.toml", f"{section}.{name}", f"{says}: {nearest(name, there)}")
 
 
 def _names(project: Project) -> Iterator[Finding]:

@@ -8,10 +8,11 @@ import tomllib
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from outlast.engines import size_of
 from outlast.errors import ContractError, ProjectError, SettingsError, nearest
+from outlast.project.policies import Then, Word, stale_of, then_of, words_of
 from outlast.types import Task, digest_of, duration
 
 FILE = "outlast.toml"
@@ -98,6 +99,20 @@ class GateSection(_Section):
     regulated: bool = Field(False, examples=[True])
 
 
+class FieldSection(_Section):
+    """What becomes of a row where this field is missing, unreadable, outside its range, or never seen."""
+
+    missing: Then | None = Field(None, examples=["simpler"])
+    malformed: Then | None = Field(None, examples=["null"])
+    outside: Then | None = Field(None, examples=["default"])
+    unseen: Then | None = Field(None, examples=[{"use": "other"}])
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _known(cls, value: Any) -> Any:
+        return value if value is None else then_of(value)
+
+
 class ServingSection(_Timed):
     """How fast, how often, and what happens when something is missing."""
 
@@ -109,19 +124,29 @@ class ServingSection(_Timed):
     )
     defaults: dict[str, Any] = Field({}, examples=[{"decision": "wait"}])
     unsure: list[float] | None = Field(None, examples=[[0.45, 0.55]], min_length=2, max_length=2)
-    unseen: Literal["warn", "refuse"] = Field("warn", examples=["refuse"])
-    missing: Literal["warn", "refuse"] = Field("refuse", examples=["warn"])
-    stale: dict[str, str] = Field({}, examples=[{"weather": "6h"}])
+    unseen: Word = Field("warn", examples=["refuse"])
+    missing: Word = Field("refuse", examples=["warn"])
+    malformed: Word = Field("refuse", examples=["null"])
+    outside: Word = Field("warn", examples=["refuse"])
+    fields: dict[str, FieldSection] = Field({}, examples=[{"wind_speed": {"missing": "simpler"}}])
+    stale: dict[str, str | dict[str, str]] = Field({}, examples=[{"weather": "6h"}])
     tolerance: float = Field(1e-6, examples=[1e-9], ge=0, le=0.01)
 
-    @field_validator("stale", mode="after")
+    @field_validator("unseen", "missing", "malformed", "outside", "fields", "stale", mode="after")
     @classmethod
-    def _ages(cls, value: dict[str, str]) -> dict[str, str]:
-        for age in value.values():
-            try:
-                duration(age)
-            except SettingsError as error:
-                raise ValueError(str(error)) from None
+    def _on_the_ladder(cls, value: Any, info: ValidationInfo) -> Any:
+        """A rung that something leads to is one that the ladder has."""
+        ladder = info.data.get("ladder") or []
+        for rung in ("simpler", "default"):
+            if rung in words_of(value) and rung not in ladder:
+                raise ValueError(f"it leads to '{rung}', which [serving] ladder does not name: add it there")
+        return value
+
+    @field_validator("stale", mode="before")
+    @classmethod
+    def _ages(cls, value: Any) -> Any:
+        for one in value.values() if isinstance(value, dict) else ():
+            stale_of(one)
         return value
 
     @field_validator("memory", mode="after")
@@ -292,7 +317,9 @@ def _section_at(place: list[str]) -> type[BaseModel] | None:
             here = kind
         elif here is Contract and part == "data":
             here = RulesSection
-        elif here is not RulesSection:
+        elif here is ServingSection and part == "fields":
+            here = FieldSection
+        elif here not in (RulesSection, FieldSection):
             return None
     return here
 

@@ -42,6 +42,12 @@ class Metrics:
             ["model", "version", "rung", "role"],
             registry=registry,
         )
+        self._fell = Counter(
+            "outlast_predictions_fell",
+            "Why predictions were not the full model's: a row may have several causes.",
+            ["model", "version", "rung", "cause", "about"],
+            registry=registry,
+        )
         self._warned = Counter(
             "outlast_predictions_warned", "Predictions with a warning.", ["model", "version"], registry=registry
         )
@@ -110,9 +116,17 @@ class Metrics:
                 asked.rungs = [one.rung for one in answers]
         for (rung, role), count in rungs.items():
             self._answers.labels(model, number, rung, role).inc(count)
+        if any(rung != "full" for rung, _ in rungs):
+            self._count_causes(model, number, [one for answers, _ in found for one in answers])
         if warned:
             self._warned.labels(model, number).inc(warned)
         self.kept("predictions", sum(rungs.values()))
+
+    def _count_causes(self, model: str, version: str, answers: Sequence[Answer]) -> None:
+        for one in answers:
+            for cause in dict.fromkeys(one.causes):
+                what, _, about = cause.partition(":")
+                self._fell.labels(model, version, one.rung, what, about).inc()
 
     def shadowed(self, predictor: Predictor, found: Sequence[Answer], heard: Sequence[Answer]) -> None:
         """Count what a shadow answered, and whether it would have decided what was."""

@@ -6,6 +6,7 @@ from datetime import timedelta
 import numpy as np
 import polars as pl
 
+from outlast.bundle.falls import Policy
 from outlast.bundle.replay import Row, golden_fact
 from outlast.data.schema import dtype_of
 from outlast.data.sources import reading
@@ -32,7 +33,7 @@ def golden_rows(
     project: Project, sources: Sources, dataset: Dataset, tested: Scored, *, simpler: Scored | None = None
 ) -> list[Row]:
     """Example requests spread over the test rows, with their facts, as far as those are not too many."""
-    places = _places(dataset, tested)
+    places = _places(dataset, tested, Policy.of(project.contract, project.model.question.name))
     found = [_golden(project, dataset, tested, place) for place in places]
     if simpler is not None:
         for golden, place in zip(found, places, strict=True):
@@ -52,12 +53,28 @@ def _size(facts: Mapping[str, Sequence[Row]]) -> int:
     return sum(len(rows) for rows in facts.values())
 
 
-def _places(dataset: Dataset, tested: Scored) -> list[int]:
-    places = np.unique(np.linspace(0, tested.rows.height - 1, ROWS).astype(int)).tolist()
-    complete = tested.rows.select(pl.all_horizontal(pl.col(dataset.asks).is_not_null()).alias("all"))["all"]
+def _places(dataset: Dataset, tested: Scored, policy: Policy) -> list[int]:
+    """Rows spread over all that the full model answers, by what the contract says of single fields."""
+    kept = tested.rows.with_row_index(_PLACE).filter(_answered(dataset, policy))[_PLACE].to_list()
+    usual = kept or list(range(tested.rows.height))
+    places = [usual[place] for place in np.unique(np.linspace(0, len(usual) - 1, ROWS).astype(int)).tolist()]
+    whole = pl.all_horizontal(pl.col(dataset.asks).is_not_null(), _answered(dataset, policy))
+    complete = tested.rows.select(whole.alias("all"))["all"]
     if complete.any() and not complete[places[0]]:
         places = [int(complete.arg_max() or 0), *places]
     return list(dict.fromkeys(places))
+
+
+def _answered(dataset: Dataset, policy: Policy) -> pl.Expr:
+    """Whether no field is missing, or outside its range, where that leads to another rung or value."""
+    kept = [pl.lit(True)]
+    for name in dataset.asks:
+        if policy.fields.get(name, {}).get("missing", "warn") not in ("warn", "null"):
+            kept.append(pl.col(name).is_not_null())
+        if name in policy.ranges and policy.of_field(name)["outside"] != "warn":
+            low, high = policy.ranges[name]
+            kept.append(pl.col(name).is_null() | pl.col(name).is_between(low, high))
+    return pl.all_horizontal(kept)
 
 
 def _golden(project: Project, dataset: Dataset, tested: Scored, place: int) -> Row:

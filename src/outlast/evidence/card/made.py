@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from outlast.bundle.falls import said_of_fields
 from outlast.evidence.card.parts import MISSING, Facts, Grid, Say, Section, between, day, facts, grid, text
 from outlast.evidence.told import Costs
 from outlast.project.contract import Contract
@@ -148,6 +149,9 @@ def simpler(version: Version, contract: Contract) -> Section:
             ("At a rate of", f"{text(contract.serving.rate)} a second" if contract.serving.rate else None),
             ("A missing field", contract.serving.missing),
             ("A value never seen", contract.serving.unseen),
+            ("A value of another type", contract.serving.malformed),
+            ("A value outside its range", contract.serving.outside),
+            *((f"Of {name}", dict(said)) for name, said in said_of_fields(contract.serving).items()),
         )
     ]
     if not found:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from importlib.metadata import version
 from typing import Any
 
+from outlast.bundle.falls import Policy
 from outlast.bundle.predictor import Predictor
 from outlast.data.schema import Field
 from outlast.serving.http import openapi_oip as inference
@@ -40,14 +41,15 @@ def document(predictors: Sequence[Predictor], extra: Extra) -> Schema:
 
 def row_schema(predictor: Predictor) -> Schema:
     """One row as a caller sends it."""
-    lenient = predictor.contract.serving.missing == "warn"
-    fields = {ask.name: field_schema(ask, nullable=lenient or ask.nulls > 0) for ask in predictor.asks}
+    policy = Policy.of(predictor.contract, "")
+    must = {ask.name: policy.requires(ask.name, nulls=ask.nulls > 0) for ask in predictor.asks}
+    fields = {ask.name: field_schema(ask, nullable=not must[ask.name]) for ask in predictor.asks}
     for part in predictor.key_fields:
         fields.setdefault(part.name, field_schema(part, nullable=True) | {"description": "Names the question."})
     if predictor.time is not None:
         moment = {"type": ["string", "null"], "format": "date-time"}
         fields.setdefault(predictor.time, moment | {"description": "The moment of decision; now when it is left out."})
-    required = [ask.name for ask in predictor.asks if not lenient and ask.nulls == 0]
+    required = [name for name, needed in must.items() if needed]
     return {"type": "object", "properties": fields, "required": required}
 
 
