@@ -16,6 +16,8 @@ _MEANINGS = {
     "OUTLAST_LOG_FORMAT": "`json`: servers log one JSON object a line. Without it: `text`.",
     "OUTLAST_MEMORY": "How much memory looking facts up may take, such as `4GB`; a longer history is looked at in "
     "parts. Without it: half of the machine's or the container's.",
+    "OUTLAST_PROVING": "How long a server tries a version in a spare process before it opens it itself, such as `30s`; "
+    "`off` opens it at once. Without it: `2m`.",
     "OUTLAST_SERVER": "The server that changes what is live; `off` for none. Wins over `workspace.toml`.",
     "OUTLAST_TOKEN": "The secret of the token that commands show to that server.",
 }

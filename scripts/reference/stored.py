@@ -12,7 +12,7 @@ _LEDGER = {
     "versions": "each version: number, digest, evaluation, lineage",
     "rollouts": "what is live, and what was before; `sequence` counts the changes",
     "transitions": "each change of what is live: who, when, why, by which verdict",
-    "served": "which server answered with which version, from when to when",
+    "served": "which server answered with which version, from when to when; `trouble` is why one could not be loaded",
     "approvals": "who agreed to a version or rejected it, on which verdict, and why",
     "tokens": "who may do what, until when; a digest stands for the secret",
     "verdicts": "each verdict of the gate, check by check",

@@ -21,6 +21,7 @@ class Settings:
     token: str | None = field(default=None, repr=False)
     audit_heads: str | None = None
     log_format: str | None = None
+    proving: str = "2m"
 
     @classmethod
     def read(cls, environ: Mapping[str, str] = os.environ) -> "Settings":
@@ -51,6 +52,7 @@ VARIABLES = {
     "token": "OUTLAST_TOKEN",
     "audit_heads": "OUTLAST_AUDIT_HEADS",
     "log_format": "OUTLAST_LOG_FORMAT",
+    "proving": "OUTLAST_PROVING",
 }
 assert set(VARIABLES) == {one.name for one in fields(Settings)}
 

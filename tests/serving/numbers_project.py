@@ -10,6 +10,7 @@ from outlast.project.loader import load_project
 from outlast.project.workspace import Workspace
 from outlast.registry import verdicts
 from outlast.registry.rollout import transition
+from outlast.serving.spare.proofs import Proofs
 from outlast.training.run import train
 from outlast.types import now
 
@@ -71,7 +72,8 @@ def build(folder: Path) -> Workspace:
     (folder / "outlast.toml").write_text(CONTRACT)
     (folder / "RUNBOOK.md").write_text("# Call ops\n")
     project = load_project(folder)
-    train(project, by="ada", now=now(), seed=1)
+    version = train(project, by="ada", now=now(), seed=1).version
+    Proofs(project.workspace).note(version.digest, at=now(), seconds=0.0, by="gate")
     ledger = project.workspace.ledger
     with ledger.write() as connection:
         verdicts.write(connection, "grade", 1, now(), [])

@@ -8,6 +8,9 @@ import typer
 from outlast.cli import places, screen
 from outlast.errors import NotFound, StorageError
 
+_REFUSALS = 10
+"""Lines of what could not be loaded, the newest."""
+
 
 def versions(model: str = places.MODEL, json: bool = places.JSON) -> None:
     """List versions, and which of them is live."""
@@ -77,14 +80,16 @@ def history(
     from outlast.types import utc
 
     done = places.ask(HISTORY, About(places.meant(model)))
-    name, steps, found = done.model, done.transitions, done.served
+    name, steps, found, refused = done.model, done.transitions, done.served, done.refused
     moment = places.moment_of(at)
     if moment is not None:
         then = utc(moment)
         steps = [s for s in steps if s.at <= then][-1:]
         found = [s for s in found if s.since <= then and (s.until is None or then < s.until)]
+        refused = []
     if json:
-        screen.as_json({"model": name, "transitions": [vars(s) for s in steps], "served": [vars(s) for s in found]})
+        said = {"model": name, "transitions": [vars(s) for s in steps], "served": [vars(s) for s in found]}
+        screen.as_json({**said, "refused": [vars(s) for s in refused]})
         return
     screen.table(
         ("at (UTC)", "what", "from", "to", "by", "reason"),
@@ -100,6 +105,10 @@ def history(
         ],
         empty=f"No server served {name} then" if at else f"No server has served {name}: start one, `outlast serve`",
     )
+    if refused:
+        print()
+        rows = [(screen.moment(s.at), s.version, s.server, s.says) for s in refused[-_REFUSALS:]]
+        screen.table(("could not be loaded at (UTC)", "version", "server", "because"), rows, empty="")
 
 
 def monitor(

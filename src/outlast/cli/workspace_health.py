@@ -19,7 +19,7 @@ from outlast.journal.columns import KINDS
 from outlast.journal.journal import subjects
 from outlast.monitoring.alerts import alerts
 from outlast.project.workspace import Workspace
-from outlast.registry import audit, rollout, versions
+from outlast.registry import audit, rollout, served, versions
 from outlast.registry.unread import unread
 from outlast.registry.versions import Version
 from outlast.serving.alive import dead
@@ -221,6 +221,9 @@ def _servers(workspace: Workspace) -> Said:
     if killed:
         last = f"{max(one.last for one in killed):%Y-%m-%d %H:%M} UTC"
         return False, f"{counted(len(killed), 'server')} killed, the last around {last}: `outlast tick` tidies up"
+    stuck = [f"{one.says} ({one.server}, {one.at:%Y-%m-%d %H:%M} UTC)" for one in served.unloaded(workspace.ledger)]
+    if stuck:
+        return False, f"{'; '.join(stuck)}. Roll back, or mend what it says"
     return True, "none was killed"
 
 

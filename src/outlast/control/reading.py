@@ -31,7 +31,7 @@ def _show(acting: Acting, about: About) -> Shown:
 
 def _history(acting: Acting, about: About) -> History:
     ledger, name = acting.workspace.ledger, about.ref.name
-    return History(name, rollout.transitions(ledger, name), served.history(ledger, name))
+    return History(name, rollout.transitions(ledger, name), served.history(ledger, name), served.troubles(ledger, name))
 
 
 def _tokens(acting: Acting, _: Nothing) -> list[Token]:

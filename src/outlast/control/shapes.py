@@ -1,6 +1,6 @@
 """What operations take and give: plain values only, since they travel between a command and a server."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -11,7 +11,7 @@ from outlast.gates.verdict import Verdict
 from outlast.registry.approvals import Approval, Standing
 from outlast.registry.contracts import Change
 from outlast.registry.rollout import Rollout, Transition
-from outlast.registry.served import Span
+from outlast.registry.served import Span, Trouble
 from outlast.registry.tokens import Token
 from outlast.registry.versions import Version
 from outlast.types import ModelRef
@@ -194,3 +194,4 @@ class History:
     model: str
     transitions: list[Transition]
     served: list[Span]
+    refused: list[Trouble] = field(default_factory=list)

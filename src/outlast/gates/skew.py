@@ -20,6 +20,7 @@ from outlast.registry import verdicts
 from outlast.registry.rollout import transition
 from outlast.registry.versions import Version, register
 from outlast.serving.server import local
+from outlast.serving.spare.proofs import Proofs
 
 _log = logging.getLogger("outlast.gates")
 _PATIENCE = 60.0
@@ -36,6 +37,8 @@ def answers_alike(workspace: Workspace, version: Version, *, now: datetime) -> C
     except Exception as error:  # noqa: BLE001 - the version's code runs here, and may raise anything
         _log.exception("%s could not be asked its golden rows", version)
         return Check("skew", None, f"its golden rows could not be asked: {type(error).__name__}: {error}")
+    if done.passed:  # servers of this machine need not try it aside once more
+        Proofs(workspace).note(version.digest, at=now, seconds=0.0, by="gate")
     says = done.sentence if done.passed is not True else f"over HTTP, {done.sentence}"
     evidence = {"rows": done.rows, "whole": done.whole, "facts": done.facts, "exact": done.exact}
     return Check("skew", done.passed, says, {**evidence, "differences": list(done.differences[:_KEPT])})

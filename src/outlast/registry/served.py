@@ -7,12 +7,14 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from outlast.errors import NotFound
-from outlast.registry.rollout import Transition, transitions
+from outlast.registry.rollout import Transition, live, transitions
 from outlast.storage.ledger import Ledger
 from outlast.storage.ledger import schema as tables
 from outlast.types import utc
 
 _TABLE = tables.served
+_COLUMNS = [column for column in _TABLE.c if column.name != "trouble"]
+_SERVED = _TABLE.c.trouble.is_(None)
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,17 @@ class Span:
     role: str | None = None
 
 
+@dataclass(frozen=True)
+class Trouble:
+    """A server could not load a version that was to answer."""
+
+    model: str
+    version: int
+    server: str
+    at: datetime
+    says: str
+
+
 def taking(
     ledger: Ledger, model: str, version: int, digest: str | None, server: str, at: datetime, *, role: str | None = None
 ) -> int:
@@ -43,6 +56,35 @@ def taking(
         made = connection.execute(sa.insert(_TABLE).values(row)).inserted_primary_key
         assert made is not None
         return int(made[0])
+
+
+def trouble(
+    ledger: Ledger, model: str, version: int, digest: str | None, *, server: str, at: datetime, says: str
+) -> None:
+    """Note that a server could not load a version which is to answer, and why."""
+    row = {"model": model, "version": version, "digest": digest, "server": server}
+    with ledger.write() as connection:
+        connection.execute(sa.insert(_TABLE).values(**row, since=utc(at), until=utc(at), trouble=says))
+
+
+def troubles(ledger: Ledger, model: str) -> list[Trouble]:
+    """What servers could not load, oldest first."""
+    columns = (_TABLE.c.model, _TABLE.c.version, _TABLE.c.server, _TABLE.c.since, _TABLE.c.trouble)
+    where = (_TABLE.c.model == model) & _TABLE.c.trouble.is_not(None)
+    with ledger.read() as connection:
+        rows = connection.execute(sa.select(*columns).where(where).order_by(_TABLE.c.since, _TABLE.c.id)).all()
+    return [Trouble(*row) for row in rows]
+
+
+def unloaded(ledger: Ledger) -> list[Trouble]:
+    """What is live and could not be loaded by the server that tried last."""
+    found = []
+    for one in live(ledger):
+        last = [trouble for trouble in troubles(ledger, one.model) if trouble.version == one.live][-1:]
+        spans = history(ledger, one.model) if last else []
+        if last and not any(span.version == one.live and span.since >= last[0].at for span in spans):
+            found += last
+    return found
 
 
 def released(ledger: Ledger, id: int, at: datetime) -> None:
@@ -70,7 +112,7 @@ def abandon(ledger: Ledger, *, at: datetime, server_prefix: str | None = None, i
 
 def open_spans(ledger: Ledger) -> list[Span]:
     """Every span that no server has closed yet, of all models."""
-    query = sa.select(_TABLE).where(_TABLE.c.until.is_(None)).order_by(_TABLE.c.since, _TABLE.c.id)
+    query = sa.select(*_COLUMNS).where(_TABLE.c.until.is_(None)).order_by(_TABLE.c.since, _TABLE.c.id)
     with ledger.read() as connection:
         return [Span(**row._mapping, by=None, reason=None) for row in connection.execute(query)]
 
@@ -88,7 +130,7 @@ def served_at(ledger: Ledger, model: str, moment: datetime) -> list[Span]:
 
 def _spans(ledger: Ledger, model: str, where: sa.ColumnElement[bool] | None) -> list[Span]:
     steps = transitions(ledger, model)
-    query = sa.select(_TABLE).where(_TABLE.c.model == model).order_by(_TABLE.c.since, _TABLE.c.id)
+    query = sa.select(*_COLUMNS).where(_SERVED & (_TABLE.c.model == model)).order_by(_TABLE.c.since, _TABLE.c.id)
     with ledger.read() as connection:
         rows = connection.execute(query if where is None else query.where(where)).all()
     spans = []

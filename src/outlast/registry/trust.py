@@ -31,6 +31,19 @@ def admitted(ledger: Ledger, state: Rollout) -> tuple[str | None, str | None]:
         )
 
 
+def let_out(ledger: Ledger, model: str, number: int) -> str:
+    """The digest of a version that was live once; Refused where it never was, or the trail disagrees."""
+    with ledger.read() as connection:
+        history = transitions_in(connection, model)
+        step = next((one for one in reversed(history) if one.to_version == number), None)
+        if step is None:
+            raise Refused(f"{ModelRef(model, number)} was never live: {_LOOK}")
+        _require_whole(connection, step)
+        digest = _bytes(connection, step, number, step.bundle, history)
+        assert digest is not None, "a number has bytes"
+        return digest
+
+
 def standing(ledger: Ledger, model: str) -> Rollout:
     """What is live of a model, if the trail says the same; Refused where it does not."""
     with ledger.read() as connection:

@@ -43,6 +43,13 @@ class Admission:
             self._require_ended(model)
         return found, beside
 
+    def was_let_out(self, known: Known) -> bool:
+        """Whether a version that is no longer what is live was, with these bytes, by an approved transition."""
+        try:
+            return trust.let_out(self._workspace.ledger, known.model, known.version) == known.digest
+        except (Refused, NotFound):
+            return False
+
     def asked_for(self, model: str) -> bool:
         """Whether this server is to serve a model at all."""
         return self._only is None or model in self._only

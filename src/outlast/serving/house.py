@@ -7,6 +7,7 @@ lies in a span of `history` that was open when it was given.
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Collection
 
 from outlast.bundle.predictor import Predictor
@@ -21,8 +22,12 @@ from outlast.serving.loading import Loader, Opener, sentence
 from outlast.serving.memory import Known, Memory
 from outlast.serving.seats import Seats
 from outlast.serving.spans import Spans
+from outlast.serving.spare.prover import Prover
 from outlast.types import Clock, now
 
+_PATIENCE = 10.0
+"""Seconds that a start waits for proofs."""
+_NOTHING = "nothing of it is served"
 _log = logging.getLogger("outlast.serving")
 
 
@@ -37,6 +42,7 @@ class House:
         server: str,
         models: Collection[str] | None = None,
         poll: float = 0.25,
+        prover: Prover | None = None,
         clock: Clock = now,
     ) -> None:
         self.server = server
@@ -46,10 +52,14 @@ class House:
         self._workspace, self._poll, self._clock = workspace, poll, clock
         self._memory = Memory(workspace.home / "serving")
         self._admission = Admission(workspace, models, self._doubt)
-        self._seats, self._loader = Seats(), Loader(workspace, opener, clock)
+        self._seats, self._loader = Seats(), Loader(workspace, opener, clock, prover=prover)
         self._spans = Spans(workspace, server, clock)
         self._challengers = Challengers(self._seats, self._loader, self._spans, clock)
-        self._stop = threading.Event()
+        self._stop, self._wake, self._prover = threading.Event(), threading.Event(), prover
+        if prover is not None:
+            prover.done = self._wake.set
+        self.proving: dict[str, int] = {}
+        """Versions that are tried in spare processes, by model: they answer once they have passed."""
         self._thread: threading.Thread | None = None
         self._looking = threading.Lock()
         self._on_beat: Callable[[], None] = lambda: None
@@ -60,6 +70,7 @@ class House:
         self.look()
         if self.down is not None:
             self._recall()
+        self._await_proofs()
         self._thread = threading.Thread(target=self._watch, name="outlast-house", daemon=True)
         self._thread.start()
 
@@ -115,6 +126,7 @@ class House:
         """Take what has changed in the ledger; without it, go on with what is there."""
         with self._looking:
             try:
+                self._loader.proving = {}
                 wanted, beside = self._admission.wanted(self._seats.live.keys())
                 self._take_changes(wanted)
                 self._challengers.take(beside)
@@ -128,11 +140,15 @@ class House:
                 if self.down is not None:
                     _log.warning("The ledger can be read again")
                 self.down = None
+            self.proving = self._loader.proving
             self._look_at_fresh()
 
     def close(self) -> None:
         """Stop watching and note in the ledger that nothing is served here any more."""
         self._stop.set()
+        self._wake.set()
+        if self._prover is not None:
+            self._prover.close()
         if self._thread is not None:
             self._thread.join()
         self._seats.clear()
@@ -153,12 +169,27 @@ class House:
             _log.warning("Fresh values %s", said if self.unread else "can be read again")
 
     def _watch(self) -> None:
-        while not self._stop.wait(self._poll):
+        while not self._pause():
             try:
                 self.look()
                 self._on_beat()
             except Exception:  # noqa: BLE001 - the outermost edge of this thread, which must not end
                 _log.exception("Looking for changes failed and is tried again")
+
+    def _pause(self) -> bool:
+        """Wait for the next look, no longer than until a trial has ended; whether there is to be none any more."""
+        self._wake.wait(self._poll)
+        if self._stop.is_set():
+            return True
+        self._wake.clear()
+        return False
+
+    def _await_proofs(self) -> None:
+        """Give what is live time to be proven before anybody asks; what takes longer is taken when it has passed."""
+        until = time.monotonic() + _PATIENCE
+        while self.proving.keys() - self._seats.live.keys() and time.monotonic() < until and not self._pause():
+            self.look()
+            self._on_beat()
 
     def _take_changes(self, wanted: dict[str, Known]) -> None:
         live, doubts = self._seats.live, self._admission.doubts
@@ -186,11 +217,24 @@ class House:
     def _bring(self, known: Known) -> None:
         predictor = self._loader.get(known, self._refuse)
         if predictor is None:
+            if known.model in self.refused and known.model not in self._seats.live:
+                self._stay(known)
             return
         self._sit(known, predictor, self._spans.taking(known))
         self._memory.remember(known)
         self.refused.pop(known.model, None)
         _log.info("Serving %s@%d", known.model, known.version)
+
+    def _stay(self, refused: Known) -> None:
+        """Serve what was served here last, as would have gone on had this process not been started anew."""
+        last = self._memory.last(refused.model)
+        if last is None or last.version == refused.version or not self._admission.was_let_out(last):
+            return
+        predictor = self._loader.get(last, lambda known, error, first: None)
+        if predictor is not None:
+            self._sit(last, predictor, self._spans.taking(last))
+            self.refused[refused.model] = self.refused[refused.model].replace(_NOTHING, self._instead(refused.model), 1)
+            _log.warning("Serving %s@%d, which was served here last", last.model, last.version)
 
     def _sit(self, known: Known, predictor: Predictor, span: int | None) -> None:
         seat = Seat(predictor, self._clock(), span, self._seats.lock)
@@ -202,24 +246,32 @@ class House:
 
     def _refuse(self, known: Known, error: Exception, first: bool) -> None:
         said = f"{known.model}@{known.version} could not be loaded, {self._instead(known.model)}: {sentence(error)}"
+        if self.refused.get(known.model) != said:
+            self._spans.trouble(known, said)
         self.refused[known.model] = said
         if first:
             _log.error(said, exc_info=error)
 
     def _instead(self, model: str) -> str:
         seat = self._seats.live.get(model)
-        return f"version {seat.predictor.version} stays" if seat else "nothing of it is served"
+        return f"version {seat.predictor.version} stays" if seat else _NOTHING
 
     def _recall(self) -> None:
-        for known in self._memory.recall():
-            if known.model in self._seats.live or not self._admission.asked_for(known.model):
-                continue
-            predictor = self._loader.get(known, self._refuse)
-            if predictor is not None:
-                self._sit(known, predictor, None)
-                _log.warning("Serving %s@%d from memory: the ledger is down", known.model, known.version)
+        waits = True
+        while waits:
+            self._loader.proving = {}
+            for known in self._memory.recall():
+                if known.model not in self._seats.live and self._admission.asked_for(known.model):
+                    self._remember(known)
+            waits = bool(self._loader.proving) and not self._pause()
         if not self._seats.live:
             raise StorageError(f"{self.down}; and nothing was served here before, so there is nothing to start from")
+
+    def _remember(self, known: Known) -> None:
+        predictor = self._loader.get(known, self._refuse)
+        if predictor is not None:
+            self._sit(known, predictor, None)
+            _log.warning("Serving %s@%d from memory: the ledger is down", known.model, known.version)
 
     def _nothing(self, model: str) -> OutlastError:
         why = f" ({self.refused[model]})" if model in self.refused else ""

@@ -39,6 +39,7 @@ class Levels:
         self._registry = registry
         self._info = self._gauge("model_live", "1 for each version in service.", "model", "version", "digest")
         self._beside = self._gauge("model_beside", "1 for each challenger.", "model", "version", "stage")
+        self._refused = self._gauge("model_refused", "1 where the live version could not be loaded.", "model")
         self._labels = self._gauge(
             "labels", "Labels of a model by what became of them, at the last tick.", "model", "state"
         )
@@ -64,6 +65,9 @@ class Levels:
         self._beside.clear()
         for model, one in house.challengers().items():
             self._beside.labels(model, str(one.seat.predictor.version), one.stage).set(1)
+        self._refused.clear()
+        for model in list(house.refused):
+            self._refused.labels(model).set(1)
         self._under_way.set(house.under_way())
         self._waiting.set(seen.waiting)
         self._ledger.set(0 if house.down else 1)

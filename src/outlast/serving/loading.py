@@ -3,12 +3,14 @@
 import logging
 import time
 from collections.abc import Callable
+from typing import NamedTuple
 
 from outlast.bundle.predictor import Predictor
 from outlast.errors import OutlastError
 from outlast.project.workspace import Workspace
 from outlast.serving.admitting import AGAIN
 from outlast.serving.memory import Known
+from outlast.serving.spare.prover import Prover
 from outlast.types import Clock
 
 Opener = Callable[[Workspace, str, int], Predictor]
@@ -16,19 +18,29 @@ Failed = Callable[[Known, Exception, bool], None]
 """Is told which version could not be loaded, why, and whether it is the first time."""
 KEPT = 2
 """Versions of a model kept loaded: the one that is live, and the one before, so that a rollback is a swap."""
+_LATEST = 160.0
+"""Seconds after which, at the latest, what failed again and again is tried once more."""
 _log = logging.getLogger("outlast.serving")
+
+
+class _Failure(NamedTuple):
+    times: int
+    again: float
 
 
 class Loader:
     """The versions that are loaded, by model, the one used last at the end."""
 
-    def __init__(self, workspace: Workspace, opener: Opener, clock: Clock) -> None:
-        self._workspace, self._opener, self._clock = workspace, opener, clock
+    def __init__(self, workspace: Workspace, opener: Opener, clock: Clock, *, prover: Prover | None = None) -> None:
+        self._workspace, self._opener, self._clock, self._prover = workspace, opener, clock, prover
         self._kept: dict[str, list[Predictor]] = {}
-        self._failed: dict[tuple[str, int], float] = {}
+        self._failed: dict[tuple[str, int], _Failure] = {}
+        self.proving: dict[str, int] = {}
+        """Versions that are being tried in spare processes now, as far as they were asked for."""
 
     def get(self, known: Known, failed: Failed) -> Predictor | None:
-        """The version, loaded and warmed; None when it cannot be, of which `failed` is told."""
+        """The version, loaded and warmed; None while it is proven aside, and where it cannot be loaded, of which
+        `failed` is told."""
         kept = self._kept.setdefault(known.model, [])
         for predictor in kept:
             if (predictor.version, predictor.digest) == (known.version, known.digest):
@@ -36,13 +48,18 @@ class Loader:
                 kept.append(predictor)
                 return predictor
         tried = self._failed.get((known.model, known.version))
-        if tried is not None and time.monotonic() - tried < AGAIN:
+        if tried is not None and time.monotonic() < tried.again:
             return None
         try:
+            if self._prover is not None and not self._prover.proven(known):
+                self.proving[known.model] = known.version
+                return None
             predictor = self._opened(known)
         except Exception as error:  # noqa: BLE001 - the user's code runs here, and may raise anything
+            times = 1 if tried is None else tried.times + 1
+            wait = min(AGAIN * 2 ** (times - 1), _LATEST)
+            self._failed[known.model, known.version] = _Failure(times, time.monotonic() + wait)
             failed(known, error, tried is None)
-            self._failed[known.model, known.version] = time.monotonic()
             return None
         kept.append(predictor)
         return predictor

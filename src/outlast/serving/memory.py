@@ -34,6 +34,13 @@ class Memory:
         """Nothing is live of a model any more."""
         self._path(model).unlink(missing_ok=True)
 
+    def last(self, model: str) -> Known | None:
+        """What was live of a model when last seen."""
+        try:
+            return msgspec.json.decode(self._path(model).read_bytes(), type=Known)
+        except (OSError, msgspec.DecodeError):
+            return None  # never served here, or not readable: there is nothing to go on with
+
     def recall(self) -> list[Known]:
         """What was live when last seen, by model."""
         found = []

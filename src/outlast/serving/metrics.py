@@ -74,6 +74,12 @@ class Metrics:
             registry=registry,
         )
         self.left_out = {why: left_out.labels(why) for why in ("busy", "late", "gone")}
+        self._trials = Counter(
+            "outlast_version_trials",
+            "Versions tried in a spare process, by how that ended.",
+            ["model", "result"],
+            registry=registry,
+        )
 
     def step(self, name: str, since: float, one: Handled | None = None) -> float:
         """Note how long a step took that began at `since`, for one request or all handled now; gives its end."""
@@ -142,6 +148,10 @@ class Metrics:
     def missed(self, model: str, version: int, why: str, rows: int) -> None:
         """Count rows that a challenger gave no answer for."""
         self._missed.labels(model, str(version), why).inc(rows)
+
+    def tried(self, model: str, result: str) -> None:
+        """Count a trial in a spare process."""
+        self._trials.labels(model, result).inc()
 
     def kept(self, stream: str, count: int) -> None:
         """Count records of the journal."""

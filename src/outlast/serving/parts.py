@@ -42,7 +42,7 @@ class Parts:
     def ready(self) -> bool:
         """Whether something is served, and nothing that should be is missing."""
         served = self.house.predictors()
-        return bool(served) and all(model in served for model in self.house.refused)
+        return bool(served) and self.house.refused.keys() | self.house.proving.keys() <= served.keys()
 
     async def aside(self, work: Callable[[], T]) -> T:
         """Do long work in a thread, so that other requests are answered meanwhile; it is still this request's."""

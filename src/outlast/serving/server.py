@@ -17,13 +17,12 @@ from typing import TYPE_CHECKING
 import uvicorn
 
 from outlast.bundle.predictor import open_predictor
-from outlast.bundle.replay import open_proven
 from outlast.errors import MissingExtra, OutlastError, Refused, StorageError
 from outlast.journal.ingest import Ingest
 from outlast.journal.journal import Journal
 from outlast.project.workspace import Workspace
 from outlast.serving.alive import Alive, close_dead, server_name
-from outlast.serving.house import House
+from outlast.serving.furnishing import house_of
 from outlast.serving.http.access import Extra
 from outlast.serving.http.app import create_app
 from outlast.serving.keys import Keys
@@ -51,13 +50,14 @@ def serve(
     *,
     models: Collection[str] | None = None,
     ready: Callable[[str], None] | None = None,
-    opener: Opener = open_proven,
+    opener: Opener | None = None,
     extra: Extra | None = None,
 ) -> None:
     """Serve the live versions of a workspace until told to stop; `ready` gets the address once it answers.
 
     SIGTERM and SIGINT let requests under way finish. Addresses that other machines can reach are refused, as long as
-    nobody holds a token. `extra` is what else the server answers; with a port for gRPC, `ready` gets both addresses.
+    nobody holds a token. `opener` opens versions here at once; without it each is proven in a spare process first.
+    `extra` is what else the server answers; with a port for gRPC, `ready` gets both addresses.
     """
     speaking = _speaking_grpc(extra)
     with _until_told_to_stop(), _keys(workspace, host) as keys, listening(host, port) as socket_:
@@ -180,15 +180,16 @@ def _shown(host: str) -> str:
 
 @contextmanager
 def _parts(
-    workspace: Workspace, keys: Keys, models: Collection[str] | None, opener: Opener, *, traced: bool = False
+    workspace: Workspace, keys: Keys, models: Collection[str] | None, opener: Opener | None, *, traced: bool = False
 ) -> Iterator[Parts]:
     name = server_name()
     tracing = tracing_for(name) if traced else None
     alive = Alive(workspace, name)
-    house = House(workspace, opener, server=name, models=models)
+    metrics = Metrics()
+    house = house_of(workspace, name, models, opener, tell=metrics.tried)
     journal = Journal(workspace)
     workers = ThreadPoolExecutor(2, "outlast-worker", initializer=_one_thread_each)
-    keeper, metrics = _Keeper(workspace, journal), Metrics()
+    keeper = _Keeper(workspace, journal)
     shadows = Shadows(journal, metrics, name)
     try:
         house.start(on_beat=alive.beat)

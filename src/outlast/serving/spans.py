@@ -1,11 +1,16 @@
 """What the ledger's `history` says of this server: a version is noted before it answers, and after its last answer."""
 
+import logging
+
+from outlast.errors import StorageError
 from outlast.project.workspace import Workspace
 from outlast.registry import served
 from outlast.serving.beside import Seat
 from outlast.serving.memory import Known
 from outlast.serving.seats import Seats
 from outlast.types import Clock
+
+_log = logging.getLogger("outlast.serving")
 
 
 class Spans:
@@ -18,6 +23,14 @@ class Spans:
         """Note that a version is about to answer."""
         ledger, at = self._workspace.ledger, self._clock()
         return served.taking(ledger, known.model, known.version, known.digest, self._server, at, role=role)
+
+    def trouble(self, known: Known, says: str) -> None:
+        """Note that a version which is to answer could not be loaded here."""
+        one, at = (known.model, known.version, known.digest), self._clock()
+        try:
+            served.trouble(self._workspace.ledger, *one, server=self._server, at=at, says=says)
+        except StorageError as error:
+            _log.warning("Could not note in the ledger what was refused: %s", error)
 
     def note(self, seat: Seat) -> None:
         """Note what answers already, where that is not noted yet."""

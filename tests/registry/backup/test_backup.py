@@ -78,8 +78,8 @@ def test_what_was_kept_is_put_back(filled: Workspace, tmp_path: Path, kind: str)
     after = content(found)
     assert after.pop("audit")[:-1] == before.pop("audit")
     spans = after.pop("served")
-    assert [row[:-2] for row in spans] == [row[:-2] for row in before.pop("served")]
-    assert spans[0][-2] == NOON  # nothing serves what was just put back
+    assert [row[:-3] for row in spans] == [row[:-3] for row in before.pop("served")]
+    assert spans[0][-3] == NOON  # nothing serves what was just put back
     assert after == before
     newest = audit.head(found.ledger)
     assert newest is not None

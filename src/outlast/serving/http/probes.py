@@ -44,7 +44,8 @@ async def readyz(request: Request) -> Response:
     house = parts.house
     served = {model: one.version for model, one in house.predictors().items()}
     ready = parts.ready
-    status = "ready" if ready else "a live version could not be loaded" if house.refused else "nothing is live"
+    proving = "a live version is being proven" if house.proving else "nothing is live"
+    status = "ready" if ready else "a live version could not be loaded" if house.refused else proving
     if not caller_of(request).known:
         return _plain({"status": status}, 200 if ready else 503)
     body = {
@@ -54,6 +55,8 @@ async def readyz(request: Request) -> Response:
         "ledger": house.down or "ok",
         "fresh": house.unread or "ok",
     }
+    if house.proving:
+        body["proving"] = house.proving
     beside = {model: str(one) for model, one in house.challengers().items()}
     if beside or house.turned_away:
         body |= {"beside": beside, "turned_away": list(house.turned_away.values())}

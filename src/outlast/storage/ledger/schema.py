@@ -145,6 +145,7 @@ served = sa.Table(
     _must("since", Moment()),
     _may("until", Moment()),
     _may("role", Words),
+    _may("trouble", Words),
     sa.Index(None, "model", "since"),
 )
 

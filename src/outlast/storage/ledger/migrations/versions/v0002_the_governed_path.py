@@ -59,6 +59,7 @@ def _states() -> None:
     op.add_column("transitions", sa.Column("bundle", WORDS))
     op.add_column("transitions", sa.Column("challenger_bundle", WORDS))
     op.add_column("served", sa.Column("role", WORDS))
+    op.add_column("served", sa.Column("trouble", WORDS))
 
 
 def _approvals() -> None:

@@ -1,0 +1,1 @@
+"""Versions tried in a process of their own before the server's process opens them."""

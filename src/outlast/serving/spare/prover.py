@@ -1,0 +1,117 @@
+"""Trying versions aside, a few at a time, and knowing how that went."""
+
+import fcntl
+import logging
+import os
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+
+from outlast.errors import Refused, StorageError
+from outlast.project.workspace import Workspace
+from outlast.serving.memory import Known
+from outlast.serving.spare.process import Spare, Trial
+from outlast.serving.spare.proofs import Proofs
+from outlast.types import Clock, now
+
+_log = logging.getLogger("outlast.serving")
+Tell = Callable[[str, str], None]
+"""Is told of which model a trial ended, and how."""
+
+
+class Prover:
+    """Proves versions in spare processes. `proven` never waits: it says whether, not yet, or why not."""
+
+    def __init__(
+        self,
+        workspace: Workspace,
+        *,
+        seconds: float,
+        at_once: int | None = None,
+        tell: Tell = lambda model, result: None,
+        clock: Clock = now,
+    ) -> None:
+        self._workspace, self._seconds, self._tell, self._clock = workspace, seconds, tell, clock
+        self._proofs = Proofs(workspace)
+        self._pool = ThreadPoolExecutor(at_once or os.cpu_count() or 1, "outlast-prover")
+        self._lock = threading.Lock()
+        self._under_way: dict[str, Future[Trial]] = {}
+        self._known: set[str] = set()
+        self._running: list[Spare] = []
+        self._closed = False
+        self.done: Callable[[], None] = lambda: None
+        """Called from another thread when a trial has ended."""
+
+    def proven(self, known: Known) -> bool:
+        """Whether it may be loaded; False while it is being tried; Refused where it did not pass, which is said once.
+
+        Asked again after that, it is tried again.
+        """
+        if known.digest in self._known:
+            return True
+        future = self._under_way.get(known.digest)
+        if future is None:
+            if self._proofs.find(known.digest) is not None:
+                self._known.add(known.digest)
+                return True
+            future = self._under_way[known.digest] = self._pool.submit(self._try, known)
+            future.add_done_callback(lambda _: self.done())
+        if not future.done():
+            return False
+        del self._under_way[known.digest]
+        trial = future.result()
+        self._tell(known.model, trial.result)
+        if not trial.passed:
+            raise Refused(trial.says)
+        self._known.add(known.digest)
+        _log.info("%s@%d was proven aside in %.1f s", known.model, known.version, trial.seconds)
+        return True
+
+    def close(self) -> None:
+        """End what is being tried."""
+        with self._lock:
+            self._closed = True
+            running = list(self._running)
+        for one in running:
+            one.stop()
+        self._pool.shutdown(cancel_futures=True)
+
+    def _try(self, known: Known) -> Trial:
+        with self._alone(known.digest):
+            if self._proofs.find(known.digest) is not None:
+                return Trial("passed", "", 0.0)  # another server of this machine was quicker
+            trial = self._run(known)
+            if trial.passed:
+                self._note(known, trial)
+            return trial
+
+    def _note(self, known: Known, trial: Trial) -> None:
+        try:
+            self._proofs.note(known.digest, at=self._clock(), seconds=trial.seconds, by="spare process")
+        except StorageError as error:
+            _log.warning("%s@%d is proven, and will be again at the next start: %s", known.model, known.version, error)
+
+    def _run(self, known: Known) -> Trial:
+        with self._lock:
+            if self._closed:
+                return Trial("stopped", "the server ended", 0.0)
+            spare = Spare(self._workspace, known, seconds=self._seconds)
+            self._running.append(spare)
+        try:
+            return spare.result()
+        finally:
+            with self._lock:
+                self._running.remove(spare)
+
+    @contextmanager
+    def _alone(self, digest: str) -> Iterator[None]:
+        """Wait for another server of this machine that tries the same version."""
+        file = self._proofs.folder / f"{digest}.lock"
+        with ExitStack() as opened:
+            try:
+                file.parent.mkdir(parents=True, exist_ok=True)
+                fcntl.flock(opened.enter_context(file.open("w")), fcntl.LOCK_EX)
+            except OSError as error:
+                _log.warning("Could not write %s, so each server of this machine tries for itself: %s", file, error)
+            yield
