@@ -176,7 +176,7 @@ def odd_bodies() -> Iterator[tuple[str, bytes]]:
     yield "/facts/landings", json.dumps({"rows": [{SECRET: SECRET}]}).encode()
 
 
-def test_stopping_sends_the_last_spans_and_does_not_wait_for_a_collector_that_is_gone(folder: Path) -> None:
+def test_stopping_sends_the_last_spans(folder: Path) -> None:
     with collecting() as collector:
         slow = {"OTEL_TRACES_EXPORTER": "otlp", "OTEL_EXPORTER_OTLP_ENDPOINT": collector.address}
         with observed(folder, **slow, OTEL_BSP_SCHEDULE_DELAY="600000") as server:
