@@ -22,6 +22,8 @@ class Settings:
     audit_heads: str | None = None
     log_format: str | None = None
     proving: str = "2m"
+    workers: str | None = None
+    leave: str | None = None
 
     @classmethod
     def read(cls, environ: Mapping[str, str] = os.environ) -> "Settings":
@@ -53,6 +55,8 @@ VARIABLES = {
     "audit_heads": "OUTLAST_AUDIT_HEADS",
     "log_format": "OUTLAST_LOG_FORMAT",
     "proving": "OUTLAST_PROVING",
+    "workers": "OUTLAST_WORKERS",
+    "leave": "OUTLAST_LEAVE",
 }
 assert set(VARIABLES) == {one.name for one in fields(Settings)}
 

@@ -1,6 +1,7 @@
 """Servers in processes of their own."""
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -25,6 +26,16 @@ class Running:
     workspace: Workspace
     grpc: str = ""
     """Where it speaks gRPC."""
+    log: Path | None = None
+
+    @property
+    def workers(self) -> list[int]:
+        return children(self.process.pid)
+
+    @property
+    def said(self) -> str:
+        assert self.log is not None
+        return self.log.read_text()
 
     @property
     def port(self) -> int:
@@ -64,6 +75,34 @@ def running(folder: Path, port: int = 0, host: str = "127.0.0.1", *, grpc_port: 
             yield server
         finally:
             server.stop()
+
+
+@contextmanager
+def several(folder: Path, of: int = 2, *more: str, **environment: str) -> Iterator[Running]:
+    """The project's server with so many workers, stopped at the end."""
+    errors = folder / f"server-{time.monotonic_ns()}.err"
+    command = [sys.executable, "-m", "outlast", "serve", "--port", "0", "--workers", str(of), *more]
+    environ = {**os.environ, "MLFLOW_TRACKING_URI": "off", **environment}
+    with (
+        errors.open("w") as said,
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=said, text=True, cwd=folder, env=environ) as process,
+    ):
+        assert process.stdout is not None
+        found = re.match(r"Answering at (http://\S+?)(?: and grpc://(\S+))? with", process.stdout.readline())
+        assert found, errors.read_text()
+        server = Running(process, found[1], Workspace.find(folder), found[2] or "", errors)
+        try:
+            yield server
+        finally:
+            server.stop()
+
+
+def children(pid: int) -> list[int]:
+    """The processes that one has started and that are there."""
+    try:
+        return [int(one) for one in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except FileNotFoundError:
+        return []
 
 
 def eventually(true: Callable[[], object], seconds: float = 60) -> None:

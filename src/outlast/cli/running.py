@@ -2,26 +2,26 @@
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import typer
 
-from outlast.cli import collecting, places, screen
+from outlast.cli import places, screen, serving
 from outlast.errors import RequestError
-
-if TYPE_CHECKING:
-    from outlast.project.workspace import Workspace
 
 HOST = typer.Option("127.0.0.1", "--host", help="An address of this machine; one that others reach needs tokens.")
 PORT = typer.Option(8000, "--port", min=0, max=65535, help="0 takes a free one.")
 GRPC_PORT = typer.Option(
     None, "--grpc-port", min=0, max=65535, help="Speak the Open Inference Protocol over gRPC as well, on this port."
 )
+WORKERS = typer.Option(
+    None, "--workers", min=1, help="Processes that answer at this address; else OUTLAST_WORKERS, else 1."
+)
 
 
-def serve(host: str = HOST, port: int = PORT, grpc_port: int = GRPC_PORT) -> None:
+def serve(host: str = HOST, port: int = PORT, grpc_port: int = GRPC_PORT, workers: int = WORKERS) -> None:
     """Answer over HTTP for every live model."""
-    _serve(places.workspace(), host, port, grpc_port)
+    serving.serve(serving.Asked(host, port, grpc_port), workers)
 
 
 def predict(
@@ -173,38 +173,16 @@ def up(
     host: str = HOST,
     port: int = PORT,
     grpc_port: int = GRPC_PORT,
+    workers: int = WORKERS,
     every: str = typer.Option("60s", "--every", help="How often to tick, such as 30s or 5m."),
 ) -> None:
     """Serve and tick on this machine, until interrupted."""
-    from outlast.cli.ticking import ticking
     from outlast.types import duration
 
-    place = places.workspace()
     seconds = duration(every).total_seconds()
     if seconds < 1:
         raise RequestError(f"--every is {every}: expected a second or more, such as 60s")
-    with ticking(place.root, seconds):
-        _serve(place, host, port, grpc_port)
-
-
-def _serve(place: "Workspace", host: str, port: int, grpc_port: int | None) -> None:
-    from dataclasses import replace
-
-    from outlast.control.http import controls
-    from outlast.registry.rollout import live
-    from outlast.serving.logs import log_to_stderr
-    from outlast.serving.server import serve as run
-
-    log_to_stderr(place.settings.log_format)
-    collecting.usually()
-
-    def ready(address: str) -> None:
-        names = [f"{one.model}@{one.live}" for one in live(place.ledger)]
-        said = ", ".join(names) or "nothing yet: `outlast promote` makes a version live, and it is taken at once"
-        print(f"Answering at {address} (Ctrl-C stops): {said}", flush=True)
-
-    with controls(place) as extra:
-        run(place, host, port, ready=ready, extra=replace(extra, grpc_port=grpc_port))
+    serving.serve(serving.Asked(host, port, grpc_port), workers, every=seconds)
 
 
 def _rows(text: str) -> list[dict[str, object]]:

@@ -8,6 +8,7 @@ from prometheus_client import CollectorRegistry, Gauge
 from outlast.errors import StorageError
 from outlast.journal.strays import Strays
 from outlast.serving.house import House
+from outlast.serving.workers.station import Load
 from outlast.types import micros, now
 
 
@@ -17,10 +18,10 @@ class Seen:
 
     labels: Mapping[str, Strays]
     ages: Mapping[tuple[str, str], float]
-    waiting: int
+    load: Load
 
     @classmethod
-    def at(cls, house: House, *, waiting: int) -> "Seen":
+    def at(cls, house: House, load: Load) -> "Seen":
         """What can be seen now; of what cannot be read, nothing."""
         ages: dict[tuple[str, str], float] = {}
         at = micros(now())
@@ -29,7 +30,7 @@ class Seen:
                 ages |= {(model, source): age for source, age in one.ages(at).items()}
             except StorageError:  # the ladder and outlast_fresh_up say so
                 continue
-        return cls(house.labels(), ages, waiting)
+        return cls(house.labels(), ages, load)
 
 
 class Levels:
@@ -68,8 +69,8 @@ class Levels:
         self._refused.clear()
         for model in list(house.refused):
             self._refused.labels(model).set(1)
-        self._under_way.set(house.under_way())
-        self._waiting.set(seen.waiting)
+        self._under_way.set(seen.load.under_way)
+        self._waiting.set(seen.load.waiting)
         self._ledger.set(0 if house.down else 1)
         self._fresh.set(0 if house.unread else 1)
         self._ages.clear()

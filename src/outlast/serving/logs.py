@@ -20,13 +20,13 @@ _About = dict[str, Any]
 _Raised = tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None]
 
 
-def log_to_stderr(form: str | None = None) -> None:
-    """Log as text, or one JSON object a line; SettingsError for any other form."""
+def log_to_stderr(form: str | None = None, *, worker: int | None = None) -> None:
+    """Log as text, or one JSON object a line; SettingsError for any other form. Of several workers each says which."""
     form = form or FORMATS[0]
     if form not in FORMATS:
         raise SettingsError(f"OUTLAST_LOG_FORMAT is '{form}': {nearest(form, FORMATS)}")
     handler = logging.StreamHandler()
-    handler.setFormatter(Json() if form == "json" else Text())
+    handler.setFormatter(Json(worker) if form == "json" else Text(worker))
     logging.basicConfig(handlers=[handler], level=logging.INFO)
     for chatty in _CHATTY:
         logging.getLogger(chatty).setLevel(logging.WARNING)
@@ -42,8 +42,9 @@ def said_of(error: OutlastError) -> str:
 class Text(logging.Formatter):
     """A line for people."""
 
-    def __init__(self) -> None:
-        super().__init__("%(asctime)s %(levelname)s %(message)s")
+    def __init__(self, worker: int | None = None) -> None:
+        by = "" if worker is None else f" worker {worker}:"
+        super().__init__(f"%(asctime)s %(levelname)s{by} %(message)s")
 
     def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:
         return _moment(record)
@@ -59,12 +60,17 @@ class Text(logging.Formatter):
 class Json(logging.Formatter):
     """A JSON object."""
 
+    def __init__(self, worker: int | None = None) -> None:
+        super().__init__()
+        self._by = {} if worker is None else {"worker": worker}
+
     def format(self, record: logging.LogRecord) -> str:
         line = {
             "time": _moment(record),
             "level": record.levelname,
             "logger": record.name,
             "message": record.getMessage(),
+            **self._by,
             **_about(),
         }
         if record.exc_info and record.exc_info[1] is not None:

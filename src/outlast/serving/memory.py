@@ -47,6 +47,8 @@ class Memory:
         for path in sorted(self._folder.glob("*.json")):
             try:
                 found.append(msgspec.json.decode(path.read_bytes(), type=Known))
+            except FileNotFoundError:
+                continue  # another process of this server forgot it just now
             except (OSError, msgspec.DecodeError) as error:
                 raise StorageError(f"{path} cannot be read ({error}): remove it and start again") from error
         return found

@@ -5,6 +5,7 @@ from time import perf_counter
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from prometheus_client.metrics_core import Metric
 
 from outlast.bundle.answers import Answer
 from outlast.bundle.predictor import Predictor
@@ -13,6 +14,8 @@ from outlast.serving.handling import Handled, Span, handled
 from outlast.serving.house import House
 from outlast.serving.levels import Levels, Seen
 from outlast.serving.times import Times
+from outlast.serving.workers.counts import Counts
+from outlast.serving.workers.station import Station
 
 SECONDS = ("decode", "validate", "wait", *STEPS, "journal", "encode", "request")
 """The steps of a request, and the whole."""
@@ -21,15 +24,20 @@ TYPE = CONTENT_TYPE_LATEST
 
 
 class Metrics:
-    """Counters and times of one server."""
+    """Counters and times of one server; of all its processes, where there are several.
 
-    def __init__(self) -> None:
+    A counter or histogram is summed over them, a gauge is what the process says that is asked.
+    """
+
+    def __init__(self, station: Station | None = None) -> None:
+        self._counts = Counts(station.counts, station.slot) if station is not None and station.counts else None
         self._registry = registry = CollectorRegistry()
         self.requests = Counter(
             "outlast_requests", "Requests answered, by path and status.", ["path", "status"], registry=registry
         )
         self._by_path: dict[tuple[str, int], Counter] = {}
-        self._seconds = Times("outlast_step_seconds", "Time a step of a request, or of a batch, took.", SECONDS)
+        says, shared = "Time a step of a request, or of a batch, took.", self._counts.block if self._counts else None
+        self._seconds = Times("outlast_step_seconds", says, SECONDS, shared)
         registry.register(self._seconds)
         self.traced = False
         """Whether steps are noted for traces as well."""
@@ -160,7 +168,16 @@ class Metrics:
     def text(self, house: House, seen: Seen) -> bytes:
         """Everything, in the format of Prometheus."""
         self._levels.set(house, seen)
-        return generate_latest(self._registry)
+        return generate_latest(self)
+
+    def collect(self) -> Iterable[Metric]:
+        """What Prometheus's own text is made of."""
+        return self._registry.collect() if self._counts is None else self._counts.collected(self._registry)
+
+    def close(self) -> None:
+        """Count no more for the others."""
+        if self._counts is not None:
+            self._counts.close()
 
 
 def _trace(span: Span, requests: Iterable[Handled]) -> None:

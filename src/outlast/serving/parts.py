@@ -15,6 +15,7 @@ from outlast.serving.metrics import Metrics
 from outlast.serving.shadowing import Shadows
 from outlast.serving.together import Together
 from outlast.serving.tracing import Tracing
+from outlast.serving.workers.station import Load, Station
 
 T = TypeVar("T")
 
@@ -31,6 +32,7 @@ class Parts:
     keys: Keys
     together: Together
     shadows: Shadows
+    station: Station
     tracing: Tracing | None = None
 
     @property
@@ -40,9 +42,20 @@ class Parts:
 
     @property
     def ready(self) -> bool:
-        """Whether something is served, and nothing that should be is missing."""
+        """Whether the server is: all its processes, and not told to stop."""
+        station = self.station
+        return not station.leaving and station.others_ready == station.of - 1 and self.ready_here
+
+    @property
+    def ready_here(self) -> bool:
+        """Whether something is served by this process, and nothing that should be is missing."""
         served = self.house.predictors()
         return bool(served) and self.house.refused.keys() | self.house.proving.keys() <= served.keys()
+
+    @property
+    def load(self) -> Load:
+        """What this process has to do now."""
+        return Load(self.house.under_way(), self.together.waiting)
 
     async def aside(self, work: Callable[[], T]) -> T:
         """Do long work in a thread, so that other requests are answered meanwhile; it is still this request's."""

@@ -1,12 +1,8 @@
 """A server process: one house, one journal, HTTP on an address of this machine."""
 
-import asyncio
 import gc
 import ipaddress
 import logging
-import os
-import signal
-import socket
 import sys
 import threading
 from collections.abc import Callable, Collection, Iterator
@@ -30,16 +26,18 @@ from outlast.serving.loading import Opener
 from outlast.serving.metrics import Metrics
 from outlast.serving.parts import Parts
 from outlast.serving.shadowing import Shadows
+from outlast.serving.stopping import LEAVE, Announcing, Stopping, until_told
 from outlast.serving.together import Together
 from outlast.serving.tracing import tracing_for
+from outlast.serving.workers import threads
+from outlast.serving.workers.ports import listening, sharing
+from outlast.serving.workers.station import Station
 
 if TYPE_CHECKING:
     from outlast.serving.grpc.server import GrpcServer
 
-_POOLS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "LOKY_MAX_CPU_COUNT")
 _ROTATE = 300.0
 """Seconds after which what was journaled can be sealed by others."""
-_DRAIN = 30
 _log = logging.getLogger("outlast.serving")
 
 
@@ -55,28 +53,36 @@ def serve(
 ) -> None:
     """Serve the live versions of a workspace until told to stop; `ready` gets the address once it answers.
 
-    SIGTERM and SIGINT let requests under way finish. Addresses that other machines can reach are refused, as long as
-    nobody holds a token. `opener` opens versions here at once; without it each is proven in a spare process first.
-    `extra` is what else the server answers; with a port for gRPC, `ready` gets both addresses.
+    SIGTERM and SIGINT let requests under way finish, a second one does not. Addresses that other machines can reach are
+    refused, as long as nobody holds a token. `opener` opens versions here at once; without it each is proven in a spare
+    process first. `extra` is what else the server answers; with a port for gRPC, `ready` gets both addresses.
     """
+    extra = extra or Extra()
     speaking = _speaking_grpc(extra)
-    with _until_told_to_stop(), _keys(workspace, host) as keys, listening(host, port) as socket_:
-        _few_threads()
+    station = extra.station or Station()
+    stopping = Stopping(station, _leave(extra, host))
+    bound = sharing if station.shared else listening
+    threads.few()
+    with until_told(stopping), _keys(workspace, host) as keys, bound(host, port) as socket_:
+        station.watch(stopping.left_alone)
         address = f"http://{_shown(host)}:{socket_.getsockname()[1]}"
-        with _parts(workspace, keys, models, opener, traced=True) as parts:
-            _one_thread_each()
+        with _parts(workspace, keys, models, opener, station, traced=True) as parts:
+            threads.one_each()
             gc.collect()
             gc.freeze()  # what is loaded now stays: later collections need not look at it
             sys.setswitchinterval(0.001)  # a large request in a thread may hold up the small ones no longer than that
             beside = None
-            if speaking is not None and extra is not None:
+            if speaking is not None:
                 beside = speaking(parts, _shown(host), extra.grpc_port or 0)
 
             def announce() -> None:
+                station.open()
+                _note(parts)
                 if ready:
                     ready(address if beside is None else f"{address} and {beside.address}")
 
-            _Announcing(_config(parts, extra or Extra()), announce, beside).run(sockets=[socket_])
+            config = _config(parts, extra, stopping.drain)
+            Announcing(config, announce, stopping=stopping, beside=beside).run(sockets=[socket_])
 
 
 @contextmanager
@@ -89,8 +95,10 @@ def local(workspace: Workspace, *, opener: Opener = open_predictor, extra: Extra
         opened.enter_context(threadpool_limits(1))
         keys = opened.enter_context(_keys(workspace, "127.0.0.1"))
         socket_ = opened.enter_context(listening("127.0.0.1", 0))
-        parts = opened.enter_context(_parts(workspace, keys, None, opener))
-        server = _Announcing(_config(parts, extra or Extra()), started.set)
+        station = Station()
+        stopping = Stopping(station, 0.0)
+        parts = opened.enter_context(_parts(workspace, keys, None, opener, station))
+        server = Announcing(_config(parts, extra or Extra(), stopping.drain), started.set, stopping=stopping)
         thread = threading.Thread(target=server.run, args=([socket_],), name="outlast-local", daemon=True)
         thread.start()
         try:
@@ -101,52 +109,6 @@ def local(workspace: Workspace, *, opener: Opener = open_predictor, extra: Extra
         finally:
             server.should_exit = True
             thread.join()
-
-
-class _Stopped(BaseException):
-    """SIGTERM or SIGINT came."""
-
-
-@contextmanager
-def _until_told_to_stop() -> Iterator[None]:
-    """End the block at a signal, so that what was opened in it is closed in order.
-
-    uvicorn takes signals while it runs and sends them again when it is done, which would end the process at once.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def stop(number: int, _: object) -> None:
-        for again in before:
-            signal.signal(again, signal.SIG_IGN)
-        raise _Stopped
-
-    before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        yield
-    except _Stopped:
-        _log.info("Stopped")
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-@contextmanager
-def listening(host: str, port: int) -> Iterator[socket.socket]:
-    """A socket on an address of this machine."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    bound = socket.socket(family, socket.SOCK_STREAM)
-    with bound:
-        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            bound.bind((host, port))
-            bound.listen(2048)
-        except (OSError, OverflowError, UnicodeError) as error:
-            raise StorageError(
-                f"Could not listen on {host}:{port}: {error}; stop what uses it, or choose another port"
-            ) from error
-        yield bound
 
 
 @contextmanager
@@ -180,30 +142,44 @@ def _shown(host: str) -> str:
 
 @contextmanager
 def _parts(
-    workspace: Workspace, keys: Keys, models: Collection[str] | None, opener: Opener | None, *, traced: bool = False
+    workspace: Workspace,
+    keys: Keys,
+    models: Collection[str] | None,
+    opener: Opener | None,
+    station: Station,
+    *,
+    traced: bool = False,
 ) -> Iterator[Parts]:
     name = server_name()
     tracing = tracing_for(name) if traced else None
     alive = Alive(workspace, name)
-    metrics = Metrics()
+    metrics = Metrics(station)
     house = house_of(workspace, name, models, opener, tell=metrics.tried)
     journal = Journal(workspace)
-    workers = ThreadPoolExecutor(2, "outlast-worker", initializer=_one_thread_each)
+    workers = ThreadPoolExecutor(2, "outlast-worker", initializer=threads.one_each)
     keeper = _Keeper(workspace, journal)
     shadows = Shadows(journal, metrics, name)
     try:
-        house.start(on_beat=alive.beat)
-        keeper.start()
-        shadows.start()
         together = Together(journal, metrics, name)
         metrics.traced = tracing is not None
-        yield Parts(house, journal, Ingest(workspace, journal), metrics, workers, keys, together, shadows, tracing)
+        ingest = Ingest(workspace, journal)
+        parts = Parts(house, journal, ingest, metrics, workers, keys, together, shadows, station, tracing)
+
+        def beat() -> None:
+            alive.beat()
+            _note(parts)
+
+        house.start(on_beat=beat)
+        keeper.start()
+        shadows.start()
+        yield parts
     finally:
         keeper.stop()
         shadows.stop()
         workers.shutdown()
         house.close()
         journal.close()
+        metrics.close()
         alive.close()
         if tracing is not None:
             tracing.close()
@@ -237,14 +213,24 @@ class _Keeper:
             _log.warning("%s", error)
 
 
-def _config(parts: Parts, extra: Extra) -> uvicorn.Config:
+def _note(parts: Parts) -> None:
+    parts.station.note(parts.load, ready=parts.ready_here)
+
+
+def _leave(extra: Extra, host: str) -> float:
+    if extra.leave is not None:
+        return extra.leave
+    return 0.0 if _loopback(host) else LEAVE
+
+
+def _config(parts: Parts, extra: Extra, drain: int) -> uvicorn.Config:
     return uvicorn.Config(
         create_app(parts, extra),
         log_config=None,
         access_log=False,
         lifespan="off",
         server_header=False,
-        timeout_graceful_shutdown=_DRAIN,
+        timeout_graceful_shutdown=drain,
     )
 
 
@@ -259,38 +245,3 @@ def _speaking_grpc(extra: Extra | None) -> "type[GrpcServer] | None":
             raise
         raise MissingExtra.of("grpc", "grpcio", "Serving over gRPC") from None
     return GrpcServer
-
-
-class _Announcing(uvicorn.Server):
-    """Tells its address once it takes requests."""
-
-    def __init__(
-        self, config: uvicorn.Config, announce: Callable[[], None], beside: "GrpcServer | None" = None
-    ) -> None:
-        super().__init__(config)
-        self._announce, self._beside = announce, beside
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        if self._beside is not None:
-            await self._beside.start()
-        await super().startup(sockets=sockets)
-        self._announce()
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        if self._beside is None:
-            await super().shutdown(sockets=sockets)
-        else:
-            await asyncio.gather(super().shutdown(sockets=sockets), self._beside.stop(_DRAIN))
-
-
-def _few_threads() -> None:
-    """One thread per model call, for libraries that are not loaded yet: requests share the cores, not their parts."""
-    for name in _POOLS:
-        os.environ.setdefault(name, "1")
-
-
-def _one_thread_each() -> None:
-    """The same for libraries that are loaded already; OpenMP keeps it per thread."""
-    from threadpoolctl import threadpool_limits
-
-    threadpool_limits(1)

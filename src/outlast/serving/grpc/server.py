@@ -11,7 +11,6 @@ from outlast.serving.grpc.service import Service
 from outlast.serving.parts import Parts
 
 _OPTIONS = (
-    ("grpc.so_reuseport", 0),  # a port that is taken is refused, not shared
     ("grpc.max_receive_message_length", LARGEST),
     ("grpc.max_send_message_length", -1),
 )
@@ -31,7 +30,8 @@ class GrpcServer:
 
     async def start(self) -> None:
         """Answer from now on; StorageError where the port cannot be had."""
-        server = grpc.aio.server(options=_OPTIONS)
+        shared = self._parts.station.shared  # else a port that is taken is refused
+        server = grpc.aio.server(options=(("grpc.so_reuseport", int(shared)), *_OPTIONS))
         server.add_generic_rpc_handlers(tuple(Service(self._parts).handlers()))
         try:
             bound = server.add_insecure_port(f"{self._host}:{self._port}")

@@ -14,6 +14,7 @@ from outlast.serving.caller import UNKNOWN_TOKEN, Caller, not_for, without_role
 from outlast.serving.http.callers import stranger
 from outlast.serving.http.errors import answer
 from outlast.serving.keys import Keys
+from outlast.serving.workers.station import Station
 
 NEEDS: dict[str, Role | None] = {
     "/predict/{model}": "predict",
@@ -57,6 +58,10 @@ class Extra:
     """The paths as OpenAPI has them, and below the schemas that they refer to."""
     schemas: Mapping[str, Any] = field(default_factory=dict)
     grpc_port: int | None = None
+    station: Station | None = None
+    """Where the process stands, if it is one of several that answer at this address."""
+    leave: float | None = None
+    """Seconds to go on answering after SIGTERM, not ready any more, so that a load balancer looks away first."""
 
 
 _SOMEBODY = Caller()

@@ -15,6 +15,7 @@ from outlast.serving.http.carried import parts_of
 from outlast.serving.http.errors import PATHS
 from outlast.serving.http.openapi import document
 from outlast.serving.levels import Seen
+from outlast.serving.parts import Parts
 
 
 async def ping(request: Request) -> Response:
@@ -43,9 +44,7 @@ async def readyz(request: Request) -> Response:
     parts = parts_of(request)
     house = parts.house
     served = {model: one.version for model, one in house.predictors().items()}
-    ready = parts.ready
-    proving = "a live version is being proven" if house.proving else "nothing is live"
-    status = "ready" if ready else "a live version could not be loaded" if house.refused else proving
+    ready, status = parts.ready, _status(parts)
     if not caller_of(request).known:
         return _plain({"status": status}, 200 if ready else 503)
     body = {
@@ -58,9 +57,21 @@ async def readyz(request: Request) -> Response:
     if house.proving:
         body["proving"] = house.proving
     beside = {model: str(one) for model, one in house.challengers().items()}
+    if parts.station.shared:
+        body["workers"] = {"ready": parts.station.others_ready + parts.ready_here, "of": parts.station.of}
     if beside or house.turned_away:
         body |= {"beside": beside, "turned_away": list(house.turned_away.values())}
     return _plain(body, 200 if ready else 503)
+
+
+def _status(parts: Parts) -> str:
+    """What stands in the way of being ready, in a word."""
+    if parts.station.leaving:
+        return "told to stop"
+    if not parts.ready_here:
+        proving = "a live version is being proven" if parts.house.proving else "nothing is live"
+        return "a live version could not be loaded" if parts.house.refused else proving
+    return "ready" if parts.ready else "not every worker is ready"
 
 
 async def index(request: Request) -> Response:
@@ -77,8 +88,8 @@ async def prometheus(request: Request) -> Response:
     """Counters and times."""
     parts = parts_of(request)
     caller_of(request).require(None, "/metrics, which is about every model,")
-    waiting = parts.together.waiting
-    seen = await parts.aside(lambda: Seen.at(parts.house, waiting=waiting))  # reads ledger and fresh values
+    load = parts.station.with_others(parts.load)
+    seen = await parts.aside(lambda: Seen.at(parts.house, load))  # reads ledger and fresh values
     return Response(parts.metrics.text(parts.house, seen), headers={"content-type": metrics.TYPE})
 
 

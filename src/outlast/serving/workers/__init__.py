@@ -1,0 +1,1 @@
+"""Several processes that answer at one address: who starts them, and what each knows of the others."""

@@ -1,0 +1,130 @@
+"""Several real workers at one address."""
+
+import os
+import re
+import signal
+import threading
+from pathlib import Path
+
+import httpx
+import pytest
+from late_project import ROW, promote
+from running import Running, eventually, several
+
+from outlast.journal.journal import seal
+from outlast.project.workspace import Workspace
+from outlast.registry.served import history
+
+
+def metric(text: str, name: str) -> float:
+    return sum(float(value) for value in re.findall(rf"^{re.escape(name)}(?:{{[^}}]*}})? (\S+)$", text, re.MULTILINE))
+
+
+class Callers:
+    """Callers that ask on and on, and come again where a worker was killed under them."""
+
+    def __init__(self, server: Running, count: int = 6) -> None:
+        self.answered: list[str] = []
+        self._server, self._done = server, threading.Event()
+        self._threads = [threading.Thread(target=self._ask) for _ in range(count)]
+
+    def __enter__(self) -> "Callers":
+        for one in self._threads:
+            one.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._done.set()
+        for one in self._threads:
+            one.join()
+
+    def more(self, count: int) -> None:
+        """Wait for so many more answers."""
+        enough = len(self.answered) + count
+        eventually(lambda: len(self.answered) >= enough)
+
+    def _ask(self) -> None:
+        while not self._done.is_set():
+            with self._server.client() as client:
+                try:
+                    while not self._done.is_set():
+                        answer = client.post("/predict/late", json={"rows": [ROW] * 2}).raise_for_status()
+                        self.answered += [one["prediction_id"] for one in answer.json()["predictions"]]
+                except httpx.TransportError:
+                    continue
+
+
+def ready(server: Running) -> bool:
+    return httpx.get(f"{server.address}/readyz").status_code == 200
+
+
+def test_workers_that_are_killed_are_replaced_and_all_they_answered_is_kept_and_counted(
+    folder: Path, workspace: Workspace
+) -> None:
+    promote(workspace, 1)
+    with several(folder) as server:
+        with Callers(server) as callers:
+            for turn in range(3):
+                callers.more(40)
+                before = server.workers
+                os.kill(before[turn % 2], signal.SIGKILL)
+                eventually(lambda before=before: not set(before) >= set(server.workers) and ready(server))
+            callers.more(40)
+        assert server.said.count("was ended by SIGKILL") == 3
+        texts = [httpx.get(f"{server.address}/metrics").text for _ in range(6)]
+        answers = {metric(text, "outlast_predictions_total") for text in texts}
+        assert len(answers) == 1, "whichever worker is asked says the same"
+        assert {metric(text, "outlast_model_live") for text in texts} == {1}
+        (counted,) = answers
+        eventually(lambda: metric(httpx.get(f"{server.address}/metrics").text, "outlast_requests_under_way") == 0)
+        assert server.stop() == 0
+    seal(workspace)
+    kept = workspace.tables.scan("predictions/late").collect()["prediction_id"].to_list()
+    assert len(kept) == len(set(kept))
+    assert len(callers.answered) == len(set(callers.answered))
+    assert set(callers.answered) <= set(kept)
+    assert len(callers.answered) <= counted <= len(kept)
+    spans = history(workspace.ledger, "late")
+    assert len(spans) == 5
+    assert all(span.until is not None for span in spans)
+    assert list((workspace.home / "servers").glob("*")) == []
+
+
+def test_every_worker_takes_a_change_and_grpc_is_shared(folder: Path, workspace: Workspace) -> None:
+    grpc = pytest.importorskip("grpc")
+    promote(workspace, 1)
+    with several(folder, 2, "--grpc-port", "0") as server:
+        promote(workspace, 2)
+
+        def versions() -> set[int]:
+            return {httpx.post(f"{server.address}/predict/late", json=ROW).json()["version"] for _ in range(12)}
+
+        eventually(lambda: versions() == {2})
+        with grpc.insecure_channel(server.grpc) as channel:
+            check = channel.unary_unary("/inference.GRPCInferenceService/ServerReady")
+            assert check(b"", timeout=60) == b"\x08\x01"
+        assert {span.server for span in history(workspace.ledger, "late") if span.until is None} == {
+            span.server for span in history(workspace.ledger, "late")
+        }
+
+
+def test_workers_without_their_supervisor_give_the_port_back(folder: Path, workspace: Workspace) -> None:
+    promote(workspace, 1)
+    with several(folder) as server:
+        server.kill()
+
+        def refused() -> bool:
+            try:
+                server.connect().close()
+            except ConnectionRefusedError:
+                return True
+            return False
+
+        eventually(refused)
+        eventually(lambda: all(span.until is not None for span in history(workspace.ledger, "late")))
+
+
+def test_what_a_first_worker_cannot_do_is_said_once(tmp_path: Path) -> None:
+    with pytest.raises(AssertionError) as said, several(tmp_path, 3):
+        pass
+    assert str(said.value).count("outlast: ") == 1
