@@ -45,13 +45,14 @@ def _answer(asked: Asked, here: "Station | None", every: float | None, leave: fl
     from outlast.serving.workers import threads
 
     threads.few()  # before any library that reads this is loaded
+    from outlast.control.http import controls
+    from outlast.registry.rollout import live
+    from outlast.serving.logs import log_to_stderr
+    from outlast.serving.server import serve as run
+
     place = places.workspace()
     log_to_stderr(place.settings.log_format, worker=None if here is None else here.slot + 1)
     collecting.usually()
-    from outlast.control.http import controls
-    from outlast.registry.rollout import live
-    from outlast.serving.server import serve as run
-
     say, how = (_say, "") if here is None else (here.say, f" with {here.of} workers")
 
     def ready(address: str) -> None:

@@ -73,7 +73,7 @@ def serve(
             sys.setswitchinterval(0.001)  # a large request in a thread may hold up the small ones no longer than that
             beside = None
             if speaking is not None:
-                beside = speaking(parts, _shown(host), extra.grpc_port or 0)
+                beside = speaking(parts, _shown(host), extra.grpc_port or 0, shared=station.shared)
 
             def announce() -> None:
                 station.open()

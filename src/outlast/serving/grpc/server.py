@@ -19,8 +19,9 @@ _OPTIONS = (
 class GrpcServer:
     """A gRPC server on an address of this machine, between start() and stop()."""
 
-    def __init__(self, parts: Parts, host: str, port: int) -> None:
+    def __init__(self, parts: Parts, host: str, port: int, *, shared: bool = False) -> None:
         self._parts, self._host, self._port = parts, host, port
+        self._options = (("grpc.so_reuseport", int(shared)), *_OPTIONS)  # else a port that is taken is refused
         self._server: Any = None
 
     @property
@@ -30,8 +31,7 @@ class GrpcServer:
 
     async def start(self) -> None:
         """Answer from now on; StorageError where the port cannot be had."""
-        shared = self._parts.station.shared  # else a port that is taken is refused
-        server = grpc.aio.server(options=(("grpc.so_reuseport", int(shared)), *_OPTIONS))
+        server = grpc.aio.server(options=self._options)
         server.add_generic_rpc_handlers(tuple(Service(self._parts).handlers()))
         try:
             bound = server.add_insecure_port(f"{self._host}:{self._port}")
