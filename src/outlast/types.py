@@ -127,6 +127,15 @@ def identity(name: str) -> str:
     return f"token {name.token}" if isinstance(name, Verified) else "unverified"
 
 
+class Named(str):
+    """A request's id that the caller gave, and not we: asked again under it, the first answer is given again.
+
+    `asked` is a digest of what was asked under it, once that is known.
+    """
+
+    asked: str | None = None
+
+
 @dataclass(frozen=True)
 class ModelRef:
     """A model, and perhaps which of its versions: late-arrivals, late-arrivals@7, late-arrivals@live."""

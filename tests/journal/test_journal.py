@@ -3,12 +3,12 @@
 import subprocess
 import sys
 import threading
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import polars as pl
 import pytest
+from kept import NOON, Version, answer
 
 from outlast.bundle.answers import Answer
 from outlast.errors import OutlastError, StorageError
@@ -21,35 +21,6 @@ from outlast.project.contract import Contract
 from outlast.project.workspace import Workspace
 from outlast.storage import appendlog
 from outlast.types import micros
-
-NOON = datetime(2013, 7, 1, 12, tzinfo=UTC)
-
-
-@dataclass(frozen=True)
-class Version:
-    model: str = "late"
-    version: int = 3
-    digest: str = "d" * 64
-    contract: Contract = field(default_factory=Contract)
-
-
-def answer(number: int, *, key: str | None = None, at: datetime = NOON, **changes: object) -> Answer:
-    values = {
-        "prediction_id": f"p{number}",
-        "key": key,
-        "at": micros(at),
-        "decide_at": micros(at) + number,
-        "asks": {"origin": "JFK", "at": at, "n": number},
-        "features": {"wind": float("nan"), "none": None},
-        "score": number / 7,
-        "scores": None,
-        "decision": "act",
-        "rung": "full",
-        "reasons": [],
-        "warnings": ["'origin' is odd"],
-        "cells": bytes([1, 2, 255]),
-    }
-    return Answer(**{**values, **changes})  # type: ignore[arg-type]
 
 
 @pytest.fixture

@@ -315,3 +315,12 @@ def test_without_its_library_the_sentence_says_what_to_install(
 
 def test_http_goes_on_beside_it(both: Running) -> None:
     assert httpx.get(f"{both.address}/readyz").json()["status"] == "ready"
+
+
+def test_a_repeat_gets_the_first_answer_and_says_so(both: Running, channel: grpc.Channel) -> None:
+    send = channel.unary_unary(INFER, Request.SerializeToString, Response.FromString)
+    name = (("x-request-id", "again"),)
+    (first, _), (again, sent) = (send.with_call(typed(), metadata=name, timeout=60) for _ in range(2))
+    assert first == again
+    assert ("idempotent-replayed", "true") in [tuple(one) for one in sent.trailing_metadata()]
+    assert refusal(channel, typed(origin="LGA"), metadata=name).code() == grpc.StatusCode.ABORTED

@@ -22,6 +22,7 @@ _TYPES: dict[str, pl.DataType] = {
     "reasons": pl.List(pl.String),
     "warnings": pl.List(pl.String),
     "cells": pl.Binary(),
+    "place": pl.Int64(),
 }
 
 
@@ -67,4 +68,6 @@ LABELS = _kind("labels", LabelRecord)
 FACTS = _kind("facts", FactRecord)
 SHADOWS = Kind("shadows", PREDICTIONS.decode, PREDICTIONS.schema)
 """What challengers would have answered: nobody got it, no label belongs to it, and no window counts it."""
-KINDS = (PREDICTIONS, LABELS, FACTS, SHADOWS)
+REPEATS = Kind("repeats", PREDICTIONS.decode, PREDICTIONS.schema)
+"""Second answers to a request that another host had answered; no label belongs to them, and no window counts them."""
+KINDS = (PREDICTIONS, LABELS, FACTS, SHADOWS, REPEATS)

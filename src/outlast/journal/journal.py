@@ -8,6 +8,7 @@ from typing import Any
 
 from outlast.bundle.answers import Answer
 from outlast.errors import OutlastError, StorageError
+from outlast.journal import first
 from outlast.journal.columns import FACTS, KINDS, LABELS, PREDICTIONS, SHADOWS, Kind
 from outlast.journal.records import FactRecord, LabelRecord, Origin, encode, predicted
 from outlast.journal.spelling import to_text
@@ -119,8 +120,12 @@ def seal(workspace: Workspace) -> dict[str, int]:
         for subject in subjects(workspace, kind):
             stream = kind.stream(subject)
 
-            def consume(segment: str, payloads: list[bytes], *, kind: Kind = kind, table: str = stream) -> None:
-                workspace.tables.append(table, kind.frame(segment, payloads), once=segment)
+            def consume(segment: str, payloads: list[bytes], *, kind: Kind = kind, subject: str = subject) -> None:
+                frame = kind.frame(segment, payloads)
+                if kind is PREDICTIONS:
+                    first.keep(workspace, subject, segment, frame)
+                else:
+                    workspace.tables.append(kind.stream(subject), frame, once=segment)
 
             try:
                 count = appendlog.seal(workspace.log_root, stream, consume)

@@ -10,6 +10,7 @@ from outlast.bundle.answers import Answer
 from outlast.errors import StorageError
 from outlast.journal.spelling import number_of, to_text, value_text
 from outlast.project.contract import Contract
+from outlast.types import Named
 
 FORMAT = 1
 _LEAD = bytes([FORMAT])
@@ -31,7 +32,11 @@ class Origin(Protocol):
 
 
 class Prediction(msgspec.Struct, frozen=True, array_like=True):
-    """An answer, which version gave it, in which request and on which server."""
+    """An answer, which version gave it, in which request and on which server.
+
+    Where the caller named the request, `place` is the row's in it, and `asked` a digest of all its rows: a repeat has
+    the same three.
+    """
 
     prediction_id: str
     model: str
@@ -51,6 +56,8 @@ class Prediction(msgspec.Struct, frozen=True, array_like=True):
     reasons: list[str]
     warnings: list[str]
     cells: bytes
+    place: int | None = None
+    asked: str | None = None
 
 
 class LabelRecord(msgspec.Struct, frozen=True, array_like=True):
@@ -77,7 +84,12 @@ class FactRecord(msgspec.Struct, frozen=True, array_like=True):
 def predicted(answers: Sequence[Answer], origin: Origin, *, request_id: str, server: str) -> list[bytes]:
     """Answers as records. Where the contract samples, the rest is kept without its asks and features."""
     sample = origin.contract.journal.sample
-    return [_LEAD + _encode(_prediction(one, origin, (request_id, server), sample)) for one in answers]
+    asked = request_id.asked if isinstance(request_id, Named) else None
+    sent, named = (str(request_id), server), asked is not None
+    return [
+        _LEAD + _encode(_prediction(one, origin, sent, sample, (place if named else None, asked)))
+        for place, one in enumerate(answers)
+    ]
 
 
 def label(
@@ -116,7 +128,9 @@ def decoder(kind: type[R]) -> Callable[[bytes], R]:
     return read
 
 
-def _prediction(answer: Answer, origin: Origin, sent: tuple[str, str], sample: float) -> Prediction:
+def _prediction(
+    answer: Answer, origin: Origin, sent: tuple[str, str], sample: float, repeat: tuple[int | None, str | None]
+) -> Prediction:
     whole = sample >= 1.0 or crc32(answer.prediction_id.encode()) < sample * 2**32
     decision = answer.decision
     return Prediction(
@@ -137,4 +151,5 @@ def _prediction(answer: Answer, origin: Origin, sent: tuple[str, str], sample: f
         answer.reasons,
         answer.warnings,
         answer.cells,
+        *repeat,
     )

@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from outlast.bundle.answers import Answer
@@ -12,21 +11,23 @@ from outlast.serving.answering import answers_for
 from outlast.serving.beside import Seat
 from outlast.serving.handling import current
 from outlast.serving.parts import Parts
+from outlast.serving.repeats import Given
 from outlast.serving.together import Busy, Late
+from outlast.types import Named
 
 _log = logging.getLogger("outlast.serving")
 
 
-@dataclass(frozen=True)
-class Given:
-    """Answers, and the version that gave them."""
-
-    predictor: Predictor
-    advice: bool
-    answers: list[Answer]
-
-
 async def given(parts: Parts, seat: Seat, rows: Sequence[Any], name: str, *, within: float | None = None) -> Given:
+    """The answers to a request; those it got before, where its caller named it and asks again."""
+    if not isinstance(name, Named):
+        return await _answered(parts, seat, rows, name, within)
+    return await parts.repeats.once(
+        seat.predictor, rows, name, lambda: _answered(parts, seat, rows, name, within), within=within
+    )
+
+
+async def _answered(parts: Parts, seat: Seat, rows: Sequence[Any], name: str, within: float | None) -> Given:
     """The answers to a request, by the live version in its seat or by its challenger.
 
     A request is answered whole by one version: by its first row's key, else by the request's id. Where the challenger

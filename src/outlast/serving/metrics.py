@@ -88,6 +88,12 @@ class Metrics:
             ["model", "result"],
             registry=registry,
         )
+        self._repeats = Counter(
+            "outlast_requests_repeated",
+            "Requests under an id that was there before: answered as the first, or refused as another question.",
+            ["what"],
+            registry=registry,
+        )
 
     def step(self, name: str, since: float, one: Handled | None = None) -> float:
         """Note how long a step took that began at `since`, for one request or all handled now; gives its end."""
@@ -160,6 +166,10 @@ class Metrics:
     def tried(self, model: str, result: str) -> None:
         """Count a trial in a spare process."""
         self._trials.labels(model, result).inc()
+
+    def repeated(self, what: str) -> None:
+        """Count a request under an id that was there before."""
+        self._repeats.labels(what).inc()
 
     def kept(self, stream: str, count: int) -> None:
         """Count records of the journal."""

@@ -12,6 +12,7 @@ from outlast.journal.journal import Journal
 from outlast.serving.house import House
 from outlast.serving.keys import Keys
 from outlast.serving.metrics import Metrics
+from outlast.serving.repeats import Repeats
 from outlast.serving.shadowing import Shadows
 from outlast.serving.together import Together
 from outlast.serving.tracing import Tracing
@@ -33,6 +34,7 @@ class Parts:
     together: Together
     shadows: Shadows
     station: Station
+    repeats: Repeats
     tracing: Tracing | None = None
 
     @property

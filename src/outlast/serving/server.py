@@ -25,6 +25,7 @@ from outlast.serving.keys import Keys
 from outlast.serving.loading import Opener
 from outlast.serving.metrics import Metrics
 from outlast.serving.parts import Parts
+from outlast.serving.repeats import Repeats
 from outlast.serving.shadowing import Shadows
 from outlast.serving.stopping import LEAVE, Announcing, Stopping, until_told
 from outlast.serving.together import Together
@@ -158,12 +159,12 @@ def _parts(
     journal = Journal(workspace)
     workers = ThreadPoolExecutor(2, "outlast-worker", initializer=threads.one_each)
     keeper = _Keeper(workspace, journal)
-    shadows = Shadows(journal, metrics, name)
+    shadows, repeats = Shadows(journal, metrics, name), Repeats(workspace, metrics)
     try:
         together = Together(journal, metrics, name)
         metrics.traced = tracing is not None
         ingest = Ingest(workspace, journal)
-        parts = Parts(house, journal, ingest, metrics, workers, keys, together, shadows, station, tracing)
+        parts = Parts(house, journal, ingest, metrics, workers, keys, together, shadows, station, repeats, tracing)
 
         def beat() -> None:
             alive.beat()
@@ -180,6 +181,7 @@ def _parts(
         house.close()
         journal.close()
         metrics.close()
+        repeats.close()
         alive.close()
         if tracing is not None:
             tracing.close()

@@ -7,7 +7,7 @@ import re
 import shutil
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
@@ -87,6 +87,20 @@ class Tables:
             return self._settle(name, table.version())
 
         return self._commit(name, "replace", attempt)
+
+    def remove(self, name: str, column: str, values: Sequence[str]) -> int:
+        """Take out the rows with one of these texts in a column; returns how many they were."""
+        said = ", ".join("'" + value.replace("'", "''") + "'" for value in values)
+
+        def attempt() -> int:
+            if not values:
+                return 0
+            table = self._found(name)
+            done = table.delete(f"{column} IN ({said})")
+            self._settle(name, table.version())
+            return int(done["num_deleted_rows"] or 0)
+
+        return self._commit(name, "take rows out of", attempt)
 
     def took(self, name: str, once: str) -> bool:
         """Whether rows were appended under this id."""

@@ -30,6 +30,7 @@ from outlast.serving.oip.inferring import Asked, infer, seat_of
 from outlast.serving.oip.saying import model_metadata, server_metadata
 from outlast.serving.parts import Parts
 from outlast.serving.together import Busy, Late
+from outlast.types import Named
 
 INFERENCE, HEALTH = "inference.GRPCInferenceService", "grpc.health.v1.Health"
 _Work = Callable[[Any, Any, Caller], Awaitable[Any]]
@@ -167,6 +168,8 @@ class Service:
             within=context.time_remaining(),
         )
         told = await infer(self._parts, asked, name)
+        if told.again:
+            context.set_trailing_metadata((("idempotent-replayed", "true"),))
         found = message("inference.ModelInferResponse")(
             model_name=told.model, model_version=str(told.version), id=request.id
         )
@@ -215,7 +218,7 @@ def _request_id(context: Any) -> str:
     given = _metadata(context, "x-request-id")
     if given is not None and not usable(given):
         raise RequestError("The metadata x-request-id is not 1 to 128 plain characters: send another or none")
-    return current().request_id
+    return current().request_id if given is None else Named(given)
 
 
 def _named(context: Any) -> str | None:

@@ -6,10 +6,13 @@ from starlette.responses import Response
 from outlast.serving.handling import current, usable
 from outlast.serving.http.errors import HttpError
 from outlast.serving.parts import Parts
+from outlast.types import Named
 
 REQUEST_ID = "x-request-id"
 TIMEOUT = "x-request-timeout-ms"
 _HEADERS = "outlast.headers"
+REPLAYED = "idempotent-replayed"
+"""What says that an answer was given before, under the same request id."""
 
 
 def parts_of(request: Request) -> Parts:
@@ -38,7 +41,7 @@ def request_id(request: Request) -> str:
     if not usable(given):
         raise HttpError(400, "request", "The X-Request-Id is not 1 to 128 plain characters: send another or none")
     current().request_id = given
-    return given
+    return Named(given)
 
 
 def patience(request: Request) -> float | None:
@@ -54,15 +57,17 @@ def patience(request: Request) -> float | None:
 class _Json(Response):
     """An answer in JSON, its headers written down as they are sent."""
 
-    def __init__(self, body: bytes, request_id: str) -> None:
+    def __init__(self, body: bytes, request_id: str, *, again: bool) -> None:
         self.status_code, self.body, self.background = 200, body, None
         self.raw_headers = [
             (b"content-type", b"application/json"),
             (b"content-length", b"%d" % len(body)),
             (b"x-request-id", request_id.encode("latin-1")),
         ]
+        if again:
+            self.raw_headers.append((REPLAYED.encode(), b"true"))
 
 
-def json_answer(body: bytes, request_id: str) -> Response:
-    """An answer in JSON."""
-    return _Json(body, request_id)
+def json_answer(body: bytes, request_id: str, *, again: bool = False) -> Response:
+    """An answer in JSON; `again` where it was given before."""
+    return _Json(body, request_id, again=again)

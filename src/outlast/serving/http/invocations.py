@@ -41,7 +41,7 @@ async def invocations(request: Request) -> Response:
     found = {"predictions": [spoken(one) for one in by.answers], **({"advice": True} if by.advice else {})}
     encoded = msgspec.json.encode(found)
     parts.metrics.step("encode", begin)
-    return json_answer(encoded, name)
+    return json_answer(encoded, name, again=by.again)
 
 
 def _model(request: Request, parts: Parts) -> str:

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from outlast.errors import RequestError
 from outlast.serving.answering import MOST
 from outlast.serving.http.body import json_of, parse, read
-from outlast.serving.http.carried import REQUEST_ID, header, json_answer, parts_of, patience, request_id
+from outlast.serving.http.carried import REPLAYED, REQUEST_ID, header, json_answer, parts_of, patience, request_id
 from outlast.serving.http.errors import HttpError
 from outlast.serving.oip.inferring import Asked, Told, infer, seat_of
 from outlast.serving.oip.saying import model_metadata, server_metadata
@@ -157,8 +157,8 @@ def _answer(told: Told, given_id: str | None, as_bytes: set[str] | None, name: s
         body["parameters"] = {"advice": True}
     encoded = _encode(body)
     if not tail:
-        return json_answer(encoded, name)
-    headers = {REQUEST_ID: name, JSON_LENGTH: str(len(encoded))}
+        return json_answer(encoded, name, again=told.again)
+    headers = {REQUEST_ID: name, JSON_LENGTH: str(len(encoded)), **({REPLAYED: "true"} if told.again else {})}
     return Response(b"".join([encoded, *tail]), headers=headers, media_type="application/octet-stream")
 
 

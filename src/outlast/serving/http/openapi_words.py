@@ -14,5 +14,5 @@ FAULTS = {
     "503": "No answer can be given or kept now",
     "504": "The time that the caller gave ran out",
 }
-ASKED = [status for status in FAULTS if status not in ("409", "500")]
+ASKED = [status for status in FAULTS if status != "500"]
 """Those of an operation that asks a model or tells it something."""

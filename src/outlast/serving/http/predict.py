@@ -30,7 +30,7 @@ async def predict(request: Request) -> Response:
     head = {"model": by.predictor.model, "version": by.predictor.version, **({"advice": True} if by.advice else {})}
     body = _encode({**head, **found[0]} if alone else {**head, "predictions": found})
     parts.metrics.step("encode", begin)
-    return json_answer(body, name)
+    return json_answer(body, name, again=by.again)
 
 
 def rows_of(body: Any, predictor: Predictor) -> tuple[list[Any], bool]:

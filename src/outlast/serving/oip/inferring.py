@@ -33,6 +33,8 @@ class Told:
     version: int
     advice: bool
     outputs: list[Tensor]
+    again: bool = False
+    """Whether it was answered before, under the same request id."""
 
 
 def seat_of(parts: Parts, model: str, version: str) -> Seat:
@@ -53,4 +55,4 @@ async def infer(parts: Parts, asked: Asked, name: str) -> Told:
         rows = rows_from(asked.inputs, predictor)
         by = await given(parts, seat, rows, name, within=asked.within)
         found = tensors_of(by.answers, by.predictor, outputs)
-        return Told(by.predictor.model, by.predictor.version, by.advice, found)
+        return Told(by.predictor.model, by.predictor.version, by.advice, found, by.again)
