@@ -89,10 +89,7 @@ class Metrics:
             registry=registry,
         )
         self._repeats = Counter(
-            "outlast_requests_repeated",
-            "Requests under an id that was there before: answered as the first, or refused as another question.",
-            ["what"],
-            registry=registry,
+            "outlast_requests_repeated", "Requests under an id that was there before.", ["what"], registry=registry
         )
 
     def step(self, name: str, since: float, one: Handled | None = None) -> float:
