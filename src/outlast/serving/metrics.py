@@ -62,18 +62,15 @@ class Metrics:
         self._journal = Counter(
             "outlast_journal_records", "Records written to the journal.", ["stream"], registry=registry
         )
-        self._shadows = Counter(
-            "outlast_shadow_answers",
-            "What a challenger would have decided, beside what was answered.",
-            ["model", "version", "decision"],
-            registry=registry,
-        )
-        self._missed = Counter(
-            "outlast_challenger_missed",
-            "Rows that a challenger was to answer and did not.",
-            ["model", "version", "why"],
-            registry=registry,
-        )
+
+        def counter(name: str, says: str, *labels: str) -> Counter:
+            return Counter(name, says, labels, registry=registry)
+
+        names = ("model", "version")
+        says = "What a challenger would have decided, beside what was answered."
+        self._shadows = counter("outlast_shadow_answers", says, *names, "decision")
+        says = "Rows that a challenger was to answer and did not."
+        self._missed = counter("outlast_challenger_missed", says, *names, "why")
         self._levels = Levels(registry)
         left_out = Counter(
             "outlast_requests_left_out",
@@ -82,15 +79,9 @@ class Metrics:
             registry=registry,
         )
         self.left_out = {why: left_out.labels(why) for why in ("busy", "late", "gone")}
-        self._trials = Counter(
-            "outlast_version_trials",
-            "Versions tried in a spare process, by how that ended.",
-            ["model", "result"],
-            registry=registry,
-        )
-        self._repeats = Counter(
-            "outlast_requests_repeated", "Requests under an id that was there before.", ["what"], registry=registry
-        )
+        says = "Versions tried in a spare process, by how that ended."
+        self._trials = counter("outlast_version_trials", says, "model", "result")
+        self._repeats = counter("outlast_requests_repeated", "Requests under an id that was there before.", "what")
 
     def step(self, name: str, since: float, one: Handled | None = None) -> float:
         """Note how long a step took that began at `since`, for one request or all handled now; gives its end."""
