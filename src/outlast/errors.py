@@ -12,6 +12,7 @@
     ├── Refused            a rule said no: a gate, a transition, an address     (PermissionError)
     ├── Conflict           two writers, one winner; or one name, two meanings   (RuntimeError)
     ├── Unavailable        a model that cannot answer now, with no rung left    (RuntimeError)
+    ├── Unexplained        an answer whose parts cannot be told exactly         (RuntimeError)
     ├── StorageError       a disk, a database, an object store                  (OSError)
     └── MissingExtra       an optional package that is not installed            (ImportError)
 
@@ -77,6 +78,10 @@ class Conflict(OutlastError, RuntimeError):
 
 class Unavailable(OutlastError, RuntimeError):
     """A model cannot answer now, and its contract names nothing to say instead."""
+
+
+class Unexplained(OutlastError, RuntimeError):
+    """What each feature added to an answer cannot be told exactly."""
 
 
 class StorageError(OutlastError, OSError):

@@ -81,13 +81,13 @@ START = datetime(2013, 6, 1, tzinfo=UTC)
 ROW = {"origin": "JFK", "tailnum": "N1", "distance": 500.0, "scheduled_at": "2013-06-28T14:00:00Z"}
 
 
-def build(folder: Path, versions: int) -> Workspace:
+def build(folder: Path, versions: int, *, model: str = MODEL, contract: str = CONTRACT) -> Workspace:
     """The project on disk, and so many trained versions of it, none of them live."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, frame in _frames().items():
         frame.write_parquet(folder / f"{name}.parquet")
-    (folder / "model.py").write_text(MODEL)
-    (folder / "outlast.toml").write_text(CONTRACT)
+    (folder / "model.py").write_text(model)
+    (folder / "outlast.toml").write_text(contract)
     (folder / "RUNBOOK.md").write_text("# Call ops\n")
     project = load_project(folder)
     for seed in range(versions):

@@ -332,7 +332,7 @@ def test_the_client_of_mlflow_works_as_it_is(server: Running, client: httpx.Clie
     found = ScoringServerClient("127.0.0.1", numbers.port).invoke(table).get_predictions()
     assert found["rung"].tolist() == ["full", "full"]
     assert len(scoring.invoke(frame, params={}).get_predictions()) == 2
-    with pytest.raises(Exception, match="no version takes any"):
+    with pytest.raises(Exception, match="'threshold' is no parameter"):
         scoring.invoke(frame, params={"threshold": 0.5})
 
 
@@ -360,7 +360,7 @@ def test_csv_is_read_by_the_types_of_training(client: httpx.Client) -> None:
         ({"instances": []}, "no rows"),
         ({"inputs": {"a": [1], "b": [1, 2]}}, "differ in length"),
         ({"inputs": 7}, "not in its form"),
-        ({"instances": [ROW], "params": {"a": 1}}, "no version takes any"),
+        ({"instances": [ROW], "params": {"a": 1}}, "'a' is no parameter"),
         ([], "not an object"),
     ],
 )

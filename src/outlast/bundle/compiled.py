@@ -42,9 +42,9 @@ class Compiled:
     def __init__(self, plan: Plan, trees: bytes | None, names: Sequence[str]) -> None:
         self.plan = plan
         self._names = list(names)
-        self._encode = _encoder(plan.columns, self._names)
+        self._encode = encoder(plan.columns, self._names)
         self._sums = _forest(plan.model, trees) if isinstance(plan.model, Forest) else _weighted(plan.model)
-        self._link = _LINKS[plan.link]
+        self._link = LINKS[plan.link]
         self._in_order = plan.places == tuple(range(plan.classes))
 
     def row(self, values: Sequence[Any]) -> list[float]:
@@ -131,7 +131,7 @@ def _coded(op: Code) -> Scalar:
     return code
 
 
-def _encoder(columns: Sequence[Column], names: Sequence[str]) -> Callable[[Sequence[Any]], list[float]]:
+def encoder(columns: Sequence[Column], names: Sequence[str]) -> Callable[[Sequence[Any]], list[float]]:
     """A function from the values of a row to its line of the matrix."""
     runs = [list(run) for _, run in groupby(columns, key=_shared)]
     if all(len(run) == 1 for run in runs):
@@ -268,7 +268,7 @@ def _shares(sums: list[float]) -> list[float]:
     return [one / whole for one in sums]
 
 
-_LINKS: dict[str, Callable[[list[float]], list[float]]] = {
+LINKS: dict[str, Callable[[list[float]], list[float]]] = {
     "identity": lambda sums: sums,
     "exp": lambda sums: [_exp(one) for one in sums],
     "logistic": _logistic,

@@ -5,6 +5,7 @@ import traceback
 from collections.abc import Mapping, Sequence
 from copy import copy
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -13,6 +14,7 @@ import polars as pl
 from outlast.bundle.answers import Answer, Rung
 from outlast.bundle.decisions import decider, outcomes
 from outlast.bundle.drawn import drawn
+from outlast.bundle.explaining.explains import Explains
 from outlast.bundle.falls import LENIENT, Lower, Policy
 from outlast.bundle.format import Bundle, unpack
 from outlast.bundle.frames import LookUp
@@ -61,6 +63,8 @@ class Predictor:
         self._decoder = Decoder(self.asks, self.key_fields, self.time, policy)
         self._decide = decider(self.contract, self.task, self.classes)
         self._outcomes = outcomes(self.task, self.classes)
+        self.explains: Explains | None = None
+        """What explains its answers, where its bundle can be read again."""
         self._full, self._simpler = ways(bundle, self.asks, self.profile, store=store, outcomes=len(self._outcomes),
                                          decision=self._golden_decision)  # fmt: skip
 
@@ -68,6 +72,11 @@ class Predictor:
     def lookups(self) -> list[CompiledLookup]:
         """What this version reads from the store of fresh values."""
         return self._full.frames.lookups
+
+    @property
+    def outcomes(self) -> list[str]:
+        """The words for what can happen, in the order of scores."""
+        return self._outcomes
 
     @property
     def simpler_features(self) -> list[str] | None:
@@ -287,7 +296,9 @@ class Predictor:
 def open_predictor(workspace: Workspace, digest: str, version: int) -> Predictor:
     """A version's Predictor from its verified bundle. This executes the bundle's code."""
     bundle = open_bundle(workspace, digest)
-    return Predictor(bundle, version, workspace.fresh)
+    predictor = Predictor(bundle, version, workspace.fresh)
+    predictor.explains = Explains(partial(open_bundle, workspace, digest))
+    return predictor
 
 
 def open_bundle(workspace: Workspace, digest: str) -> Bundle:

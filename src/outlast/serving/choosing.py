@@ -2,6 +2,8 @@
 
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from time import perf_counter
 from typing import Any
 
 from outlast.bundle.answers import Answer
@@ -9,6 +11,7 @@ from outlast.bundle.predictor import Predictor
 from outlast.errors import OutlastError
 from outlast.serving.answering import answers_for
 from outlast.serving.beside import Seat
+from outlast.serving.explaining import Wanted, again
 from outlast.serving.handling import current
 from outlast.serving.parts import Parts
 from outlast.serving.repeats import Given
@@ -18,13 +21,34 @@ from outlast.types import Named
 _log = logging.getLogger("outlast.serving")
 
 
-async def given(parts: Parts, seat: Seat, rows: Sequence[Any], name: str, *, within: float | None = None) -> Given:
+async def given(
+    parts: Parts,
+    seat: Seat,
+    rows: Sequence[Any],
+    name: str,
+    *,
+    within: float | None = None,
+    explain: Wanted | None = None,
+) -> Given:
     """The answers to a request; those it got before, where its caller named it and asks again."""
+    if explain is not None:
+        return await _explained(parts, seat, rows, name, within=within, explain=explain)
     if not isinstance(name, Named):
         return await _answered(parts, seat, rows, name, within)
     return await parts.repeats.once(
         seat.predictor, rows, name, lambda: _answered(parts, seat, rows, name, within), within=within
     )
+
+
+async def _explained(
+    parts: Parts, seat: Seat, rows: Sequence[Any], name: str, *, within: float | None, explain: Wanted
+) -> Given:
+    until = None if within is None else perf_counter() + within
+    explain.require(seat.predictor, rows)
+    found = await given(parts, seat, rows, name, within=within)
+    if found.again:
+        return replace(found, told=[again(one) for one in found.answers])
+    return replace(found, told=await parts.explaining.told(found.predictor, found.answers, explain, until=until))
 
 
 async def _answered(parts: Parts, seat: Seat, rows: Sequence[Any], name: str, within: float | None) -> Given:

@@ -17,7 +17,7 @@ from outlast.serving.times import Times
 from outlast.serving.workers.counts import Counts
 from outlast.serving.workers.station import Station
 
-SECONDS = ("decode", "validate", "wait", *STEPS, "journal", "encode", "request")
+SECONDS = ("decode", "validate", "wait", *STEPS, "journal", "explain", "encode", "request")
 """The steps of a request, and the whole."""
 _ROWS = (1, 2, 4, 8, 16, 32, 64)
 TYPE = CONTENT_TYPE_LATEST

@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from outlast.journal.ingest import Ingest
 from outlast.journal.journal import Journal
+from outlast.serving.explaining import Explaining
 from outlast.serving.house import House
 from outlast.serving.keys import Keys
 from outlast.serving.metrics import Metrics
@@ -33,6 +34,7 @@ class Parts:
     keys: Keys
     together: Together
     shadows: Shadows
+    explaining: Explaining
     station: Station
     repeats: Repeats
     tracing: Tracing | None = None

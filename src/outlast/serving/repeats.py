@@ -22,6 +22,7 @@ from outlast.bundle.predictor import Predictor
 from outlast.errors import Conflict, OutlastError
 from outlast.journal.again import answered_before
 from outlast.project.workspace import Workspace
+from outlast.serving.explaining import Told
 from outlast.serving.metrics import Metrics
 from outlast.serving.together import MOST_AT_ONCE, Late
 from outlast.storage.names import ASKED, ENDED, NAME, PENDING, UNKNOWN, Names, Taken
@@ -44,6 +45,8 @@ class Given:
     advice: bool
     answers: list[Answer]
     again: bool = False
+    told: list[Told] | None = None
+    """Their explanations, where they were asked for."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -18,6 +18,7 @@ from outlast.journal.ingest import Ingest
 from outlast.journal.journal import Journal
 from outlast.project.workspace import Workspace
 from outlast.serving.alive import Alive, close_dead, server_name
+from outlast.serving.explaining import Explaining
 from outlast.serving.furnishing import house_of
 from outlast.serving.http.access import Extra
 from outlast.serving.http.app import create_app
@@ -159,12 +160,14 @@ def _parts(
     journal = Journal(workspace)
     workers = ThreadPoolExecutor(2, "outlast-worker", initializer=threads.one_each)
     keeper = _Keeper(workspace, journal)
-    shadows, repeats = Shadows(journal, metrics, name), Repeats(workspace, metrics)
+    shadows, repeats, explaining = Shadows(journal, metrics, name), Repeats(workspace, metrics), Explaining(metrics)
     try:
         together = Together(journal, metrics, name)
         metrics.traced = tracing is not None
         ingest = Ingest(workspace, journal)
-        parts = Parts(house, journal, ingest, metrics, workers, keys, together, shadows, station, repeats, tracing)
+        parts = Parts(
+            house, journal, ingest, metrics, workers, keys, together, shadows, explaining, station, repeats, tracing
+        )
 
         def beat() -> None:
             alive.beat()
@@ -177,6 +180,7 @@ def _parts(
     finally:
         keeper.stop()
         shadows.stop()
+        explaining.stop()
         workers.shutdown()
         house.close()
         journal.close()

@@ -35,6 +35,7 @@ from outlast.training.keeping import Here, Keeper
 from outlast.training.leakage.guards import joined, suspicions
 from outlast.training.lineage import Cost, kept_with, lineage_of
 from outlast.training.proving import proven
+from outlast.training.reference import with_reference
 from outlast.training.search import Searched, parameters_of, require_parameters, search
 from outlast.training.simpler.rung import Run, Simpler, simpler_model, wanted
 from outlast.training.splitting import Mask, Split, split_kind, split_rows
@@ -103,7 +104,7 @@ def train(
         lineage["parameters"] = {"search": searched.chosen, "estimator": parameters_of(estimator)}
         lineage |= origin | simpler.lineage | kept_with(project, dataset, (train_rows, test_rows), tested.table)
         summary["snapshot"] = lineage["snapshot"]
-        files = {NATIVE: pickled(project.model, estimator), **compiled.files, **simpler.files}
+        files = with_reference({NATIVE: pickled(project.model, estimator), **compiled.files, **simpler.files}, run)
         files["profile.json"] = profiles.to_json(_profile(project, dataset, tested, train_rows))
         files["golden.json"] = encode(golden_rows(project, sources, dataset, tested, simpler=simpler.tested))
         manifest = {**_manifest(project, sources, dataset), **simpler.manifest}

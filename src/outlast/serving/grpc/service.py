@@ -21,6 +21,7 @@ from outlast.errors import (
     Unavailable,
 )
 from outlast.serving.caller import UNKNOWN_TOKEN, Caller, without_role
+from outlast.serving.explaining import Wanted, wanted_of
 from outlast.serving.grpc.messages import message
 from outlast.serving.grpc.tensors import fill, tensors_from
 from outlast.serving.grpc.traced import begun
@@ -166,6 +167,7 @@ class Service:
             tensors_from(request),
             wanted,
             within=context.time_remaining(),
+            explain=_explain(request.parameters) if request.parameters else None,
         )
         told = await infer(self._parts, asked, name)
         if told.again:
@@ -189,6 +191,12 @@ def _read(data: bytes, asked: Any) -> Any:
         return asked.FromString(data)
     except DecodeError:
         raise RequestError(f"The request is no {asked.DESCRIPTOR.name}: send one as the protocol has it") from None
+
+
+def _explain(parameters: Any) -> Wanted | None:
+    """What a request's parameters ask to explain."""
+    chosen = {name: one.WhichOneof("parameter_choice") for name, one in parameters.items()}
+    return wanted_of({name: getattr(parameters[name], kind) for name, kind in chosen.items() if kind})
 
 
 def _serialized(found: Any) -> bytes:

@@ -3,6 +3,7 @@
 from starlette.requests import Request
 from starlette.responses import Response
 
+from outlast.serving.explaining import Wanted, wanted_of
 from outlast.serving.handling import current, usable
 from outlast.serving.http.errors import HttpError
 from outlast.serving.parts import Parts
@@ -52,6 +53,15 @@ def patience(request: Request) -> float | None:
     if not (given.isdecimal() and given.isascii() and len(given) <= 9):
         raise HttpError(400, "request", "The X-Request-Timeout-Ms is no whole number of milliseconds: send one or none")
     return int(given) / 1000
+
+
+def wanted(request: Request) -> Wanted | None:
+    """What of the answers is to be explained, as the address says; mostly nothing."""
+    return wanted_of(request.query_params, _truth) if request.scope["query_string"] else None
+
+
+def _truth(given: str | None) -> bool | str | None:
+    return given if given is None else {"true": True, "false": False}.get(given, given)
 
 
 class _Json(Response):

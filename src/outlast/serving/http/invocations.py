@@ -14,15 +14,17 @@ from outlast.bundle.predictor import Predictor
 from outlast.data.schema import Field
 from outlast.errors import RequestError, nearest
 from outlast.serving.choosing import given
+from outlast.serving.explaining import Wanted, wanted_of
 from outlast.serving.http.access import caller_of
 from outlast.serving.http.body import content_type, json_of, read
-from outlast.serving.http.carried import json_answer, parts_of, patience, request_id
+from outlast.serving.http.carried import json_answer, parts_of, patience, request_id, wanted
 from outlast.serving.http.errors import HttpError
-from outlast.serving.http.predict import spoken
+from outlast.serving.http.predict import all_spoken
 from outlast.serving.parts import Parts
 from outlast.types import ModelRef
 
 FORMS = ("dataframe_split", "dataframe_records", "instances", "inputs")
+PARAMS = ("explain", "explain_of")
 Rows = list[dict[str, Any]]
 
 
@@ -36,9 +38,10 @@ async def invocations(request: Request) -> Response:
     seat = parts.house.take(model)
     with seat as predictor:
         rows = _from_csv(body, predictor) if as_csv else _from_json(body, predictor)
-        by = await given(parts, seat, rows, name, within=patience(request))
+        explain = wanted(request) if as_csv else _wanted(body)
+        by = await given(parts, seat, rows, name, within=patience(request), explain=explain)
     begin = perf_counter()
-    found = {"predictions": [spoken(one) for one in by.answers], **({"advice": True} if by.advice else {})}
+    found = {"predictions": all_spoken(by), **({"advice": True} if by.advice else {})}
     encoded = msgspec.json.encode(found)
     parts.metrics.step("encode", begin)
     return json_answer(encoded, name, again=by.again)
@@ -58,8 +61,6 @@ def _from_json(body: Any, predictor: Predictor) -> Rows:
     if not isinstance(body, dict):
         raise RequestError(f"The body is not an object: send one with one of {', '.join(FORMS)}")
     found = [name for name in body if name in FORMS]
-    if body.get("params"):
-        raise RequestError("'params' are given, and no version takes any: leave them out", details={"field": "params"})
     other = [name for name in body if name not in (*FORMS, "params")]
     if other:
         raise RequestError(
@@ -69,6 +70,20 @@ def _from_json(body: Any, predictor: Predictor) -> Rows:
         raise RequestError(f"The body has {len(found)} forms of rows: send exactly one of {', '.join(FORMS)}")
     form = found[0]
     return _READERS[form](body[form], predictor)
+
+
+def _wanted(body: Any) -> Wanted | None:
+    """What `params` ask for, the only thing that they may."""
+    params = body.get("params")
+    if not params:
+        return None
+    if not isinstance(params, dict):
+        raise _odd("params", '{"explain": true}')
+    other = next((name for name in params if name not in PARAMS), None)
+    if other is not None:
+        says = f"'{other[:80]}' is no parameter: {nearest(other, PARAMS)}"
+        raise RequestError(says, details={"field": "params"})
+    return wanted_of(params)
 
 
 def _split(value: Any, predictor: Predictor) -> Rows:

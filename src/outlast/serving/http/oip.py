@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from outlast.errors import RequestError
 from outlast.serving.answering import MOST
+from outlast.serving.explaining import wanted_of
 from outlast.serving.http.body import json_of, parse, read
 from outlast.serving.http.carried import REPLAYED, REQUEST_ID, header, json_answer, parts_of, patience, request_id
 from outlast.serving.http.errors import HttpError
@@ -76,7 +77,8 @@ async def inference(request: Request) -> Response:
     parts, name = parts_of(request), request_id(request)
     body, tail = await _parts_of_body(request)
     names = None if body.outputs is None else [one.name for one in body.outputs]
-    asked = Asked(*_model(request), _tensors(body.inputs, tail), names, within=patience(request))
+    explain = wanted_of(body.parameters or {})
+    asked = Asked(*_model(request), _tensors(body.inputs, tail), names, within=patience(request), explain=explain)
     as_bytes = _wanted_as_bytes(body)
     told = await infer(parts, asked, name)
     begin = perf_counter()

@@ -12,7 +12,8 @@ from outlast.bundle.predictor import Predictor
 from outlast.errors import RequestError
 from outlast.serving.choosing import given
 from outlast.serving.http.body import json_of
-from outlast.serving.http.carried import json_answer, parts_of, patience, request_id
+from outlast.serving.http.carried import json_answer, parts_of, patience, request_id, wanted
+from outlast.serving.repeats import Given
 
 _encode = msgspec.json.Encoder().encode
 
@@ -24,9 +25,9 @@ async def predict(request: Request) -> Response:
     seat = parts.house.take(request.path_params["model"])
     with seat as predictor:
         rows, alone = rows_of(body, predictor)
-        by = await given(parts, seat, rows, name, within=patience(request))
+        by = await given(parts, seat, rows, name, within=patience(request), explain=wanted(request))
     begin = perf_counter()
-    found = [spoken(one) for one in by.answers]
+    found = all_spoken(by)
     head = {"model": by.predictor.model, "version": by.predictor.version, **({"advice": True} if by.advice else {})}
     body = _encode({**head, **found[0]} if alone else {**head, "predictions": found})
     parts.metrics.step("encode", begin)
@@ -49,6 +50,12 @@ def rows_of(body: Any, predictor: Predictor) -> tuple[list[Any], bool]:
             f"'{other[:80]}' stands beside 'rows': send fields inside each row", details={"field": other}
         )
     return rows, False
+
+
+def all_spoken(by: Given) -> list[dict[str, Any]]:
+    """Answers as callers see them, with their explanations where those were asked for."""
+    found = [spoken(one) for one in by.answers]
+    return found if by.told is None else [{**one, **told.spoken()} for one, told in zip(found, by.told, strict=True)]
 
 
 def spoken(one: Answer) -> dict[str, Any]:

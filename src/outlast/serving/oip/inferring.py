@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from outlast.errors import NotFound
 from outlast.serving.beside import Seat
 from outlast.serving.choosing import given
+from outlast.serving.explaining import Wanted
 from outlast.serving.oip.asking import rows_from
-from outlast.serving.oip.saying import chosen, tensors_of
+from outlast.serving.oip.saying import chosen, explanations, tensors_of
 from outlast.serving.oip.tensors import Tensor
 from outlast.serving.parts import Parts
 
@@ -23,6 +24,7 @@ class Asked:
     """Their names; None stands for all."""
     within: float | None = None
     """How many seconds the caller waits."""
+    explain: Wanted | None = None
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,8 @@ async def infer(parts: Parts, asked: Asked, name: str) -> Told:
     with seat as predictor:
         outputs = chosen(asked.outputs, predictor)
         rows = rows_from(asked.inputs, predictor)
-        by = await given(parts, seat, rows, name, within=asked.within)
+        by = await given(parts, seat, rows, name, within=asked.within, explain=asked.explain)
         found = tensors_of(by.answers, by.predictor, outputs)
+        if by.told is not None:
+            found.append(explanations(by.told))
         return Told(by.predictor.model, by.predictor.version, by.advice, found, by.again)

@@ -6,10 +6,13 @@ from functools import cache
 from importlib.metadata import version
 from typing import Any
 
+import msgspec
+
 from outlast.bundle.answers import Answer
 from outlast.bundle.predictor import Predictor
 from outlast.data.schema import Field
 from outlast.errors import RequestError, nearest
+from outlast.serving.explaining import Told
 from outlast.serving.oip.tensors import Tensor
 
 BINARY = "binary_tensor_data"
@@ -81,6 +84,12 @@ def tensors_of(answers: Sequence[Answer], predictor: Predictor, names: Sequence[
         shape = [len(answers) if size == -1 else size for size in column.shape]
         found.append(Tensor(name, column.datatype, shape, list(values)))
     return found
+
+
+def explanations(told: Sequence[Told]) -> Tensor:
+    """What stands beside the outputs when a request asks to explain: a JSON object for each row, as text."""
+    texts = [msgspec.json.encode(one.spoken()).decode() for one in told]
+    return Tensor("explanation", "BYTES", [len(told)], texts)
 
 
 def _scores(answers: Sequence[Answer], predictor: Predictor) -> list[float | None]:

@@ -1,0 +1,1 @@
+"""What each feature added to an answer, exactly, against rows of training."""
