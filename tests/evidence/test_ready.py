@@ -15,11 +15,14 @@ from outlast.evidence.ready import ready
 from outlast.evidence.told import Answer, Ready
 from outlast.gates.promote import promote
 from outlast.gates.verdict import PER_1000
+from outlast.project.contract import ScoringSection, parse_contract
 from outlast.project.workspace import Workspace
-from outlast.registry import verdicts
+from outlast.registry import contracts, verdicts
 from outlast.registry.backup.taking import backup
+from outlast.registry.declarations import folder_of
 from outlast.registry.tokens import Wanted, create
 from outlast.registry.versions import find
+from outlast.serving.scoring.planned import Last, due_at, note
 from outlast.storage.ledger import schema
 from outlast.types import ModelRef, Verified, now
 
@@ -42,7 +45,10 @@ def let_out(workspace: Workspace, by: str = "ada") -> None:
 def test_a_version_nobody_judged_is_not_ready(known: Workspace) -> None:
     found = asked(known)
     assert not found.ready
-    assert found.count(True) + found.count(False) + found.count(None) == sum(map(len, QUESTIONS.values()))
+    assert found.count(True) + found.count(False) + found.count(None) == len(found.answers)
+    asked_of_all = [question for group in QUESTIONS.values() for question in group]
+    asked_of_all.remove("Is its table scored in time?")  # it has none
+    assert [one.question for one in found.answers] == asked_of_all
     for one in found.answers:
         assert one.rests_on, one.question
         assert one.yes or one.next, one.question
@@ -195,3 +201,25 @@ def test_a_plan_to_retrain_is_no_evidence_that_somebody_does(known: Workspace) -
     contract["retraining"] = {"policy": "approval", "triggers": ["harm"]}
     assert said(1).yes is None
     assert "nothing acts on harm by itself" in said(1).rests_on
+
+
+@pytest.mark.parametrize(
+    ("after", "done", "later", "yes"),
+    [
+        (timedelta(0), True, timedelta(minutes=5), True),
+        (timedelta(0), True, timedelta(hours=2), False),
+        (timedelta(0), False, timedelta(minutes=5), False),
+        (timedelta(days=-1), True, timedelta(minutes=5), False),
+    ],
+)
+def test_a_table_is_asked_about_where_one_is_scheduled(known: Workspace, after, done: bool, later, yes: bool) -> None:
+    deadline = "1h" if done and not after else "1ms"
+    plan = {"input": "a.parquet", "output": "b.parquet", "schedule": "2d", "deadline": deadline}
+    contract = parse_contract((folder_of(known, "late-orders") / "outlast.toml").read_text())
+    live = contract.model_copy(update={"scoring": ScoringSection.model_validate(plan)})
+    contracts.apply(known.ledger, "late-orders", live, by="ada", at=now())
+    assert answer(known, "Is its table scored in time?").yes is None
+    due = due_at("2d", now()) + after
+    with known.ledger.write() as connection:
+        note(connection, "late-orders", Last(due, done, due + later, 1, "b.parquet", "" if done else "gone", 5))
+    assert answer(known, "Is its table scored in time?").yes is yes

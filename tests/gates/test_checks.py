@@ -68,6 +68,25 @@ def test_each_promise_that_is_not_made_is_named(folder: Path, line: str, key: st
     assert len(found.evidence["missing"]) == 1
 
 
+TABLE = '\n[scoring]\ninput = "a.parquet"\noutput = "b.parquet"\nschedule = "1d"\n'
+HTTP = 'p99 = "50ms"\nrate = 10\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "missing"),
+    [
+        (WHOLE.replace(HTTP, "") + TABLE + 'deadline = "1h"\nrows = 100\n', []),
+        (WHOLE.replace(HTTP, "") + TABLE, ["scoring.deadline", "scoring.rows"]),
+        (WHOLE.replace("rate = 10\n", "") + TABLE + 'deadline = "1h"\nrows = 100\n', ["serving.rate"]),
+        (WHOLE + TABLE + "rows = 100\n", ["scoring.deadline"]),
+    ],
+)
+def test_what_is_only_scored_on_a_schedule_promises_a_deadline_and_no_latency(
+    folder: Path, text: str, missing: list[str]
+) -> None:
+    assert contract_complete(parse_contract(text), folder, "binary").evidence.get("missing", []) == missing
+
+
 @pytest.mark.parametrize(
     ("old", "new", "key"),
     [

@@ -3,4 +3,5 @@
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent.parent / "monitoring"))
+for room in ("monitoring", "serving"):
+    sys.path.insert(0, str(Path(__file__).parent.parent / room))

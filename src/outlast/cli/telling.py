@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from outlast.cli import screen, telling_rungs
+from outlast.cli import screen, telling_rungs, telling_scores
 from outlast.evidence.told import Costs
 from outlast.gates.verdict import Verdict
 from outlast.registry.sentences import evaluated
@@ -49,6 +49,7 @@ def card(version: Version, state: str, verdict: Verdict | None, costs: Costs) ->
     figures(version)
     screen.line("owner", f"{contract['model']['owner'] or 'nobody'}; runbook {contract['model']['runbook']}")
     screen.line("serving", _serving(contract["serving"]))
+    telling_scores.plan(contract.get("scoring"))
     told = (("to make it", costs.training), ("for 1,000 answers", costs.per_1000))
     said = [f"{costs.said(seconds)} {what}" for what, seconds in told if seconds is not None]
     screen.line("cost", ", ".join(said) or "not known")

@@ -16,6 +16,8 @@ MOST, ALERTS = 5, 3
 def watched(found: Report, last: int) -> None:
     """A report, for people."""
     print(f"{found.model}@{found.version}, in windows of {found.cadence}")
+    if found.scoring is not None:
+        screen.line("scoring", found.scoring)
     if found.total is None:
         print("Nothing was counted yet: `outlast tick` counts what was served")
         return

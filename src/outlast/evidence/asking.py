@@ -20,6 +20,7 @@ from outlast.registry.declarations import folder_of
 from outlast.registry.rollout import Rollout, current, transitions
 from outlast.registry.tokens import tokens
 from outlast.registry.versions import Version, find
+from outlast.serving.scoring.planned import due_at, last_of, overdue
 from outlast.types import ModelRef, counted, duration, span, utc
 
 BACKUP_AGE = timedelta(days=7)
@@ -69,7 +70,8 @@ class Case:
         return next((found[name] for name in names if name in found), None)
 
 
-Ask = Callable[[Case], Found]
+Ask = Callable[[Case], Found | None]
+"""None where the question does not arise."""
 
 
 def data_kept(case: Case) -> Found:
@@ -128,6 +130,22 @@ def watched(case: Case) -> Found:
     if late > WATCHED_WITHIN * duration(every):
         return Found(False, f"the last window ended {_ago(late)}, one is due every {every}", "outlast tick")
     return Found(True, f"{len(case.report.lines)} windows, the last ended {_ago(late)}")
+
+
+def scored_in_time(case: Case) -> Found | None:
+    """Of a table that the contract schedules."""
+    plan, last = case.contract.scoring, last_of(case.ledger, case.model)
+    if plan.schedule is None:
+        return None
+    due = due_at(plan.schedule, case.now)
+    if last is None:
+        return Found(None, f"none was scored yet, one was due {due:%Y-%m-%d %H:%M} UTC", "outlast tick, by a timer")
+    if last.due < due and overdue(plan, due, case.now):
+        says = f"the last that was looked at was due {last.due:%Y-%m-%d %H:%M}, and another {due:%Y-%m-%d %H:%M} UTC"
+        return Found(False, says, "outlast tick, by a timer; or outlast up")
+    if not last.done:
+        return Found(False if overdue(plan, last.due, case.now) else None, last.says, "mend that, then outlast tick")
+    return Found(not overdue(plan, last.due, last.at), last.says)
 
 
 def somebody_hears(case: Case) -> Found:
@@ -308,6 +326,7 @@ QUESTIONS: dict[str, dict[str, Ask]] = {
     },
     "watched": {
         "Is it watched?": watched,
+        "Is its table scored in time?": scored_in_time,
         "Does somebody hear of trouble?": somebody_hears,
         "Do its labels arrive?": labels_arrive,
         "Is a successor trained in time?": retrained,

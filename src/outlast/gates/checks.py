@@ -55,11 +55,19 @@ def _required(contract: Contract) -> dict[str, Any]:
         "model.runbook": contract.model.runbook,
         "value.payoff (or value.per_unit_error)": contract.value.payoff or contract.value.per_unit_error,
         "label.delay": contract.label.delay,
-        "serving.p99": contract.serving.p99,
-        "serving.rate": contract.serving.rate,
+        **_promised(contract),
         "serving.ladder": contract.serving.ladder,
         "retraining.policy": contract.retraining.policy,
     }
+
+
+def _promised(contract: Contract) -> dict[str, Any]:
+    """How fast it has to be: of what is scored on a schedule and asked by nobody, by when a table is done."""
+    asked = {"serving.p99": contract.serving.p99, "serving.rate": contract.serving.rate}
+    scored = {"scoring.deadline": contract.scoring.deadline, "scoring.rows": contract.scoring.rows}
+    if contract.scoring.schedule is None:
+        return asked
+    return scored if not any(asked.values()) else asked | scored
 
 
 def _runbook(contract: Contract, folder: Path | None) -> Check:

@@ -11,7 +11,7 @@ from outlast.gates.calibration import well_calibrated
 from outlast.gates.case import Case
 from outlast.gates.champion import no_worse
 from outlast.gates.checks import contract_complete, data_sound, floors_held, no_leak, worth_having
-from outlast.gates.latency import fast_enough
+from outlast.gates.deadline import in_time
 from outlast.gates.reproducible import made_again
 from outlast.gates.skew import answers_alike
 from outlast.gates.slices import no_slice_worse
@@ -36,7 +36,7 @@ CHECKS: dict[str, _Question] = {
     "champion": lambda case, _: no_worse(case),
     "slices": lambda case, _: no_slice_worse(case),
     "skew": lambda case, now: answers_alike(case.workspace, case.candidate, now=now),
-    "latency": lambda case, now: fast_enough(case, now=now),
+    "latency": lambda case, now: in_time(case, now=now),
     "reproducible": lambda case, _: made_again(case),
 }
 """What is asked, in order; a question that cannot be answered stands in the way as much as a no."""

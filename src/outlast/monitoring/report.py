@@ -15,6 +15,7 @@ from outlast.monitoring.subject import Subject, open_subject
 from outlast.monitoring.windows import Window, stored
 from outlast.project.workspace import Workspace
 from outlast.registry.versions import find
+from outlast.serving.scoring.planned import last_of, plan_says
 from outlast.types import ModelRef, span
 
 MAIN = {"binary": "roc_auc", "multiclass": "log_loss", "regression": "mae"}
@@ -52,6 +53,8 @@ class Report:
     """What became of the model's labels, as the last tick counted them; None before the first label."""
     audits: tuple[Audited, ...] = ()
     """The audits of the model's served features, of whichever version, a day each; the newest last."""
+    scoring: str | None = None
+    """The table that the contract wants scored, and what became of the last; None where it wants none."""
 
     def to_json(self) -> dict[str, Any]:
         """Plain values; moments are ISO 8601."""
@@ -78,7 +81,15 @@ def report(workspace: Workspace, model: str, *, since: datetime | None = None, u
         tuple(_told(alerts(workspace.ledger, version.model), version.number)),
         last_count(workspace.ledger).get(version.model),
         tuple(audited(workspace.ledger, version.model, since, until)),
+        _scoring(workspace, subject),
     )
+
+
+def _scoring(workspace: Workspace, subject: Subject) -> str | None:
+    plan, last = subject.contract.scoring, last_of(workspace.ledger, subject.model)
+    if plan.schedule is None:
+        return None
+    return f"{plan_says(plan)}; {'none was scored yet' if last is None else last.says}"
 
 
 def _line(window: Window, subject: Subject) -> Line:

@@ -4,7 +4,9 @@
 change by `outlast apply`: owner, runbook, monitoring, routes, gate, retraining.
 """
 
+import re
 import tomllib
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -16,7 +18,7 @@ from outlast.project.policies import Then, Word, stale_of, then_of, words_of
 from outlast.types import Task, digest_of, duration
 
 FILE = "outlast.toml"
-LIVE = ("model.owner", "model.runbook", "monitoring", "gate", "retraining")
+LIVE = ("model.owner", "model.runbook", "monitoring", "gate", "retraining", "scoring")
 
 
 class _Section(BaseModel):
@@ -213,6 +215,46 @@ class TrainingSection(_Timed):
         return search
 
 
+_OF_DAY = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
+
+
+class ScoringSection(_Timed):
+    """Which table is scored when, and by when its answers are needed."""
+
+    input: str | None = Field(None, examples=["data/tonight.parquet"])
+    output: str | None = Field(None, examples=["scores/{date}.parquet"])
+    schedule: str | None = Field(None, examples=["02:30"])
+    deadline: str | None = _length("2h")
+    rows: int | None = Field(None, examples=[500000], gt=0)
+    facts: Literal["history", "fresh"] = Field("history", examples=["fresh"])
+
+    @field_validator("schedule")
+    @classmethod
+    def _when(cls, value: str | None) -> str | None:
+        if value is None or _OF_DAY.fullmatch(value):
+            return value
+        try:
+            if duration(value) >= timedelta(minutes=1):
+                return value
+        except SettingsError:
+            pass  # said below
+        raise ValueError("expected a time of day in UTC such as 02:30, or a length of a minute or more such as 1d")
+
+    @field_validator("input", "output")
+    @classmethod
+    def _moments(cls, value: str | None) -> str | None:
+        unknown = sorted(set(re.findall(r"{(.*?)}", value or "")) - {"date", "time"})
+        if unknown:
+            raise ValueError(f"{{{unknown[0]}}} is not known: expected {{date}} or {{time}}, of when it was due")
+        return value
+
+    @model_validator(mode="after")
+    def _all_or_none(self) -> Self:
+        if len({self.input is None, self.output is None, self.schedule is None}) > 1:
+            raise ValueError("input, output and schedule go together: say all of them or none")
+        return self
+
+
 class RulesSection(_Section):
     """What a source's rows must hold; a rule that blocks stops training and promotion."""
 
@@ -233,6 +275,7 @@ class Contract(_Section):
     monitoring: MonitoringSection = Field(default_factory=MonitoringSection)
     retraining: RetrainingSection = Field(default_factory=RetrainingSection)
     journal: JournalSection = Field(default_factory=JournalSection)
+    scoring: ScoringSection = Field(default_factory=ScoringSection)
     data: dict[str, RulesSection] = Field({}, examples=[{"flights": {"ranges": {"distance": [0, 6000]}}}])
 
     def live(self) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from outlast.monitoring.windows import Hold, refresh
 from outlast.project.workspace import Workspace
 from outlast.registry.versions import find, versions
 from outlast.retraining.fresh import forget
+from outlast.retraining.scoring import score_due
 from outlast.serving.alive import close_dead
 from outlast.types import ModelRef, clock_from, counted
 
@@ -92,6 +93,11 @@ def skew(shared: Shared, model: str, hold: Hold) -> tuple[bool, str]:
     return True, f"audited {counted(len(done), 'day')}, raised {raised}; the last: {done[-1][0].sentence(model)}"
 
 
+def score(shared: Shared, model: str, hold: Hold) -> tuple[bool, str]:
+    """Score the model's table, if its contract says when and that has come."""
+    return score_due(shared.workspace, model, now=shared.now, hold=hold)
+
+
 def mirror(shared: Shared, model: str, hold: Hold) -> tuple[bool, str]:
     """Bring MLflow up to the ledger."""
     from outlast.registry.mirror import mirror as bring  # mlflow takes seconds to import
@@ -125,6 +131,6 @@ def alerts(shared: Shared, _: str, hold: Hold) -> tuple[bool, str]:
 
 
 FIRST: dict[str, Job] = {"seal": seal, "servers": close_servers}
-PER_MODEL: dict[str, Job] = {"watch": watch, "skew": skew, "mirror": mirror}
+PER_MODEL: dict[str, Job] = {"watch": watch, "skew": skew, "mirror": mirror, "score": score}
 LAST: dict[str, Job] = {"alerts": alerts, "prune": prune}
 """Jobs in the order of a tick: alerts come after what raises them."""

@@ -1,7 +1,7 @@
 """Scoring a table in parts, by the Predictor that serves: broken off at any point, the same command goes on."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -10,7 +10,7 @@ from typing import Literal, Protocol
 import polars as pl
 
 from outlast.bundle.predictor import open_bundle
-from outlast.errors import DataError
+from outlast.errors import Conflict, DataError
 from outlast.journal import runs
 from outlast.project.workspace import Workspace
 from outlast.registry.rollout import current
@@ -43,6 +43,8 @@ class Batch:
     record: bool | None = None
     anew: bool = False
     at: datetime | None = None
+    over: bool = False
+    """Whether a run of something else that was broken off is given up without asking."""
 
 
 @dataclass(frozen=True)
@@ -61,10 +63,13 @@ class Scored:
     target: str
 
 
-def score_file(workspace: Workspace, ref: ModelRef, batch: Batch, watcher: Watcher) -> Scored:
+def score_file(
+    workspace: Workspace, ref: ModelRef, batch: Batch, watcher: Watcher, done: Callable[[Scored], None] = lambda _: None
+) -> Scored:
     """Answers for every row of a table, beside the row's own columns, in the same order.
 
     Facts are looked up in the sources' history as of each row's moment, or in fresh values, which know only lately.
+    `done` is told when all of it is at the target, before what was kept beside it goes.
     """
     source, target = batch.source, batch.target
     check_target(source, target)
@@ -73,24 +78,51 @@ def score_file(workspace: Workspace, ref: ModelRef, batch: Batch, watcher: Watch
     rows = scan_rows(source)
     asked(rows.collect_schema().names(), manifest)
     with held(_beside(workspace, target), str(target)) as kept:
-        run = kept.begin(_run(workspace, version, batch, rows), anew=batch.anew, record=batch.record)
+        run = _begin(kept, _run(workspace, version, batch, rows), batch)
         watcher.total(run.rows)
         before = _before(workspace, kept, run)
         watcher.advance(before.rows)
         found = Told()
         scorer = Scorer(workspace, run, kept.folder, str(target))
-        done = set(kept.parts())
+        there = set(kept.parts())
         for number, part in _parts(source, rows, run.part):
-            if number not in done:
+            if number not in there:
                 one = scorer.score(number, part)
                 found.add(one)
                 watcher.advance(one.rows)
         publish(kept, target, run.request(0).rpartition(":")[0])
         found.add(before)
+        scored = Scored(run.model, run.version, found.rows, before.rows, found.warned, found.rungs, found.refused,
+                        run.record, str(target))  # fmt: skip
+        done(scored)
         kept.remove()
-    rungs = dict(found.rungs)
-    return Scored(version.model, version.number, found.rows, before.rows, found.warned, rungs, found.refused,
-                  run.record, str(target))  # fmt: skip
+    return scored
+
+
+def tidy(workspace: Workspace, target: Place) -> None:
+    """Remove what a run kept beside its target, where it was killed after all was there."""
+    if _beside(workspace, target).exists():
+        with held(_beside(workspace, target), str(target)) as kept:
+            kept.remove()
+
+
+def _begin(kept: Kept, run: Run, batch: Batch) -> Run:
+    """The run that goes on: one that was broken off, or this one."""
+    found = None if batch.anew else kept.found()
+    if found is None:
+        return kept.begin(run)
+    differs = run.differences(found)
+    if batch.record is not None and batch.record != found.record:
+        said = {True: "kept in the journal", False: "not kept in the journal"}
+        differs.append(f"with its answers {said[found.record]}, and now they are {said[batch.record]}")
+    if batch.over and (differs or found.started_at != run.started_at):
+        return kept.begin(run)
+    if differs:
+        raise Conflict(
+            f"A run into {batch.target} was broken off that scored {'; '.join(differs)}: give what it was given "
+            "to go on with it, or --anew to begin again"
+        )
+    return found
 
 
 def _beside(workspace: Workspace, target: Place) -> Path:

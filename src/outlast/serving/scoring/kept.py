@@ -81,24 +81,14 @@ class Kept:
     def __init__(self, folder: Path, target: str) -> None:
         self.folder, self._target = folder, target
 
-    def begin(self, run: Run, *, anew: bool, record: bool | None) -> Run:
-        """The run that goes on here: one that was broken off, or this one; Conflict where that was another."""
-        found = None if anew else self._found()
-        if found is None:
-            self._clear()
-            with self.writing():
-                write_whole(self.folder / _RUN, msgspec.json.encode(run))
-            return run
-        differs = run.differences(found)
-        if record is not None and record != found.record:
-            said = {True: "kept in the journal", False: "not kept in the journal"}
-            differs.append(f"with its answers {said[found.record]}, and now they are {said[record]}")
-        if differs:
-            raise Conflict(
-                f"A run into {self._target} was broken off that scored {'; '.join(differs)}: give what it was given "
-                "to go on with it, or --anew to begin again"
-            )
-        return found
+    def begin(self, run: Run) -> Run:
+        """Begin a run; what another left goes."""
+        with self.writing():
+            for file in self.folder.iterdir():
+                if file.name != _LOCK:
+                    file.unlink()
+            write_whole(self.folder / _RUN, msgspec.json.encode(run))
+        return run
 
     def part(self, number: int) -> Path:
         """The file of a part; it is there once the part is whole."""
@@ -145,7 +135,8 @@ class Kept:
                 "goes on from the last whole part"
             ) from error
 
-    def _found(self) -> Run | None:
+    def found(self) -> Run | None:
+        """The run that was broken off here; None where there is none."""
         try:
             data = (self.folder / _RUN).read_bytes()
         except FileNotFoundError:
@@ -160,12 +151,6 @@ class Kept:
                 "Outlast that began it, or --anew begins again"
             )
         return kept
-
-    def _clear(self) -> None:
-        with self.writing():
-            for file in self.folder.iterdir():
-                if file.name != _LOCK:
-                    file.unlink()
 
 
 @contextmanager
