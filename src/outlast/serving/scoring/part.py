@@ -54,7 +54,7 @@ class Scorer:
         predictor = self._predictor
 
         def fell(some: list[Asked], error: BaseException) -> list[Answer]:
-            if not isinstance(error, Unavailable):
+            if not isinstance(error, Unavailable | RequestError):
                 raise error
             return [_refused(at, one.key, one.decide_at, str(error)) for one in some]
 
