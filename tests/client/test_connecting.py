@@ -53,10 +53,12 @@ def test_labels_and_facts_are_taken(client: Client, served: tuple[str, Workspace
     one = client.predict("late", ROW)
     assert client.label("late", {"prediction_id": one.prediction_id, "value": True}) == 1
     assert client.label("late", [{"key": "C1", "value": True}, {"key": "C2", "value": False}]) == 2
+    assert client.act("late", {"prediction_id": one.prediction_id, "action": "followed"}) == 1
     wind = {"origin": "JFK", "at": datetime(2013, 6, 1, tzinfo=UTC), "wind": 3.0}
     assert client.facts("weather", wind) == client.facts("weather", [wind]) == 1
     labels = reading.labels(served[1], "late").collect()
     assert one.prediction_id in labels["prediction_id"].to_list()
+    assert one.prediction_id in reading.actions(served[1], "late").collect()["prediction_id"].to_list()
 
 
 def test_the_same_works_with_asyncio(served: tuple[str, Workspace]) -> None:
@@ -65,6 +67,7 @@ def test_the_same_works_with_asyncio(served: tuple[str, Workspace]) -> None:
             several = await asyncio.gather(*[client.predict("late", ROW) for _ in range(20)])
             assert len(await client.predict("late", [ROW, ROW])) == 2
             assert await client.label("late", {"key": "A1", "value": True}) == 1
+            assert await client.act("late", [{"key": "A1", "action": "ignored", "comment": "Too late"}]) == 1
             assert await client.facts("weather", {"origin": "LGA", "at": "2013-06-01T00:00:00Z", "wind": 1.0}) == 1
             with pytest.raises(NotFound, match="did you mean 'late'"):
                 await client.predict("lat", ROW)

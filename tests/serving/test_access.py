@@ -33,6 +33,7 @@ ASKED = {
     "/predict/{model}": ("POST", "/predict/late", ROW),
     "/invocations": ("POST", "/invocations", {"dataframe_records": [ROW]}),
     "/labels/{model}": ("POST", "/labels/late", LABEL),
+    "/actions/{model}": ("POST", "/actions/late", {"key": "A", "action": "followed"}),
     "/facts/{source}": ("POST", "/facts/weather", FACT),
     "/v2/models/{model}": ("GET", "/v2/models/late", None),
     "/v2/models/{model}/ready": ("GET", "/v2/models/late/ready", None),

@@ -20,6 +20,7 @@ WRITES = [
     "POST /v2/models/late/infer",
     "POST /predict/late",
     "POST /labels/late",
+    "POST /actions/late",
     "POST /facts/{source}",
     "POST /invocations",
 ]

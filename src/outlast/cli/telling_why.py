@@ -6,7 +6,7 @@ from typing import Any
 from outlast.cli import screen
 from outlast.cli.telling import edited
 from outlast.cli.telling_rungs import adopted_from, taken
-from outlast.evidence.told import Answered, Why
+from outlast.evidence.told import Acted, Answered, Why
 from outlast.registry.approvals import Approval
 from outlast.registry.rollout import Transition
 from outlast.types import counted
@@ -43,7 +43,14 @@ def _prediction(found: Answered) -> None:
     if found.features:
         added = {name: value for name, value in found.features.items() if name not in (found.asks or {})}
         _answer("what it saw", [_fields(added) if added else "what was asked, and no more"])
+    if found.actions:
+        _answer("what people did", [_acted(one) for one in found.actions])
     _answer("who made it live", ["nobody until then" if found.made_live is None else _step(found.made_live)])
+
+
+def _acted(one: Acted) -> str:
+    said = f": {one.comment}" if one.comment else ""
+    return f"{one.action} on {screen.moment(one.at)} UTC by {one.by or one.origin}{said}"
 
 
 def _fields(values: dict[str, Any] | None) -> str:

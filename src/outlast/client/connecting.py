@@ -65,6 +65,10 @@ class Client:
         """Tell what turned out: `prediction_id` or `key`, `value`, perhaps `known_at`; how many were taken."""
         return _accepted(self._run(self._server.call("labels", model, _body("labels", labels), request_id)))
 
+    def act(self, model: str, actions: Row | Iterable[Row], *, request_id: str | None = None) -> int:
+        """Tell what people did: `prediction_id` or `key`, `action` (followed, overridden, ignored), `comment`, `by`."""
+        return _accepted(self._run(self._server.call("actions", model, _body("actions", actions), request_id)))
+
     def facts(self, source: str, rows: Row | Iterable[Row], *, request_id: str | None = None) -> int:
         """Tell new facts of a source; how many were taken."""
         return _accepted(self._run(self._server.call("facts", source, _body("rows", rows), request_id)))
@@ -122,6 +126,10 @@ class AsyncClient:
         """Tell what turned out: `prediction_id` or `key`, `value`, perhaps `known_at`; how many were taken."""
         return _accepted(await self._run(self._server.call("labels", model, _body("labels", labels), request_id)))
 
+    async def act(self, model: str, actions: Row | Iterable[Row], *, request_id: str | None = None) -> int:
+        """Tell what people did: `prediction_id` or `key`, `action` (followed, overridden, ignored), `comment`, `by`."""
+        return _accepted(await self._run(self._server.call("actions", model, _body("actions", actions), request_id)))
+
     async def facts(self, source: str, rows: Row | Iterable[Row], *, request_id: str | None = None) -> int:
         """Tell new facts of a source; how many were taken."""
         return _accepted(await self._run(self._server.call("facts", source, _body("rows", rows), request_id)))
@@ -161,7 +169,7 @@ class AsyncClient:
 
 
 def connect(url: str, token: str | None = None, *, timeout: float = 10.0, retries: int = 3) -> Client:
-    """A client of a server: `predict`, `label` and `facts`, for one row or several; the same with `await` as `.aio`.
+    """A client of a server: `predict`, `label`, `act` and `facts`, for one or several; with `await` as `.aio`.
 
     A call that meets no server, a broken connection or a 503 that says when to come back is sent again, up to `retries`
     times, under the same request id and within `timeout` seconds in all. Errors are the classes of `OutlastError`.

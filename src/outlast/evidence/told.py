@@ -14,6 +14,17 @@ _ENVIRONMENT = ("python", "environment", "builds", "machine", "threads", "seed",
 
 
 @dataclass(frozen=True)
+class Acted:
+    """What somebody did with an answer, or said of it."""
+
+    action: str
+    comment: str | None
+    by: str | None
+    at: datetime
+    origin: str
+
+
+@dataclass(frozen=True)
 class Answered:
     """A prediction as the journal keeps it, in plain values and without those of sensitive columns."""
 
@@ -36,6 +47,7 @@ class Answered:
     warnings: list[str]
     asks_digest: str | None
     made_live: Transition | None
+    actions: tuple[Acted, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -2,18 +2,20 @@
 
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
 import msgspec
+import polars as pl
 import sqlalchemy as sa
 
 from outlast.errors import NotFound, RequestError
 from outlast.evidence.moved import moved
-from outlast.evidence.told import Answered, Why
+from outlast.evidence.told import Acted, Answered, Why
 from outlast.gates.verdict import last_verdict
 from outlast.journal.finding import SHORTEST, find_predictions
+from outlast.journal.reading import actions
 from outlast.project.workspace import Workspace
 from outlast.registry.approvals import approvals
 from outlast.registry.rollout import transitions
@@ -61,7 +63,18 @@ def why_prediction(workspace: Workspace, begins: str, *, sees: Callable[[str], b
     about = _about(workspace, find(workspace.ledger, ModelRef(one["model"], one["version"])))
     before = [step for step in about.steps if step.at <= one["at"]]
     veiled = _veiled(workspace, about.version, one)
-    return replace(about, prediction=Answered(**veiled, made_live=before[-1] if before else None))
+    made_live, done = before[-1] if before else None, tuple(_actions(workspace, one))
+    return replace(about, prediction=Answered(**veiled, made_live=made_live, actions=done))
+
+
+def _actions(workspace: Workspace, prediction: dict[str, Any]) -> Iterator[Acted]:
+    """What people did with an answer, by its id or its key, in order."""
+    about = pl.col("prediction_id") == prediction["prediction_id"]
+    if prediction["key"] is not None:
+        about = about.fill_null(False) | (pl.col("key") == prediction["key"]).fill_null(False)
+    found = actions(workspace, prediction["model"]).filter(about).sort("at", maintain_order=True)
+    for row in found.select("action", "comment", "by", "at", "origin").collect().iter_rows(named=True):
+        yield Acted(**row)
 
 
 def _about(workspace: Workspace, version: Version) -> Why:

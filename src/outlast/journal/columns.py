@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import polars as pl
 
-from outlast.journal.records import FactRecord, LabelRecord, Prediction, decoder
+from outlast.journal.records import ActionRecord, FactRecord, LabelRecord, Prediction, decoder
 
 SEGMENT = "segment"
 _TIMES = ("at", "decide_at", "known_at")
@@ -70,4 +70,7 @@ SHADOWS = Kind("shadows", PREDICTIONS.decode, PREDICTIONS.schema)
 """What challengers would have answered: nobody got it, no label belongs to it, and no window counts it."""
 REPEATS = Kind("repeats", PREDICTIONS.decode, PREDICTIONS.schema)
 """Second answers to a request that another host had answered; no label belongs to them, and no window counts them."""
-KINDS = (PREDICTIONS, LABELS, FACTS, SHADOWS, REPEATS)
+REFUSALS = Kind("refusals", PREDICTIONS.decode, PREDICTIONS.schema)
+"""Rows that got no answer, and why: no window counts them as predictions, and people may be asked instead."""
+ACTIONS = _kind("actions", ActionRecord)
+KINDS = (PREDICTIONS, LABELS, FACTS, SHADOWS, REPEATS, REFUSALS, ACTIONS)

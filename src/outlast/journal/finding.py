@@ -7,7 +7,7 @@ from typing import Any
 import polars as pl
 
 from outlast.errors import NotFound
-from outlast.journal.columns import PREDICTIONS, SEGMENT
+from outlast.journal.columns import PREDICTIONS, REFUSALS, SEGMENT
 from outlast.journal.journal import subjects
 from outlast.journal.spelling import from_text
 from outlast.project.workspace import Workspace
@@ -23,16 +23,18 @@ _LATEST = micros(datetime(9999, 1, 1, tzinfo=EPOCH.tzinfo))
 def find_predictions(
     workspace: Workspace, begins: str, *, most: int = 2, sees: Callable[[str], bool] = lambda _: True
 ) -> list[dict[str, Any]]:
-    """Predictions of models one may see whose id begins so, at most so many, each with every column of the journal.
+    """Predictions and refused rows whose id begins so, of models one may see: at most so many, with every column.
 
     An id begins with its moment, so that of a table only files and row groups around that moment are read.
     """
     found: dict[str, dict[str, Any]] = {}
     for model in filter(sees, _models(workspace)):
-        for one in (*_unsealed(workspace, model, begins), *_sealed(workspace, model, begins, most)):
-            found.setdefault(one["prediction_id"], one)
-            if len(found) >= most:
-                return list(found.values())
+        for kind in (PREDICTIONS, REFUSALS):
+            stream = kind.stream(model)
+            for one in (*_unsealed(workspace, stream, begins), *_sealed(workspace, stream, begins, most)):
+                found.setdefault(one["prediction_id"], one)
+                if len(found) >= most:
+                    return list(found.values())
     return list(found.values())
 
 
@@ -48,14 +50,14 @@ def span_of(begins: str) -> tuple[int, int]:
 
 def _models(workspace: Workspace) -> list[str]:
     """Every model of the journal; a table may outlive the folder of its log."""
-    prefix = f"{PREDICTIONS.name}/"
-    kept = [name.removeprefix(prefix) for name in workspace.tables.names() if name.startswith(prefix)]
-    return sorted({*subjects(workspace, PREDICTIONS), *kept})
+    prefixes = tuple(f"{kind.name}/" for kind in (PREDICTIONS, REFUSALS))
+    kept = [name.partition("/")[2] for name in workspace.tables.names() if name.startswith(prefixes)]
+    return sorted({*subjects(workspace, PREDICTIONS), *subjects(workspace, REFUSALS), *kept})
 
 
-def _unsealed(workspace: Workspace, model: str, begins: str) -> Iterator[dict[str, Any]]:
+def _unsealed(workspace: Workspace, stream: str, begins: str) -> Iterator[dict[str, Any]]:
     sought = begins.encode()
-    for segment in appendlog.segments(workspace.log_root, PREDICTIONS.stream(model)):
+    for segment in appendlog.segments(workspace.log_root, stream):
         try:
             near = [payload for payload in appendlog.read(segment) if sought in payload]
         except NotFound:
@@ -64,11 +66,11 @@ def _unsealed(workspace: Workspace, model: str, begins: str) -> Iterator[dict[st
         yield from _plain(rows.filter(pl.col("prediction_id").str.starts_with(begins)))
 
 
-def _sealed(workspace: Workspace, model: str, begins: str, most: int) -> Iterator[dict[str, Any]]:
+def _sealed(workspace: Workspace, stream: str, begins: str, most: int) -> Iterator[dict[str, Any]]:
     first, last = (moment(us) for us in span_of(begins))
     at, name = pl.col("at"), pl.col("prediction_id")
     try:
-        kept = workspace.tables.scan(PREDICTIONS.stream(model))
+        kept = workspace.tables.scan(stream)
     except NotFound:
         return  # nothing of it was sealed yet
     near = kept.filter(at.is_between(first, last) & name.str.starts_with(begins))

@@ -9,8 +9,8 @@ from typing import Any
 from outlast.bundle.answers import Answer
 from outlast.errors import OutlastError, StorageError
 from outlast.journal import first
-from outlast.journal.columns import FACTS, KINDS, LABELS, PREDICTIONS, SHADOWS, Kind
-from outlast.journal.records import FactRecord, LabelRecord, Origin, encode, predicted
+from outlast.journal.columns import ACTIONS, FACTS, KINDS, LABELS, PREDICTIONS, REFUSALS, SHADOWS, Kind
+from outlast.journal.records import ActionRecord, FactRecord, LabelRecord, Origin, encode, predicted
 from outlast.journal.spelling import to_text
 from outlast.project.workspace import Workspace
 from outlast.storage import appendlog
@@ -50,6 +50,15 @@ class Journal:
             by_model.setdefault(record.model, []).append(encode(record))
         for model, payloads in by_model.items():
             self._log(LABELS, model).append(payloads)
+
+    def refusals(self, answers: Sequence[Answer], origin: Origin, *, request_id: str, server: str) -> None:
+        """Keep rows that a version gave no answer to."""
+        self._keep(REFUSALS, [(answers, request_id)], origin, server)
+
+    def actions(self, records: Sequence[ActionRecord]) -> None:
+        """Keep what people did with answers to one model; a later action does not undo an earlier one."""
+        if records:
+            self._log(ACTIONS, records[0].model).append([encode(record) for record in records])
 
     def facts(self, source: str, rows: Sequence[Mapping[str, Any]], *, at: datetime) -> None:
         """Keep rows of a source as they came."""

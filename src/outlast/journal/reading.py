@@ -6,7 +6,7 @@ from typing import Literal
 import polars as pl
 
 from outlast.errors import NotFound
-from outlast.journal.columns import FACTS, LABELS, PREDICTIONS, SEGMENT, Kind
+from outlast.journal.columns import ACTIONS, FACTS, LABELS, PREDICTIONS, REFUSALS, SEGMENT, Kind
 from outlast.project.workspace import Workspace
 from outlast.storage import appendlog
 from outlast.types import utc
@@ -37,6 +37,16 @@ def facts(
 def label_history(workspace: Workspace, model: str) -> pl.LazyFrame:
     """Every label that was ever given, corrections too."""
     return _whole(workspace, LABELS, model)
+
+
+def refusals(workspace: Workspace, model: str, since: datetime | None = None) -> pl.LazyFrame:
+    """The rows that got no answer since a moment, by when they were asked."""
+    return _between(_whole(workspace, REFUSALS, model), "at", since, None)
+
+
+def actions(workspace: Workspace, model: str) -> pl.LazyFrame:
+    """What people did with a model's answers."""
+    return _whole(workspace, ACTIONS, model)
 
 
 def labels(workspace: Workspace, model: str, *, as_of: datetime | None = None) -> pl.LazyFrame:

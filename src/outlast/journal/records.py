@@ -1,4 +1,4 @@
-"""What the append-log holds: one record per prediction, label and fact, each with its format in front."""
+"""What the append-log holds: one record per prediction, label, action and fact, each with its format in front."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol, TypeVar
@@ -73,6 +73,19 @@ class LabelRecord(msgspec.Struct, frozen=True, array_like=True):
     origin: str
 
 
+class ActionRecord(msgspec.Struct, frozen=True, array_like=True):
+    """What people did with an answer, or said of it: for a prediction or for a key of the model's questions."""
+
+    model: str
+    prediction_id: str | None
+    key: str | None
+    action: str
+    comment: str | None
+    by: str | None
+    at: int
+    origin: str
+
+
 class FactRecord(msgspec.Struct, frozen=True, array_like=True):
     """A row of a source, as it came."""
 
@@ -108,7 +121,7 @@ def label(
     return LabelRecord(model, prediction_id, key, value_text(value), number_of(value), known_at, at, origin)
 
 
-def encode(record: LabelRecord | FactRecord) -> bytes:
+def encode(record: LabelRecord | FactRecord | ActionRecord) -> bytes:
     """A record's bytes."""
     return _LEAD + _encode(record)
 

@@ -14,7 +14,7 @@ import polars as pl
 import sqlalchemy as sa
 
 from outlast.journal.columns import LABELS
-from outlast.journal.reading import label_history, predictions
+from outlast.journal.reading import label_history, predictions, refusals
 from outlast.journal.records import LabelRecord, encode
 from outlast.project.workspace import Workspace
 from outlast.storage.ledger import Ledger
@@ -103,7 +103,8 @@ def _changed() -> pl.Expr:
 
 def _known(workspace: Workspace, model: str, told: pl.DataFrame) -> pl.Series:
     """Which labels name a prediction that was answered."""
-    asked = predictions(workspace, model)
+    kinds = (predictions(workspace, model), refusals(workspace, model))
+    asked = pl.concat([one.select(*_SUBJECT) for one in kinds])
     found = pl.repeat(False, told.height, eager=True)
     for name in _SUBJECT:
         wanted = told.select(pl.col(name).drop_nulls().unique())

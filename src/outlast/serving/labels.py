@@ -3,8 +3,9 @@
 A label belongs to a prediction or to a key of the model's questions; its value is what the version was asked for.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +69,7 @@ def record_of(one: Any, index: int, *, model: str, truth: Truth | None, at: int,
         model,
         _value(one.get("value"), index, truth),
         prediction_id=prediction_id,
-        key=None if key is None else _key(key, index, truth),
+        key=None if key is None else key_of(key, partial(_fault, index), truth),
         known_at=_known_at(one.get("known_at"), index, at),
         at=at,
         origin=origin,
@@ -135,23 +136,23 @@ def _value(value: Any, index: int, truth: Truth | None) -> Any:
     return bool(value) if truth.task == "binary" else str(value) if truth.task == "multiclass" else value
 
 
-def _key(key: Any, index: int, truth: Truth | None) -> str:
+def key_of(key: Any, fault: Callable[[str, str], RequestError], truth: Truth | None) -> str:
     """A key in the spelling that predictions are kept under: a value, or an object where it has several parts."""
     if truth is None or not truth.key:
         if isinstance(key, str | int):
             return spell_key([key])
-        raise _fault(index, "key", "is not a text or a whole number")
+        raise fault("key", "is not a text or a whole number")
     names = truth.names
     parts = key if isinstance(key, dict) else {names[0]: key} if len(names) == 1 else {}
     if set(parts) != set(names):
-        raise _fault(index, "key", f"is not complete: expected an object with {', '.join(names)}")
+        raise fault("key", f"is not complete: expected an object with {', '.join(names)}")
     convert = converters(truth.key)
     found = []
     for name in names:
         to, expected = convert[name]
         value = MISSING if parts[name] is None else to(parts[name])
         if value is MISSING:
-            raise _fault(index, "key", f"has {str(parts[name])[:60]!r} as '{name}': expected {expected}")
+            raise fault("key", f"has {str(parts[name])[:60]!r} as '{name}': expected {expected}")
         found.append(value)
     return spell_key(found)
 

@@ -20,6 +20,7 @@ NEEDS: dict[str, Role | None] = {
     "/predict/{model}": "predict",
     "/invocations": "predict",
     "/labels/{model}": "label",
+    "/actions/{model}": "label",
     "/facts/{source}": "label",
     "/metrics": "view",
     "/openapi.json": "view",

@@ -14,6 +14,7 @@ from outlast.errors import OutlastError
 from outlast.serving.handling import Handled, handle, usable
 from outlast.serving.http import errors, oip, probes
 from outlast.serving.http.access import Access, Extra
+from outlast.serving.http.actions import actions
 from outlast.serving.http.facts import facts
 from outlast.serving.http.invocations import invocations
 from outlast.serving.http.labels import labels
@@ -55,6 +56,7 @@ def _routes() -> list[Route]:
         Route("/predict/{model}", predict, methods=["POST"]),
         Route("/invocations", invocations, methods=["POST"]),
         Route("/labels/{model}", labels, methods=["POST"]),
+        Route("/actions/{model}", actions, methods=["POST"]),
         Route("/facts/{source}", facts, methods=["POST"]),
         *_inference(),
         Route("/ping", probes.ping),

@@ -42,6 +42,7 @@ PATHS = (
     "/predict/{model}",
     "/invocations",
     "/labels/{model}",
+    "/actions/{model}",
     "/facts/{source}",
     "/v2",
     "/v2/health/live",

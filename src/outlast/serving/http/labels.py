@@ -16,6 +16,8 @@ from outlast.serving.labels import Truth, record_of
 from outlast.serving.parts import Parts
 from outlast.types import micros, now
 
+_EXAMPLE = '{"prediction_id": "…", "value": …}'
+
 
 async def labels(request: Request) -> Response:
     """Keep labels: {"labels": [{"prediction_id" or "key", "value", "known_at"?}]}, or one of them alone."""
@@ -24,11 +26,12 @@ async def labels(request: Request) -> Response:
     body = await json_of(request)
     predictor = parts.house.predictors().get(model)
     if predictor is None:
-        await parts.aside(lambda: _known(parts, model))
+        await parts.aside(lambda: known(parts, model))
     at, origin = micros(now()), caller_of(request).origin
     truth = None if predictor is None else Truth(predictor.task, predictor.classes, predictor.key_fields)
     records = [
-        record_of(one, index, model=model, truth=truth, at=at, origin=origin) for index, one in enumerate(_given(body))
+        record_of(one, index, model=model, truth=truth, at=at, origin=origin)
+        for index, one in enumerate(listed(body, "labels", _EXAMPLE))
     ]
     if len(records) > 64:
         await parts.aside(lambda: parts.journal.labels(records))
@@ -38,22 +41,24 @@ async def labels(request: Request) -> Response:
     return json_answer(msgspec.json.encode({"model": model, "accepted": len(records)}), name)
 
 
-def _known(parts: Parts, model: str) -> None:
+def known(parts: Parts, model: str) -> None:
+    """NotFound where there is no such model."""
     names = parts.house.every_model()
     if model not in names:
         raise NotFound(f"There is no model '{model}': {nearest(model, names)}")
 
 
-def _given(body: Any) -> Sequence[Any]:
+def listed(body: Any, name: str, example: str) -> Sequence[Any]:
+    """What a body holds under its one name, or the one thing that it is itself."""
     if not isinstance(body, dict):
-        raise RequestError('The body is not an object: send {"labels": [{"prediction_id": "…", "value": …}]}')
-    if "labels" not in body:
+        raise RequestError(f'The body is not an object: send {{"{name}": [{example}]}}')
+    if name not in body:
         return [body]
-    found = body["labels"]
+    found = body[name]
     if not isinstance(found, list) or not found or len(body) > 1:
         raise RequestError(
-            "'labels' is not an array of labels standing alone: send at least one, and nothing beside it"
+            f"'{name}' is not an array of {name} standing alone: send at least one, and nothing beside it"
         )
     if len(found) > MOST:
-        raise RequestError(f"The request has {len(found)} labels, more than {MOST}: send it in parts")
+        raise RequestError(f"The request has {len(found)} {name}, more than {MOST}: send it in parts")
     return found

@@ -8,6 +8,7 @@ from outlast.bundle.falls import Policy
 from outlast.bundle.predictor import Predictor
 from outlast.data.schema import Field
 from outlast.serving.http import openapi_oip as inference
+from outlast.serving.http import openapi_people as people
 from outlast.serving.http.access import Extra
 from outlast.serving.http.openapi_words import ASKED, FAULTS
 
@@ -22,7 +23,7 @@ def document(predictors: Sequence[Predictor], extra: Extra) -> Schema:
     paths: Schema = {f"/predict/{one.model}": {"post": _predict(one)} for one in predictors}
     paths |= {f"/labels/{one.model}": {"post": _labels(one)} for one in predictors}
     paths |= {"/facts/{source}": {"post": _facts()}, "/invocations": {"post": _invocations(predictors)}}
-    paths |= inference.paths(predictors)
+    paths |= people.paths(predictors, _post, _key) | inference.paths(predictors)
     for path, what in _READS.items():
         paths[path] = {
             "get": {"summary": what, "operationId": path.strip("/") or "index", "responses": _reads(path, what)}
