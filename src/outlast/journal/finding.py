@@ -78,6 +78,6 @@ def _sealed(workspace: Workspace, stream: str, begins: str, most: int) -> Iterat
 
 
 def _plain(rows: pl.DataFrame) -> Iterator[dict[str, Any]]:
-    for row in rows.drop(SEGMENT, "cells").iter_rows(named=True):
+    for row in rows.drop(SEGMENT, "cells", "place", "asked", strict=False).iter_rows(named=True):
         texts = {name: None if row[name] is None else from_text(row[name]) for name in ("asks", "features", "scores")}
         yield {**row, **texts}
