@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from outlast.data import profile as profiles
+from outlast.data.many_cells import rows_cells
 from outlast.data.profile import (
     ABOVE,
     BELOW,
@@ -57,7 +58,9 @@ def test_one_row_is_counted_as_many_are(reference: list[tuple[Any, ...]], new: l
     profile = build(as_frame(reference))
     frame = as_frame(new)
     one_row = row_cells(profile)
-    assert [one_row(row) for row in frame.rows()] == [bytes(row) for row in cells(profile, frame)]
+    by_frame = [bytes(row) for row in cells(profile, frame)]
+    assert [one_row(row) for row in frame.rows()] == by_frame
+    assert rows_cells(profile, frame.schema)(frame.rows()) == by_frame
 
 
 @settings(max_examples=40, deadline=None)

@@ -14,6 +14,7 @@ from outlast.bundle.lookups import read_back
 from outlast.bundle.requests import Asked
 from outlast.bundle.steps import ended
 from outlast.data import schema as schemas
+from outlast.data.many_cells import rows_cells
 from outlast.data.profile import Profile, cells, row_cells
 from outlast.data.schema import Field, dtype_of
 from outlast.features.entities import speller
@@ -54,8 +55,8 @@ class Frames:
         self.order: list[str] = part["features"]
         self._alone = way_alone(self._schema, self._functions, self.order)
         self._profile = profile
-        self._row_cells = (lambda _: b"") if simpler else row_cells(profile, self.order)
         self._counts = not simpler
+        self._rows_cells = self._celling() if self._counts else _no_cells
 
     def over(self, store: FreshStore) -> "Frames":
         """The same, looking up in another store, of whose facts no age is asked."""
@@ -119,4 +120,15 @@ class Frames:
         """The cells that each row falls into, by the full model; `frame` is the same rows, if they are in one."""
         if self._counts and frame is not None and len(rows) > FEW:
             return [bytes(row) for row in cells(self._profile, frame)]
-        return [self._row_cells(row) for row in rows]
+        return self._rows_cells(rows)
+
+    def _celling(self) -> Callable[[Sequence[Sequence[Any]]], list[bytes]]:
+        if self._alone is not None:
+            return rows_cells(self._profile, self._alone.schema)
+        one = row_cells(self._profile, self.order)
+        return lambda rows: [one(row) for row in rows]
+
+
+def _no_cells(rows: Sequence[Sequence[Any]]) -> list[bytes]:
+    """Of answers of a lower rung no cells are counted."""
+    return [b""] * len(rows)

@@ -108,7 +108,7 @@ def row_cells(profile: Profile, names: Sequence[str] | None = None) -> Callable[
     absent = next((name for name in profile.names if name not in given), None)
     if absent is not None:
         raise DataError(f"The values have no feature '{absent}' to count: {nearest(absent, given)}")
-    steps = [(given.index(bins.name), _cell(bins)) for bins in profile.features]
+    steps = [(given.index(bins.name), cell_of(bins)) for bins in profile.features]
     if [place for place, _ in steps] == list(range(len(given))):
         ordered = [cell for _, cell in steps]
         return lambda values: bytes([cell(value) for cell, value in zip(ordered, values, strict=True)])
@@ -122,7 +122,7 @@ def score_cells(profile: Profile, scores: npt.NDArray[Any]) -> Cells:
 
 def score_cell(profile: Profile) -> Cell:
     """The same for one score, None for an answer without one."""
-    return _cell(_scores(profile))
+    return cell_of(_scores(profile))
 
 
 def to_json(profile: Profile) -> bytes:
@@ -219,7 +219,8 @@ def _number_cells(bins: Bins, values: npt.NDArray[np.float64]) -> Cells:
     return found
 
 
-def _cell(bins: Bins) -> Cell:
+def cell_of(bins: Bins) -> Cell:
+    """From one plain value of a feature to its cell."""
     if bins.kind == "category":
         return _category_cell(bins)
     return _number_cell(bins)
