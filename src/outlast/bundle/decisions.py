@@ -1,5 +1,6 @@
 """From scores to decisions: the action with the greatest expected payoff, by the contract."""
 
+import math
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any
@@ -28,6 +29,8 @@ def decider(contract: Contract, task: Task, classes: list[str]) -> Decide:
     if not payoff:
         return lambda chances, _: max(chances, key=lambda outcome: chances[outcome])
     check_payoff(payoff, outcomes(task, classes))
+    if not reads_columns(contract):
+        return _by_numbers(payoff)
 
     def decide(chances: Mapping[str, float], row: Mapping[str, Any]) -> str:
         worth = {
@@ -35,6 +38,30 @@ def decider(contract: Contract, task: Task, classes: list[str]) -> Decide:
             for decision, amounts in payoff.items()
         }
         return max(worth, key=lambda decision: worth[decision])
+
+    return decide
+
+
+def reads_columns(contract: Contract) -> bool:
+    """Whether what a decision is worth stands in the row, in part."""
+    return any(
+        isinstance(amount, str) for amounts in (contract.value.payoff or {}).values() for amount in amounts.values()
+    )
+
+
+def _by_numbers(payoff: Payoff) -> Decide:
+    """The same where every payoff is a number: the row is not looked at."""
+    table = [(decision, list(amounts.items())) for decision, amounts in payoff.items()]
+
+    def decide(chances: Mapping[str, float], _: Mapping[str, Any]) -> str:
+        best, most = "", -math.inf
+        for decision, amounts in table:
+            worth = 0.0
+            for outcome, amount in amounts:
+                worth += chances[outcome] * amount  # type: ignore[operator]  # no amount is a name here
+            if not best or worth > most:
+                best, most = decision, worth
+        return best
 
     return decide
 

@@ -12,7 +12,7 @@ import msgspec
 import polars as pl
 
 from outlast.bundle.answers import Answer, Rung
-from outlast.bundle.decisions import decider, outcomes
+from outlast.bundle.decisions import decider, outcomes, reads_columns
 from outlast.bundle.drawn import drawn
 from outlast.bundle.explaining.explains import Explains
 from outlast.bundle.falls import LENIENT, Lower, Policy
@@ -37,6 +37,9 @@ TOO_EARLY = "asked as of a moment before"
 _PARTS, _PARTS_OF_HISTORY = 256, 16
 """Into how many parts rows are divided at most to find those that a model fails on; a look-up over history is slow."""
 
+_PLACE_OF_SCORE: dict[Task, int | None] = {"regression": 0, "binary": 1, "multiclass": None}
+"""Which of a row's scores is the score; of several classes each has its own."""
+_NOTHING: dict[str, Any] = {}
 _log = logging.getLogger("outlast.predictor")
 
 
@@ -62,6 +65,7 @@ class Predictor:
         policy = Policy.of(self.contract, manifest.get("question", ""))
         self._decoder = Decoder(self.asks, self.key_fields, self.time, policy)
         self._decide = decider(self.contract, self.task, self.classes)
+        self._reads_columns = reads_columns(self.contract)
         self._outcomes = outcomes(self.task, self.classes)
         self.explains: Explains | None = None
         """What explains its answers, where its bundle can be read again."""
@@ -217,24 +221,24 @@ class Predictor:
         self, asked: list[Asked], now: int, way: Way, look_up: LookUp | None = None, *, why: Lower | None = None
     ) -> list[Answer]:
         floor = self._full.frames.freshness.floor if way is self._full and look_up is None else 0
-        names, (rows, table, marks) = way.features, way.scored(asked, look_up)
+        rows, table, marks = way.scored(asked, look_up)
         causes = () if why is None else why.causes
-        width = len(self.asks)
+        width, place = len(self.asks), _PLACE_OF_SCORE[self.task]
+        asks, features = way.features[:width], way.features[width:]
         found = []
         for one, row, scored, mark in zip(asked, rows, table, marks, strict=True):
-            named = dict(zip(names, row, strict=True))
-            score = scored[0] if self.task == "regression" else scored[1] if self.task == "binary" else None
+            given, computed = dict(zip(asks, row, strict=False)), dict(zip(features, row[width:], strict=True))
             found.append(
                 Answer(
                     prediction_id=_new_id(now),
                     key=one.key,
                     at=now,
                     decide_at=one.decide_at,
-                    asks=dict(zip(names[:width], row[:width], strict=True)),
-                    features=dict(zip(names[width:], row[width:], strict=True)),
-                    score=score,
-                    scores=dict(zip(self._outcomes, scored, strict=True)) if self.task == "multiclass" else None,
-                    decision=self.decision(scored, named),
+                    asks=given,
+                    features=computed,
+                    score=None if place is None else scored[place],
+                    scores=dict(zip(self._outcomes, scored, strict=True)) if place is None else None,
+                    decision=self.decision(scored, {**given, **computed} if self._reads_columns else _NOTHING),
                     rung=way.rung,
                     reasons=[] if why is None else list(why.reasons),
                     warnings=one.warnings if one.decide_at >= floor else [*one.warnings, _too_early(floor)],
