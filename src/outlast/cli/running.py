@@ -65,6 +65,9 @@ def score(
         help="Keep the answers in the journal; by default those of the live version.",
     ),
     anew: bool = typer.Option(False, "--anew", help="Begin again, where a run was broken off."),
+    workers: int = typer.Option(
+        None, "--workers", min=1, help="Processes; by default all processors for a long table."
+    ),
     json: bool = places.JSON,
 ) -> None:
     """Score a table of rows into a table of answers."""
@@ -74,7 +77,7 @@ def score(
 
     place = places.workspace()
     ref = places.model_ref(model, place)
-    batch = Batch(place_of(source), place_of(target), facts, record, anew)
+    batch = Batch(place_of(source), place_of(target), facts, record, anew, workers=workers)
     with screen.Bar(json) as watcher:
         done = score_file(place, ref, batch, watcher)
     if json:

@@ -7,15 +7,17 @@ import subprocess
 import sys
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
 from late_project import START, promote
 
-from outlast.errors import Conflict, StorageError
+from outlast.errors import Conflict, RequestError, StorageError
 from outlast.journal.reading import predictions
 from outlast.project.workspace import Workspace
 from outlast.serving.scoring import batch as batches
+from outlast.serving.scoring import crew
 from outlast.serving.scoring.batch import Batch, Scored, score_file
 from outlast.types import ModelRef
 
@@ -142,3 +144,43 @@ def test_a_delta_table_gets_a_runs_rows_once_and_all_at_once(workspace, folder, 
     assert pl.read_delta(str(target)).height == ROWS
     assert scored(workspace, rows, target, at=AT + timedelta(days=1)).before == 0
     assert pl.read_delta(str(target)).height == 2 * ROWS
+
+
+def test_several_processes_score_as_one_does(workspace, rows, tmp_path) -> None:
+    one = scored(workspace, rows, tmp_path / "one.parquet", record=False)
+    two = scored(workspace, rows, tmp_path / "two.parquet", workers=2)
+    assert one.rungs == two.rungs
+    alone, together = pl.read_parquet(tmp_path / "one.parquet"), pl.read_parquet(tmp_path / "two.parquet")
+    assert together.drop("prediction_id").equals(alone.drop("prediction_id"))
+    assert sorted(predictions(workspace, "late").collect()["prediction_id"]) == sorted(together["prediction_id"])
+
+
+class _Killing(Quiet):
+    """Kills the processes that score, once a part is done."""
+
+    def __init__(self) -> None:
+        self.started: list[subprocess.Popen[bytes]] = []
+
+    def start(self, *given: Any, **named: Any) -> "subprocess.Popen[bytes]":
+        self.started.append(subprocess.Popen(*given, **named))
+        return self.started[-1]
+
+    def advance(self, rows: int) -> None:
+        for process in self.started if rows else ():
+            process.kill()
+
+
+def test_a_process_that_dies_is_named_and_the_run_goes_on(workspace, rows, tmp_path, monkeypatch) -> None:
+    target, watcher = tmp_path / "answers.parquet", _Killing()
+    monkeypatch.setattr(crew, "Popen", watcher.start)
+    with pytest.raises(StorageError, match="A process that scored ended by signal 9, "):
+        score_file(workspace, ModelRef("late"), Batch(rows, target, at=AT, workers=2), watcher)
+    assert [process.poll() for process in watcher.started] == [-signal.SIGKILL] * 2
+    assert scored(workspace, rows, target).before > 0
+    assert predictions(workspace, "late").collect().height == ROWS
+
+
+def test_a_broken_row_of_the_first_part_is_said_by_another_process_as_by_this(workspace, rows, tmp_path) -> None:
+    pl.read_parquet(rows).with_columns(distance=pl.lit(1e300)).write_parquet(rows)
+    with pytest.raises(RequestError, match="Row 0, field 'distance'"):
+        scored(workspace, rows, tmp_path / "answers.parquet", workers=2)

@@ -16,8 +16,9 @@ from outlast.project.workspace import Workspace
 from outlast.registry.rollout import current
 from outlast.registry.versions import Version, find
 from outlast.serving.files import Place, content, naming, scan_rows
+from outlast.serving.scoring import crew
 from outlast.serving.scoring.kept import Kept, Run, Told, held
-from outlast.serving.scoring.part import Scorer, asked
+from outlast.serving.scoring.part import asked
 from outlast.serving.scoring.targets import check_target, publish
 from outlast.types import ModelRef, digest_of, now
 
@@ -43,6 +44,8 @@ class Batch:
     record: bool | None = None
     anew: bool = False
     at: datetime | None = None
+    workers: int | None = None
+    """Processes; None for one, and for as many as there are processors where the table is long."""
     over: bool = False
     """Whether a run of something else that was broken off is given up without asking."""
 
@@ -83,13 +86,9 @@ def score_file(
         before = _before(workspace, kept, run)
         watcher.advance(before.rows)
         found = Told()
-        scorer = Scorer(workspace, run, kept.folder, str(target))
-        there = set(kept.parts())
-        for number, part in _parts(source, rows, run.part):
-            if number not in there:
-                one = scorer.score(number, part)
-                found.add(one)
-                watcher.advance(one.rows)
+        for one in _scored(workspace, run, kept, batch, rows):
+            found.add(one)
+            watcher.advance(one.rows)
         publish(kept, target, run.request(0).rpartition(":")[0])
         found.add(before)
         scored = Scored(run.model, run.version, found.rows, before.rows, found.warned, found.rungs, found.refused,
@@ -97,6 +96,16 @@ def score_file(
         done(scored)
         kept.remove()
     return scored
+
+
+def _scored(workspace: Workspace, run: Run, kept: Kept, batch: Batch, rows: pl.LazyFrame) -> Iterator[Told]:
+    """What became of each part that is not there yet."""
+    there = set(kept.parts())
+    parts = ((number, part) for number, part in _parts(batch.source, rows, run.part) if number not in there)
+    left = run.rows - len(there) * run.part
+    workers = batch.workers or (1 if left <= crew.ALONE else crew.processors())
+    workers = min(workers, -(-left // run.part))
+    return crew.scored(workspace, run, kept.folder, str(batch.target), parts, workers=workers)
 
 
 def tidy(workspace: Workspace, target: Place) -> None:
