@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from outlast.errors import ContractError, NotFound, ProjectError
-from outlast.project.loader import Code, load_model, load_module, load_project, read_code, uninstall
+from outlast.project.loader import Code, Lease, load_model, load_module, load_project, read_code, uninstall
 
 MODEL = """
 from outlast import Model, Source
@@ -133,3 +133,38 @@ def test_a_folder_without_a_contract_or_a_model_says_so(tmp_path: Path, write: W
     (folder / "outlast.toml").write_text("[model]\nonwer = 'x'")
     with pytest.raises(ContractError, match="did you mean 'owner'"):
         load_project(folder)
+
+
+def leased(name: str) -> Code:
+    return Code({"model.py": f"from outlast import Model\nKEPT = {name!r}\n".encode()}, Path("/nowhere"))
+
+
+def there(code: Code) -> bool:
+    return any(name.startswith(code.package) for name in sys.modules)
+
+
+def test_leased_code_goes_with_its_last_lease() -> None:
+    code = leased("twice")
+    first, second = Lease(code), Lease(code)
+    kept = vars(load_module(code, "model", leased=True))
+    first.end()
+    first.end()
+    assert there(code)
+    assert kept["KEPT"] == "twice"
+    second.end()
+    assert not there(code)
+    assert kept == {}, "a function that somebody still holds must not keep the rest of its module"
+
+
+@pytest.mark.parametrize("installed_first", [True, False])
+def test_code_that_was_installed_for_good_stays(installed_first: bool) -> None:
+    code = leased(f"for good {installed_first}")
+    if installed_first:
+        load_module(code, "model")
+    lease = Lease(code)
+    if not installed_first:
+        load_module(code, "model")
+    lease.end()
+    assert there(code)
+    uninstall(code)
+    assert not there(code)

@@ -20,7 +20,7 @@ from outlast.data.schema import Field, dtype_of
 from outlast.features.entities import speller
 from outlast.features.functions import apply
 from outlast.features.online import Reader, frame_of, read_all, reader
-from outlast.project.loader import install, load_model
+from outlast.project.loader import load_model
 from outlast.storage.fresh import FreshStore
 
 _TRIP = 100
@@ -48,8 +48,7 @@ class Frames:
         places = {ask.name: index for index, ask in enumerate(asks)}
         self._spellers = [speller(lookup, base, places) for lookup in self.lookups]
         self._readers = self._over(store)
-        install(bundle.code)
-        declared = load_model(bundle.code).functions
+        declared = load_model(bundle.code, leased=True).functions
         part = manifest["simpler"] if simpler else manifest
         self._functions = [declared[place] for place in part["places"]] if simpler else declared
         self.order: list[str] = part["features"]

@@ -27,6 +27,7 @@ from outlast.data.schema import Field
 from outlast.errors import OutlastError, RequestError, Unavailable
 from outlast.features.compiled import CompiledLookup
 from outlast.features.steady import steady
+from outlast.project.loader import Lease
 from outlast.project.workspace import Workspace
 from outlast.storage.fresh import FreshStore
 from outlast.types import Task, micros, moment
@@ -69,8 +70,13 @@ class Predictor:
         self._outcomes = outcomes(self.task, self.classes)
         self.explains: Explains | None = None
         """What explains its answers, where its bundle can be read again."""
-        self._full, self._simpler = ways(bundle, self.asks, self.profile, store=store, outcomes=len(self._outcomes),
-                                         decision=self._golden_decision)  # fmt: skip
+        self._lease = Lease(bundle.code)
+        try:
+            self._full, self._simpler = ways(bundle, self.asks, self.profile, store=store, outcomes=len(self._outcomes),
+                                             decision=self._golden_decision)  # fmt: skip
+        except BaseException:
+            self._lease.end()
+            raise
 
     @property
     def lookups(self) -> list[CompiledLookup]:
@@ -159,10 +165,11 @@ class Predictor:
         return other
 
     def close(self) -> None:
-        """Let go of the model; its module names stay, for what was pickled with them."""
+        """Let go of the model, and of the modules of its code where nobody else has them."""
         for way in (self._full, self._simpler):
             if way is not None:
                 way.close()
+        self._lease.end()
 
     def _golden_decision(self, scored: Sequence[float], row: Mapping[str, Any]) -> str | float:
         """What a golden row's scores lead to; of a regression nothing is decided."""

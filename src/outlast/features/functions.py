@@ -3,8 +3,8 @@
 import inspect
 import typing
 from collections.abc import Callable
-from functools import lru_cache
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import polars as pl
 
@@ -13,6 +13,9 @@ from outlast.errors import FeatureError
 from outlast.features.steady import FEW, FewRows, steady
 
 Function = Callable[..., Any]
+
+_PANDAS: WeakKeyDictionary[Function, bool] = WeakKeyDictionary()
+"""Weak, since a function holds on to all of its module: that goes when its version does."""
 
 
 def apply(function: Function, rows: pl.DataFrame) -> pl.DataFrame:
@@ -61,9 +64,15 @@ def as_polars(result: Any, name: str) -> pl.DataFrame:
     )
 
 
-@lru_cache(maxsize=1024)
 def wants_pandas(function: Function) -> bool:
     """Whether a function's first argument is annotated with pandas types."""
+    known = _PANDAS.get(function)
+    if known is None:
+        known = _PANDAS[function] = _annotated_with_pandas(function)
+    return known
+
+
+def _annotated_with_pandas(function: Function) -> bool:
     try:
         parameters = list(inspect.signature(function).parameters.values())
     except (TypeError, ValueError):

@@ -102,9 +102,12 @@ def read_packages(root: Path, packages: Sequence[Path]) -> Code:
     return Code({name: path.read_bytes() for name, path in _shared_files(packages).items()}, root)
 
 
-def load_model(code: Code) -> Model:
-    """Execute model.py under the code's own package and return the Model it declares."""
-    module = load_module(code, "model")
+def load_model(code: Code, *, leased: bool = False) -> Model:
+    """Execute model.py under the code's own package and return the Model it declares.
+
+    `leased` code is held by a Lease and goes with it; otherwise it stays for as long as the process.
+    """
+    module = load_module(code, "model", leased=leased)
     declared = vars(module).get("model")
     if isinstance(declared, Model):
         return declared
@@ -115,9 +118,10 @@ def load_model(code: Code) -> Model:
     raise ProjectError(f"{code.origin / 'model.py'} {what}: end it with model = Model('name', asks=…, label=…, fit=…)")
 
 
-def load_module(code: Code, name: str) -> ModuleType:
+def load_module(code: Code, name: str, *, leased: bool = False) -> ModuleType:
     """One module of the code, imported under the code's own package."""
-    install(code)
+    if not leased:
+        install(code)
     try:
         return importlib.import_module(f"{code.package}.{name}")
     except (KeyboardInterrupt, SystemExit):
@@ -131,18 +135,50 @@ def load_module(code: Code, name: str) -> ModuleType:
 def install(code: Code) -> str:
     """Make the code importable under its package name, for pickles that name its classes."""
     with _lock:
-        if _finder not in sys.meta_path:
-            sys.meta_path.insert(0, _finder)
-        _finder.codes.setdefault(code.package, code)
+        _add(code)
+        _finder.leases.pop(code.package, None)  # from now on it stays, whoever else lets go of it
     return code.package
 
 
-def uninstall(code: Code) -> None:
-    """Forget the code and its modules, so that their memory is given back."""
+class Lease:
+    """Code that is importable until the last lease of it ends, or for good where others have installed it too."""
+
+    def __init__(self, code: Code) -> None:
+        self._code, self._ended = code, False
+        with _lock:
+            if _add(code):
+                _finder.leases[code.package] = 0
+            if code.package in _finder.leases:
+                _finder.leases[code.package] += 1
+
+    def end(self) -> None:
+        """Give the memory of its modules back where nobody else needs them; again changes nothing."""
+        with _lock:
+            ended, self._ended = self._ended, True
+            if ended or self._code.package not in _finder.leases:
+                return
+            _finder.leases[self._code.package] -= 1
+            if not _finder.leases[self._code.package]:
+                for module in uninstall(self._code):
+                    vars(module).clear()  # a module and its functions hold each other: nobody else would part them soon
+
+
+def _add(code: Code) -> bool:
+    """Whether it was not there before; called under the lock."""
+    if _finder not in sys.meta_path:
+        sys.meta_path.insert(0, _finder)
+    new = code.package not in _finder.codes
+    _finder.codes.setdefault(code.package, code)
+    return new
+
+
+def uninstall(code: Code) -> list[ModuleType]:
+    """Forget the code and its modules, which are returned."""
     with _lock:
         _finder.codes.pop(code.package, None)
-        for name in [n for n in sys.modules if n == code.package or n.startswith(code.package + ".")]:
-            del sys.modules[name]
+        _finder.leases.pop(code.package, None)
+        names = [n for n in sys.modules if n == code.package or n.startswith(code.package + ".")]
+        return [sys.modules.pop(name) for name in names]
 
 
 def package_of(project: Project, shared: Features) -> str | None:
@@ -163,6 +199,8 @@ def _holds(value: Any, shared: Features) -> bool:
 class _Finder(importlib.abc.MetaPathFinder):
     def __init__(self) -> None:
         self.codes: dict[str, Code] = {}
+        self.leases: dict[str, int] = {}
+        """How many leases there are of code that nobody has installed for good."""
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None

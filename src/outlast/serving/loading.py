@@ -1,8 +1,10 @@
 """Bringing versions into this process: loaded and warmed before they answer, kept for a while after, and let go."""
 
+import ctypes
 import logging
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import NamedTuple
 
 from outlast.bundle.predictor import Predictor
@@ -77,10 +79,14 @@ class Loader:
 
     def let_go(self, used: Callable[[Predictor], bool], beside: Callable[[str], bool]) -> None:
         """Close what is neither used nor among the last ones; a challenger is one more."""
+        closed = False
         for model, kept in self._kept.items():
             for old in [one for one in kept[: -(KEPT + beside(model))] if not used(one)]:
                 kept.remove(old)
                 old.close()
+                closed = True
+        if closed:
+            give_back()
 
     def _opened(self, known: Known) -> Predictor:
         predictor = self._opener(self._workspace, known.digest, known.version)
@@ -90,6 +96,12 @@ class Loader:
             said = "; ".join(answer.reasons)
             _log.warning("%s@%d answers its own example by its %s: %s", known.model, known.version, answer.rung, said)
         return predictor
+
+
+def give_back() -> None:
+    """Let the system have the memory of what was closed; the C library would keep it for later."""
+    with suppress(OSError, AttributeError):  # another C library, which has its own ways
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def sentence(error: Exception) -> str:
