@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
+from outlast.serving.workers.threads import elsewhere
+
 _log = logging.getLogger("outlast.tick")
 _LOOK = 0.2
 _LEAVE = 5.0
@@ -42,7 +44,9 @@ def _tick(root: Path, stop: threading.Event) -> None:
     command = [sys.executable, "-m", "outlast", "tick", "--json"]
     with tempfile.TemporaryFile() as out:
         # Its standard error is ours: alerts that go to the log are seen where the server runs.
-        process = subprocess.Popen(command, cwd=root, stdin=subprocess.DEVNULL, stdout=out, start_new_session=True)
+        process = subprocess.Popen(
+            command, cwd=root, env=elsewhere(), stdin=subprocess.DEVNULL, stdout=out, start_new_session=True
+        )
         while process.poll() is None and not stop.wait(_LOOK):
             pass
         if process.poll() is None:

@@ -17,6 +17,7 @@ from outlast.errors import StorageError
 from outlast.gates.skew import unhurried
 from outlast.project.workspace import Workspace
 from outlast.serving.server import serve
+from outlast.serving.workers.threads import serving
 
 _PATIENCE = 60.0
 _PEAK = re.compile(r"VmHWM:\s*(\d+) kB")
@@ -53,7 +54,7 @@ def alone(workspace: Workspace) -> Iterator[Alone]:
     command = [sys.executable, "-m", "outlast.gates.alone", str(workspace.root)]
     with (
         log.open("wb") as errors,
-        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True) as process,
+        subprocess.Popen(command, env=serving(), stdout=subprocess.PIPE, stderr=errors, text=True) as process,
     ):
         watchdog = Timer(_PATIENCE, process.kill)
         watchdog.start()

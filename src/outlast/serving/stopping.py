@@ -25,6 +25,7 @@ LEAVE = 5.0
 """Seconds to go on answering where other machines reach the server."""
 _AT_ONCE = 1.0
 """Seconds that closing in order may take after a second signal."""
+_LAST = (b"connection", b"close")
 _log = logging.getLogger("outlast.serving")
 
 
@@ -43,6 +44,11 @@ class Stopping:
     def drain(self) -> int:
         """Seconds for requests under way, once no new connections are taken."""
         return max(1, int(LIMIT - self._leave))
+
+    @property
+    def leaving(self) -> bool:
+        """Whether this process, or the whole server, was told to stop."""
+        return self._station.leaving
 
     @property
     def due(self) -> bool:
@@ -118,7 +124,11 @@ class Announcing(uvicorn.Server):
             self.should_exit = self.force_exit = True
 
     async def on_tick(self, counter: int) -> bool:
-        return await super().on_tick(counter) or self._stopping.due
+        ends = await super().on_tick(counter) or self._stopping.due
+        state = self.server_state
+        if self._stopping.leaving and _LAST not in state.default_headers:
+            state.default_headers = [*state.default_headers, _LAST]  # a caller that stays connected comes by again
+        return ends
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         if self._beside is None:

@@ -124,6 +124,22 @@ def test_workers_without_their_supervisor_give_the_port_back(folder: Path, works
         eventually(lambda: all(span.until is not None for span in history(workspace.ledger, "late")))
 
 
+def test_told_to_stop_they_say_so_first_and_answer_on_and_a_second_signal_ends_them(
+    folder: Path, workspace: Workspace
+) -> None:
+    promote(workspace, 1)
+    with several(folder, OUTLAST_LEAVE="20") as server, server.client() as client:
+        assert "connection" not in client.get("/readyz").headers
+        server.process.send_signal(signal.SIGTERM)
+        eventually(lambda: not ready(server))
+        eventually(lambda: client.get("/readyz").headers.get("connection") == "close")
+        assert httpx.get(f"{server.address}/readyz").json()["status"] == "told to stop"
+        assert client.post("/predict/late", json=ROW).status_code == 200
+        assert len(server.workers) == 2
+        server.process.send_signal(signal.SIGTERM)
+        assert server.process.wait(20) == 128 + signal.SIGTERM
+
+
 def test_what_a_first_worker_cannot_do_is_said_once(tmp_path: Path) -> None:
     with pytest.raises(AssertionError) as said, several(tmp_path, 3):
         pass

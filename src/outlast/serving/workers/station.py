@@ -3,6 +3,7 @@
 import json
 import mmap
 import os
+import shutil
 import socket
 import threading
 from collections.abc import Callable, MutableMapping
@@ -132,6 +133,8 @@ class Station:
                     pass
             except ConnectionError:
                 pass  # killed with something unread: gone all the same
+            if self.counts is not None:
+                shutil.rmtree(self.counts, ignore_errors=True)
             left_alone()
 
         threading.Thread(target=wait, name="outlast-supervised", daemon=True).start()

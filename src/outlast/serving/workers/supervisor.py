@@ -15,8 +15,9 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from tempfile import TemporaryDirectory, TemporaryFile
+from tempfile import TemporaryFile
 
+from outlast.serving.workers.folder import folder
 from outlast.serving.workers.ports import reserved
 from outlast.serving.workers.station import VARIABLE, Board, described
 
@@ -73,8 +74,8 @@ class Supervisor:
         with ExitStack() as held:
             grpc = None if address.grpc_port is None else held.enter_context(reserved(address.host, address.grpc_port))
             self._ports = held.enter_context(reserved(address.host, address.port)), grpc
-            self._counts = held.enter_context(TemporaryDirectory(prefix="outlast-workers-", ignore_cleanup_errors=True))
-            self._file = held.enter_context(TemporaryFile(dir=self._counts))
+            self._counts = held.enter_context(folder())
+            self._file = held.enter_context(TemporaryFile())
             self._file.truncate(Board.size(self.of))
             self._board = Board(mmap.mmap(self._file.fileno(), Board.size(self.of)), self.of)
             self._places = [_Place(slot, due=0.0 if slot == 0 else float("inf")) for slot in range(self.of)]
