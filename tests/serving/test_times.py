@@ -17,6 +17,9 @@ def test_they_say_what_prometheus_own_say() -> None:
     for one in seconds:
         ours.add("b", one)
         expected.labels("b").observe(one)
+    ours.add_all([("", 0.0), ("a", 0.5), ("b", 0.75), ("a", 2.75)])
+    for step, took in (("a", 0.5), ("b", 0.25), ("a", 2.0)):
+        expected.labels(step).observe(took)
     registry = CollectorRegistry()
     registry.register(ours)
     told = [line for line in generate_latest(theirs).decode().splitlines() if "_created" not in line]

@@ -96,7 +96,9 @@ def figures(version: Version) -> None:
         screen.line(name, says)
     compiled = version.summary.get("compiled")  # versions of the first releases do not say
     if compiled:
-        screen.line("compiled", ("yes, " if compiled["compiled"] else "no, ") + compiled["says"])
+        vain = ", ".join(compiled.get("in_vain", ()))
+        more = f"; its code loads {vain} in vain where it is served: import that in fit" if vain else ""
+        screen.line("compiled", ("yes, " if compiled["compiled"] else "no, ") + compiled["says"] + more)
     telling_rungs.simpler(version.summary)
     telling_rungs.adopted(version.summary)
 

@@ -1,6 +1,7 @@
 """What Prometheus may read from a server."""
 
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from time import perf_counter
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
@@ -101,16 +102,11 @@ class Metrics:
         self.step("request", begin)
 
     def steps(self, marks: Marks) -> None:
-        """Note the steps of a batch by when each ended; what was done in parts counts once."""
-        took: dict[str, float] = {}
-        since = marks[0][1]
-        for name, end in marks[1:]:
-            took[name] = took.get(name, 0.0) + end - since
-            if self.traced:
+        """Note the steps of a batch by when each ended."""
+        self._seconds.add_all(marks)
+        if self.traced:
+            for (_, since), (name, end) in pairwise(marks):
                 _trace((name, since, end), handled())
-            since = end
-        for name, seconds in took.items():
-            self._seconds.add(name, seconds)
 
     def answered(self, predictor: Predictor, found: Sequence[tuple[Sequence[Answer], Handled]]) -> None:
         """Count the predictions that a version gave to some requests."""

@@ -35,6 +35,15 @@ class Times(Collector):
             cells[place] += 1
             cells[at + _WIDTH - 1] += seconds
 
+    def add_all(self, marks: Sequence[tuple[str, float]]) -> None:
+        """Count steps by when each ended; the first of them is the beginning."""
+        cells, (_, since) = self.cells, marks[0]
+        with self._lock:
+            for step, end in marks[1:]:
+                at, seconds, since = self._at[step], end - since, end
+                cells[at + bisect_left(BOUNDS, seconds)] += 1
+                cells[at + _WIDTH - 1] += seconds
+
     def collect(self) -> Iterator[HistogramMetricFamily]:
         """As Prometheus wants it: each bound counts what is below it."""
         found = HistogramMetricFamily(self._name, self._says, labels=["step"])

@@ -24,6 +24,7 @@ from outlast.registry.sets import described
 from outlast.registry.versions import Version
 from outlast.training.adopting.adopted import Adopted
 from outlast.training.compiling.compiling import compiled_form
+from outlast.training.compiling.tops import loaded_in_vain
 from outlast.training.dataset import AT, Dataset, build_dataset, cutoff_of, require_invariant
 from outlast.training.evaluation.metrics import measure
 from outlast.training.evaluation.report import evaluation
@@ -95,7 +96,8 @@ def train(
         summary["search"] = searched.summary
     with steps.step("compile"):
         compiled = compiled_form(estimator, tested, dataset.features, pandas=wants_pandas(project.model.fit), seed=seed)
-        summary["compiled"] = compiled.summary()
+        vain = loaded_in_vain(project) if compiled.proof else []
+        summary["compiled"] = compiled.summary() | ({"in_vain": vain} if vain else {})
     run = Run(project, dataset, estimator, tested, train_rows, seed, None if adopted else searched.chosen)
     simpler, origin = _simpler(steps, run), {"adopted": adopted.kept(dataset)} if adopted else {}
     summary |= simpler.summary | origin | {"violations": _plain(violations), "sources": prints}
