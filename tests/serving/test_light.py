@@ -47,9 +47,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The project with boosted trees, compiled and live."""
     found = tmp_path_factory.mktemp("light") / "late"
     before, _, after = late_project.MODEL.partition("\ndef fit(")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(late_project, "MODEL", before + FIT + after.partition("class Line:")[2])
-        place = late_project.build(found, versions=1)
+    place = late_project.build(found, versions=1, model=before + FIT + after.partition("class Line:")[2])
     late_project.promote(place, 1)
     version = find(place.ledger, ModelRef.parse("late@1"))
     assert PLAN in open_bundle(place, version.digest).files

@@ -34,9 +34,7 @@ class Watched(NamedTuple):
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project with a live version, one of whose functions raises what it was asked, and quotes it."""
     found = tmp_path_factory.mktemp("observed") / "late"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(late_project, "MODEL", MODEL)
-        place = late_project.build(found, versions=1)
+    place = late_project.build(found, versions=1, model=MODEL)
     late_project.promote(place, 1)
     place.ledger.dispose()
     return found
