@@ -96,8 +96,7 @@ def train(
         summary["search"] = searched.summary
     with steps.step("compile"):
         compiled = compiled_form(estimator, tested, dataset.features, pandas=wants_pandas(project.model.fit), seed=seed)
-        vain = loaded_in_vain(project) if compiled.proof else []
-        summary["compiled"] = compiled.summary() | ({"in_vain": vain} if vain else {})
+        summary["compiled"] = compiled.summary() | (loaded_in_vain(project) if compiled.proof else {})
     run = Run(project, dataset, estimator, tested, train_rows, seed, None if adopted else searched.chosen)
     simpler, origin = _simpler(steps, run), {"adopted": adopted.kept(dataset)} if adopted else {}
     summary |= simpler.summary | origin | {"violations": _plain(violations), "sources": prints}

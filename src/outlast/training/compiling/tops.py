@@ -9,15 +9,16 @@ from outlast.project.loader import Project
 _TRAINING = ("catboost", "lightgbm", "matplotlib", "scipy", "seaborn", "sklearn", "statsmodels", "torch", "xgboost")
 
 
-def loaded_in_vain(project: Project) -> list[str]:
-    """What its files import at their tops and a server of a compiled version has no use for."""
+def loaded_in_vain(project: Project) -> dict[str, list[str]]:
+    """What its files import at their tops and a server of a compiled version has no use for, for a summary."""
     found: set[str] = set()
     for content in project.code.files.values():
         found |= {name.partition(".")[0] for name in _imported(ast.parse(content).body)}
     wanted = set(_TRAINING)
     if not any(wants_pandas(function) for function in project.model.functions):
         wanted.add("pandas")
-    return sorted(found & wanted - project.code.tops)
+    vain = sorted(found & wanted - project.code.tops)
+    return {"in_vain": vain} if vain else {}
 
 
 def _imported(body: list[ast.stmt]) -> Iterator[str]:
