@@ -18,7 +18,7 @@ from outlast.project.policies import Then, Word, stale_of, then_of, words_of
 from outlast.types import Task, digest_of, duration
 
 FILE = "outlast.toml"
-LIVE = ("model.owner", "model.runbook", "monitoring", "gate", "retraining", "scoring")
+LIVE = ("model.owner", "model.runbook", "monitoring", "gate", "retraining", "scoring", "journal.keep")
 
 
 class _Section(BaseModel):

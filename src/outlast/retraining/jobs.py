@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from outlast.errors import StorageError
-from outlast.journal import journal, strays
+from outlast.journal import journal, keeping, strays
 from outlast.monitoring.audits import audit_due
 from outlast.monitoring.delivery import deliver
 from outlast.monitoring.subject import Subject, open_subject
@@ -16,7 +16,7 @@ from outlast.registry.versions import find, versions
 from outlast.retraining.fresh import forget
 from outlast.retraining.scoring import score_due
 from outlast.serving.alive import close_dead
-from outlast.types import ModelRef, clock_from, counted
+from outlast.types import ModelRef, clock_from, counted, duration
 
 
 @dataclass
@@ -50,6 +50,26 @@ def seal(shared: Shared, _: str, hold: Hold) -> tuple[bool, str]:
     moved = journal.seal(shared.workspace)
     words = ", ".join(f"{count} of {stream}" for stream, count in sorted(moved.items()))
     return bool(moved), f"sealed {words}" if moved else "nothing to seal"
+
+
+def keep(shared: Shared, model: str, hold: Hold) -> tuple[bool, str]:
+    """Take out of the journal what is older than the model's contract keeps."""
+    if not versions(shared.workspace.ledger, model):
+        return False, "no version yet"
+    for_ = shared.main(model).contract.journal.keep
+    if for_ is None:
+        return False, "what was answered is kept for good"
+    hold()
+    gone = keeping.expire(shared.workspace, model, duration(for_), by="tick", now=shared.now)
+    words = ", ".join(f"{count} of {table}" for table, count in gone.items())
+    return bool(gone), f"took out what is older than {for_}: {words}" if gone else f"nothing is older than {for_}"
+
+
+def compact(shared: Shared, _: str, hold: Hold) -> tuple[bool, str]:
+    """Join small files of the journal's tables."""
+    hold()
+    done = keeping.compact(shared.workspace)
+    return bool(done), f"joined the files of {', '.join(done)}" if done else "no table has many small files"
 
 
 def close_servers(shared: Shared, _: str, hold: Hold) -> tuple[bool, str]:
@@ -131,6 +151,6 @@ def alerts(shared: Shared, _: str, hold: Hold) -> tuple[bool, str]:
 
 
 FIRST: dict[str, Job] = {"seal": seal, "servers": close_servers}
-PER_MODEL: dict[str, Job] = {"watch": watch, "skew": skew, "mirror": mirror, "score": score}
-LAST: dict[str, Job] = {"alerts": alerts, "prune": prune}
+PER_MODEL: dict[str, Job] = {"watch": watch, "skew": skew, "keep": keep, "mirror": mirror, "score": score}
+LAST: dict[str, Job] = {"alerts": alerts, "prune": prune, "compact": compact}
 """Jobs in the order of a tick: alerts come after what raises them."""

@@ -9,6 +9,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 from urllib.parse import unquote, urlparse
@@ -16,7 +17,7 @@ from urllib.parse import unquote, urlparse
 from outlast.errors import Conflict, DataError, NotFound, StorageError
 from outlast.storage import columns
 from outlast.storage.tablefiles import Pinned, log_of, opened, pinned, put
-from outlast.types import FORMAT
+from outlast.types import FORMAT, utc
 
 if TYPE_CHECKING:
     import polars as pl
@@ -26,6 +27,7 @@ FORMAT_KEY = "outlast.format"
 _SUFFIX = ".delta"  # no table's folder can lie inside another's, whose clean-up would take it for litter
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]*(/[A-Za-z0-9][A-Za-z0-9._@+-]*)*")
 _ATTEMPTS = 30
+_SMALL = 32 * 1024 * 1024
 
 
 class Tables:
@@ -101,6 +103,26 @@ class Tables:
             return int(done["num_deleted_rows"] or 0)
 
         return self._commit(name, "take rows out of", attempt)
+
+    def remove_before(self, name: str, column: str, until: datetime) -> int:
+        """Take out the rows with an earlier moment in a column; returns how many they were."""
+        moment = f"arrow_cast('{utc(until).isoformat()}', 'Timestamp(Microsecond, Some(\"UTC\"))')"
+
+        def attempt() -> int:
+            table = self._found(name)
+            done = table.delete(f"{column} < {moment}")
+            self._settle(name, table.version())
+            return int(done["num_deleted_rows"] or 0)
+
+        return self._commit(name, "take rows out of", attempt)
+
+    def small_files(self, name: str) -> int:
+        """How many files of the table could be joined with others."""
+        import polars as pl
+
+        with _sentences(name, "read"):
+            files = pl.DataFrame(self._found(name).get_add_actions(flatten=True))
+            return files.filter(pl.col("size_bytes") < _SMALL).height if files.height else 0
 
     def took(self, name: str, once: str) -> bool:
         """Whether rows were appended under this id."""
