@@ -17,6 +17,7 @@ from outlast.errors import OutlastError
 from outlast.gates.refill import refill as refill_fresh
 from outlast.journal.columns import KINDS
 from outlast.journal.journal import subjects
+from outlast.journal.unwritten import lost
 from outlast.monitoring.alerts import alerts
 from outlast.project.workspace import Workspace
 from outlast.registry import audit, rollout, served, versions
@@ -203,6 +204,9 @@ def _refilled(workspace: Workspace) -> str:
 
 
 def _journal(workspace: Workspace) -> Said:
+    unwritten = lost(workspace.ledger, since=now() - _DAY)
+    if unwritten:
+        return False, "; ".join(one.sentence for one in unwritten)
     waiting = [
         segment.path
         for kind in KINDS

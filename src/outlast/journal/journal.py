@@ -12,6 +12,7 @@ from outlast.journal import first
 from outlast.journal.columns import ACTIONS, FACTS, KINDS, LABELS, PREDICTIONS, REFUSALS, SHADOWS, Kind
 from outlast.journal.records import ActionRecord, FactRecord, LabelRecord, Origin, encode, predicted
 from outlast.journal.spelling import to_text
+from outlast.journal.unwritten import Unwritten
 from outlast.project.workspace import Workspace
 from outlast.storage import appendlog
 from outlast.storage.appendlog import AppendLog
@@ -30,14 +31,24 @@ class Journal:
         self._logs: dict[str, AppendLog] = {}
         self._guard = threading.Lock()
         self._closed = False
+        self.unwritten = Unwritten(workspace.log_root)
 
     def predictions(self, answers: Sequence[Answer], origin: Origin, *, request_id: str, server: str) -> None:
         """Keep answers, with the version that gave them."""
         self.together([(answers, request_id)], origin, server=server)
 
-    def together(self, requests: Sequence[tuple[Sequence[Answer], str]], origin: Origin, *, server: str) -> None:
-        """Keep the answers to several requests, each with its id, that one version gave at once."""
-        self._keep(PREDICTIONS, requests, origin, server)
+    def together(self, requests: Sequence[tuple[Sequence[Answer], str]], origin: Origin, *, server: str) -> int:
+        """Keep the answers to several requests, each with its id, that one version gave at once.
+
+        Where they cannot be written: StorageError, or how many they are, as the version's contract says.
+        """
+        try:
+            self._keep(PREDICTIONS, requests, origin, server)
+        except StorageError as error:
+            return self._fails(error, origin, sum(len(answers) for answers, _ in requests))
+        if self.unwritten.says:
+            self.unwritten.works(origin.model)
+        return 0
 
     def shadows(self, answers: Sequence[Answer], origin: Origin, *, request_id: str, server: str) -> None:
         """Keep what a version would have answered that is asked and not heard."""
@@ -97,6 +108,14 @@ class Journal:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def _fails(self, error: StorageError, origin: Origin, answers: int) -> int:
+        serve = origin.contract.journal.unwritable == "serve"
+        if not self._closed:
+            self.unwritten.fails(origin.model, error, answers=answers, serve=serve)
+        if not serve:
+            raise error
+        return answers
 
     def _keep(self, kind: Kind, requests: Sequence[tuple[Sequence[Answer], str]], origin: Origin, server: str) -> None:
         records: list[bytes] = []

@@ -185,6 +185,7 @@ class JournalSection(_Timed):
     keep: str | None = _length("365d")
     sample: float = Field(1.0, examples=[1.0], gt=0, le=1)
     sensitive: list[str] = Field([], examples=[["tailnum"]])
+    unwritable: Literal["refuse", "serve"] = Field("refuse", examples=["serve"])
 
 
 class TrainingSection(_Timed):

@@ -82,6 +82,8 @@ class Metrics:
         self.left_out = {why: left_out.labels(why) for why in ("busy", "late", "gone")}
         says = "Versions tried in a spare process, by how that ended."
         self._trials = counter("outlast_version_trials", says, "model", "result")
+        says = "Answers given that could not be written to the journal."
+        self._unwritten = counter("outlast_journal_lost", says, "model")
         self._repeats = counter("outlast_requests_repeated", "Requests under an id that was there before.", "what")
 
     def step(self, name: str, since: float, one: Handled | None = None) -> float:
@@ -150,6 +152,10 @@ class Metrics:
     def tried(self, model: str, result: str) -> None:
         """Count a trial in a spare process."""
         self._trials.labels(model, result).inc()
+
+    def unwritten(self, model: str, answers: int) -> None:
+        """Count answers that were given and are not in the journal."""
+        self._unwritten.labels(model).inc(answers)
 
     def repeated(self, what: str) -> None:
         """Count a request under an id that was there before."""

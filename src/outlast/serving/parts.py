@@ -52,8 +52,10 @@ class Parts:
 
     @property
     def ready_here(self) -> bool:
-        """Whether something is served by this process, and nothing that should be is missing."""
+        """Whether something is served by this process, nothing that should be is missing, and answers can be kept."""
         served = self.house.predictors()
+        if self.journal.unwritten.refusing:
+            return False
         return bool(served) and self.house.refused.keys() | self.house.proving.keys() <= served.keys()
 
     @property

@@ -34,6 +34,7 @@ from outlast.serving.tracing import tracing_for
 from outlast.serving.workers import threads
 from outlast.serving.workers.ports import listening, sharing
 from outlast.serving.workers.station import Station
+from outlast.types import now
 
 if TYPE_CHECKING:
     from outlast.serving.grpc.server import GrpcServer
@@ -170,8 +171,10 @@ def _parts(
         )
 
         def beat() -> None:
+            journal.unwritten.look()
             alive.beat()
             _note(parts)
+            journal.unwritten.note(workspace.ledger, name, now())
 
         house.start(on_beat=beat)
         keeper.start()

@@ -173,7 +173,9 @@ class Together:
 
     def _keep(self, predictor: Predictor, found: list[tuple[list[Answer], str, Handled]]) -> None:
         begin = perf_counter()
-        self._journal.together([(answers, name) for answers, name, _ in found], predictor, server=self._server)
+        pairs = [(answers, name) for answers, name, _ in found]
+        if lost := self._journal.together(pairs, predictor, server=self._server):
+            self._metrics.unwritten(predictor.model, lost)
         self._metrics.step("journal", begin)
         self._metrics.answered(predictor, [(answers, handled) for answers, _, handled in found])
 

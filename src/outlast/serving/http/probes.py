@@ -54,6 +54,8 @@ async def readyz(request: Request) -> Response:
         "ledger": house.down or "ok",
         "fresh": house.unread or "ok",
     }
+    if parts.journal.unwritten.says:
+        body["journal"] = dict(parts.journal.unwritten.says)
     if house.proving:
         body["proving"] = house.proving
     beside = {model: str(one) for model, one in house.challengers().items()}
@@ -68,6 +70,8 @@ def _status(parts: Parts) -> str:
     """What stands in the way of being ready, in a word."""
     if parts.station.leaving:
         return "told to stop"
+    if parts.journal.unwritten.refusing:
+        return "answers cannot be written down"
     if not parts.ready_here:
         proving = "a live version is being proven" if parts.house.proving else "nothing is live"
         return "a live version could not be loaded" if parts.house.refused else proving
