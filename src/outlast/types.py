@@ -172,3 +172,29 @@ def digest_of(value: bytes | Any) -> str:
     """
     data = value if isinstance(value, bytes) else msgspec.json.encode(value, order="deterministic")
     return hashlib.sha256(data).hexdigest()
+
+
+class Contribution(msgspec.Struct, frozen=True):
+    """A feature, the value it had, and what that added."""
+
+    field: str
+    value: Any
+    by: float
+
+
+class Explanation(msgspec.Struct, frozen=True):
+    """An answer taken apart: `base` and what all contributions add make `margin`, which leads to the score."""
+
+    of: str | None
+    """The outcome whose score it is; None of a regression."""
+    unit: str
+    base: float
+    """The mean of the margins of the reference rows."""
+    base_score: float
+    """The score of an answer to which nothing added anything."""
+    margin: float
+    score: float
+    contributions: list[Contribution]
+    """The largest first."""
+    reference_rows: int
+    """Rows of training that stand for a feature's absence."""

@@ -29,6 +29,19 @@ def test_predict_answers_a_row(run, folder: Path) -> None:
     assert answer["decision"] == ("express" if answer["score"] > 1 / 3 else "standard")
 
 
+def test_predict_says_what_each_feature_added(run, folder: Path) -> None:
+    (answer,) = run("predict", "--row", json.dumps(ROW), "--explain", "--json").json
+    told = answer["explanation"]
+    added = sum(one["by"] for one in told["contributions"])
+    assert told["base"] + added == pytest.approx(told["margin"])
+    assert (told["score"], told["of"], told["reference_rows"]) == (answer["score"], "yes", 100)
+    shown = run("predict", "--row", json.dumps(ROW), "--explain").out
+    assert "log-odds of yes" in shown
+    assert f"{told['margin']:+.4f}  score {answer['score']:.4f}" in shown
+    first = told["contributions"][0]
+    assert f"{first['by']:+.4f}" in next(line for line in shown.splitlines() if first["field"] in line)
+
+
 def test_predict_reads_rows_from_standard_input(run, folder: Path, monkeypatch) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO(json.dumps([ROW, {**ROW, "carrier": "Zeppelin"}])))
     done = run("predict", "late-orders@1")

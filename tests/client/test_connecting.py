@@ -42,6 +42,21 @@ def test_one_row_gets_one_prediction_and_several_get_several(client: Client, ser
     assert kept["prediction_id"].to_list() == [one.prediction_id]
 
 
+def test_an_explanation_or_why_there_is_none_comes_with_an_answer(client: Client) -> None:
+    assert client.predict("late", ROW).unexplained is None
+    (one,) = client.predict("late", [ROW], explain="no")
+    assert one.explanation is None
+    assert "Line has no compiled form" in (one.unexplained or "")
+
+    async def ask() -> str | None:
+        async with client.aio as aio:
+            return (await aio.predict("late", ROW, explain=True)).unexplained
+
+    assert asyncio.run(ask()) == one.unexplained
+    with pytest.raises(RequestError, match="no outcome 'nö'"):
+        client.predict("late", ROW, explain="nö")
+
+
 def test_values_of_other_libraries_are_sent_as_what_they_are(client: Client) -> None:
     row = {**ROW, "distance": np.float32(500.0), "scheduled_at": datetime(2013, 6, 28, 14, tzinfo=UTC)}
     assert client.predict("late", row).score == client.predict("late", ROW).score

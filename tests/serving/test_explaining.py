@@ -19,7 +19,7 @@ from outlast.bundle.predictor import Predictor, open_predictor
 from outlast.errors import RequestError
 from outlast.project.workspace import Workspace
 from outlast.registry.versions import find
-from outlast.serving.explaining import Explaining, Wanted
+from outlast.serving.explaining import Explaining, Wanted, fresh
 from outlast.serving.metrics import Metrics
 from outlast.types import ModelRef, now
 
@@ -129,6 +129,14 @@ def test_the_inference_protocol_gives_it_as_one_more_output(explained: Running, 
     assert json.loads(told.as_numpy("explanation")[0])["explanation"] == found
 
 
+def test_what_was_answered_before_is_explained_from_the_journal(client: httpx.Client) -> None:
+    named = {"x-request-id": "asked-twice"}
+    first = client.post("/predict/late", json=ROW, headers=named).json()
+    later = client.post("/predict/late?explain=true", json=ROW, headers=named).json()
+    assert later["prediction_id"] == first["prediction_id"]
+    whole(later)
+
+
 @pytest.mark.parametrize(
     ("query", "says"),
     [
@@ -159,11 +167,11 @@ def test_a_model_that_is_not_compiled_says_so_beside_its_answer(numbers: Running
 
 def asked(explaining: Explaining, predictor: Predictor, rows: int = 1, until: float | None = None) -> Any:
     answers = predictor.predict([ROW] * rows, at=now())
-    return asyncio.run(explaining.told(predictor, answers, Wanted(), until=until))
+    return asyncio.run(explaining.told(fresh(predictor, Wanted()), answers, until=until))
 
 
-def test_where_too_many_wait_an_answer_goes_without(predictor: Predictor) -> None:
-    explaining = Explaining(Metrics(), room=2)
+def test_where_too_many_wait_an_answer_goes_without(folder: Path, predictor: Predictor) -> None:
+    explaining = Explaining(Workspace.find(folder), Metrics(), room=2)
     try:
         assert all(one.explanation for one in asked(explaining, predictor, 2))
         told = asked(explaining, predictor, 3)
@@ -173,8 +181,10 @@ def test_where_too_many_wait_an_answer_goes_without(predictor: Predictor) -> Non
         explaining.stop()
 
 
-def test_an_explanation_does_not_hold_an_answer_longer_than_its_caller_waits(predictor: Predictor) -> None:
-    explaining, free = Explaining(Metrics()), threading.Event()
+def test_an_explanation_does_not_hold_an_answer_longer_than_its_caller_waits(
+    folder: Path, predictor: Predictor
+) -> None:
+    explaining, free = Explaining(Workspace.find(folder), Metrics()), threading.Event()
     try:
         explaining._thread.submit(free.wait)
         (told,) = asked(explaining, predictor, until=0.0)

@@ -56,13 +56,17 @@ def show(
         screen.line("no picture", f"{name}: {says}")
 
 
-def why(model: str = places.SUBJECT, json: bool = places.JSON) -> None:
+def why(
+    model: str = places.SUBJECT,
+    explain: bool = typer.Option(False, "--explain", help="Of a prediction: say what each feature added."),
+    json: bool = places.JSON,
+) -> None:
     """Say what made a version, or gave a prediction, and let it out."""
     from outlast.cli.telling_why import told
     from outlast.control.operations import WHY
-    from outlast.control.shapes import About
+    from outlast.control.shapes import Asking
 
-    found = places.ask(WHY, About(places.meant(model)))
+    found = places.ask(WHY, Asking(places.meant(model), explain=explain))
     if json:
         screen.as_json(found.plain())
     else:

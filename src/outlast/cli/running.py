@@ -2,12 +2,17 @@
 
 import sys
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import typer
 
 from outlast.cli import places, screen, serving
-from outlast.errors import RequestError
+from outlast.cli.telling_explained import lines_of
+from outlast.errors import OutlastError, RequestError
+
+if TYPE_CHECKING:
+    from outlast.bundle.answers import Answer
+    from outlast.serving.handle import Handle
 
 HOST = typer.Option("127.0.0.1", "--host", help="An address of this machine; one that others reach needs tokens.")
 PORT = typer.Option(8000, "--port", min=0, max=65535, help="0 takes a free one.")
@@ -28,6 +33,7 @@ def predict(
     model: str = places.MODEL,
     row: str = typer.Option("-", "--row", help="A JSON object or list of objects; - reads standard input."),
     example: bool = typer.Option(False, "--example", help="Take a row from training instead, and show it."),
+    explain: bool = typer.Option(False, "--explain", help="Say what each feature added to the answer."),
     json: bool = places.JSON,
 ) -> None:
     """Answer rows here and now, without a server."""
@@ -37,12 +43,14 @@ def predict(
     handle = open_model(places.model_ref(model, place), place)
     rows = [handle.example()] if example else _rows(sys.stdin.read() if row == "-" else row)
     answers = handle.answers(rows)
+    told = [_explained(handle, one) if explain else {} for one in answers]
     if json:
-        screen.as_json([{"model": handle.model, "version": handle.version, **_plain(one)} for one in answers])
+        head = {"model": handle.model, "version": handle.version}
+        screen.as_json([{**head, **_plain(one), **more} for one, more in zip(answers, told, strict=True)])
         return
     if example:
         screen.as_json(rows[0])
-    for answer in answers:
+    for answer, more in zip(answers, told, strict=True):
         amount = isinstance(answer.decision, float)
         scored = "" if answer.score is None or amount else f" · score {answer.score:.4f}"
         decided = f"{answer.decision:,.6g}" if amount else answer.decision
@@ -50,6 +58,15 @@ def predict(
         print(f"{decided}{scored} · {handle.model}@{handle.version}{rung}")
         for warning in answer.warnings:
             print(f"  warning: {warning}")
+        for line in lines_of(**more) if explain else ():
+            print(f"  {line}")
+
+
+def _explained(handle: "Handle", answer: "Answer") -> dict[str, Any]:
+    try:
+        return {"explanation": handle.explained(answer), "unexplained": None}
+    except OutlastError as error:
+        return {"explanation": None, "unexplained": str(error)}
 
 
 def score(

@@ -5,6 +5,7 @@ from typing import Any
 
 from outlast.cli import screen
 from outlast.cli.telling import edited
+from outlast.cli.telling_explained import lines_of
 from outlast.cli.telling_rungs import adopted_from, taken
 from outlast.evidence.told import Acted, Answered, Why
 from outlast.registry.approvals import Approval
@@ -43,6 +44,9 @@ def _prediction(found: Answered) -> None:
     if found.features:
         added = {name: value for name, value in found.features.items() if name not in (found.asks or {})}
         _answer("what it saw", [_fields(added) if added else "what was asked, and no more"])
+    if found.explanation is not None or found.unexplained is not None:
+        for place, one in enumerate(lines_of(found.explanation, found.unexplained)):
+            print(f"  {'what added what' if place == 0 else '':<16} {one}")
     if found.actions:
         _answer("what people did", [_acted(one) for one in found.actions])
     _answer("who made it live", ["nobody until then" if found.made_live is None else _step(found.made_live)])

@@ -5,12 +5,14 @@ import time
 from collections.abc import Iterable, Mapping
 from types import TracebackType
 from typing import Any, TypeVar, overload
+from urllib.parse import quote
 
 import httpx
 import msgspec
 
 from outlast.client.exchange import Exchange, Sent, Server
 from outlast.errors import RequestError, Unavailable
+from outlast.types import Explanation
 
 Row = Mapping[str, Any]
 S = TypeVar("S", bound=msgspec.Struct)
@@ -30,6 +32,10 @@ class Prediction(msgspec.Struct, frozen=True):
     version: int = 0
     advice: bool = False
     """True where the version is live as advice only."""
+    explanation: Explanation | None = None
+    """What each feature added, where that was asked for."""
+    unexplained: str | None = None
+    """Why there is no explanation."""
 
 
 class _Several(msgspec.Struct):
@@ -52,14 +58,22 @@ class Client:
         self.aio = AsyncClient(server)
 
     @overload
-    def predict(self, model: str, rows: Row, *, request_id: str | None = None) -> Prediction: ...
-    @overload
-    def predict(self, model: str, rows: Iterable[Row], *, request_id: str | None = None) -> list[Prediction]: ...
     def predict(
-        self, model: str, rows: Row | Iterable[Row], *, request_id: str | None = None
+        self, model: str, rows: Row, *, explain: bool | str = False, request_id: str | None = None
+    ) -> Prediction: ...
+    @overload
+    def predict(
+        self, model: str, rows: Iterable[Row], *, explain: bool | str = False, request_id: str | None = None
+    ) -> list[Prediction]: ...
+    def predict(
+        self, model: str, rows: Row | Iterable[Row], *, explain: bool | str = False, request_id: str | None = None
     ) -> Prediction | list[Prediction]:
-        """The answer for a row, or those for several in their order."""
-        return _predictions(self._run(self._server.call("predict", model, _body("rows", rows), request_id)), rows)
+        """The answer for a row, or those for several in their order; with what each feature added to `explain` it.
+
+        `explain` is true, or the outcome whose score is explained.
+        """
+        call = self._server.call("predict", model, _body("rows", rows), request_id, _query(explain))
+        return _predictions(self._run(call), rows)
 
     def label(self, model: str, labels: Row | Iterable[Row], *, request_id: str | None = None) -> int:
         """Tell what turned out: `prediction_id` or `key`, `value`, perhaps `known_at`; how many were taken."""
@@ -112,14 +126,21 @@ class AsyncClient:
         self._http: httpx.AsyncClient | None = None
 
     @overload
-    async def predict(self, model: str, rows: Row, *, request_id: str | None = None) -> Prediction: ...
-    @overload
-    async def predict(self, model: str, rows: Iterable[Row], *, request_id: str | None = None) -> list[Prediction]: ...
     async def predict(
-        self, model: str, rows: Row | Iterable[Row], *, request_id: str | None = None
+        self, model: str, rows: Row, *, explain: bool | str = False, request_id: str | None = None
+    ) -> Prediction: ...
+    @overload
+    async def predict(
+        self, model: str, rows: Iterable[Row], *, explain: bool | str = False, request_id: str | None = None
+    ) -> list[Prediction]: ...
+    async def predict(
+        self, model: str, rows: Row | Iterable[Row], *, explain: bool | str = False, request_id: str | None = None
     ) -> Prediction | list[Prediction]:
-        """The answer for a row, or those for several in their order."""
-        call = self._server.call("predict", model, _body("rows", rows), request_id)
+        """The answer for a row, or those for several in their order; with what each feature added to `explain` it.
+
+        `explain` is true, or the outcome whose score is explained.
+        """
+        call = self._server.call("predict", model, _body("rows", rows), request_id, _query(explain))
         return _predictions(await self._run(call), rows)
 
     async def label(self, model: str, labels: Row | Iterable[Row], *, request_id: str | None = None) -> int:
@@ -185,6 +206,12 @@ def connect(url: str, token: str | None = None, *, timeout: float = 10.0, retrie
 
 def _body(name: str, rows: Row | Iterable[Row]) -> Any:
     return rows if isinstance(rows, Mapping) else {name: list(rows)}
+
+
+def _query(explain: bool | str) -> str:
+    if isinstance(explain, str):
+        return f"?explain_of={quote(explain, safe='')}"
+    return "?explain=true" if explain else ""
 
 
 def _predictions(body: bytes, rows: Row | Iterable[Row]) -> Prediction | list[Prediction]:

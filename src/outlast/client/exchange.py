@@ -48,10 +48,10 @@ class Server:
     timeout: float
     retries: int
 
-    def call(self, verb: str, about: str, body: Any, request_id: str | None) -> Exchange:
+    def call(self, verb: str, about: str, body: Any, request_id: str | None, query: str = "") -> Exchange:
         """Send a body until there is an answer; its error as the class that the server had."""
         name = request_id or secrets.token_hex(16)
-        url = f"{self.url}/{verb}/{quote(about, safe='')}"
+        url = f"{self.url}/{verb}/{quote(about, safe='')}{query}"
         ends, data = monotonic() + self.timeout, msgspec.json.encode(body, enc_hook=_plain)
         tried = 0
         while True:

@@ -13,6 +13,7 @@ from outlast.control.shapes import (
     About,
     Applied,
     Applying,
+    Asking,
     Claiming,
     Comparing,
     Decided,
@@ -81,7 +82,7 @@ VERSIONS = Operation(
 )
 SHOW = Operation("show", "A version, what it is now, and its verdict", "view", About, Shown, "reading", posted=False)
 WHY = Operation(
-    "why", "What made a version, or gave a prediction, and let it out", "view", About, Why, "explaining", "answer",
+    "why", "What made a version, or gave a prediction, and let it out", "view", Asking, Why, "explaining", "answer",
     posted=False,
 )  # fmt: skip
 CARD = Operation("card", "The model card of a version", "view", About, Card, "assessing", posted=False)

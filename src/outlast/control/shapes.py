@@ -72,6 +72,12 @@ class Comparing(About, frozen=True):
         return [ref.name for ref in self.pair]
 
 
+class Asking(About, frozen=True):
+    """And of a prediction, whether to say what each feature added."""
+
+    explain: bool = False
+
+
 class Moving(About, frozen=True):
     """And to which environment."""
 

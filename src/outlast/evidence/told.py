@@ -9,6 +9,7 @@ from outlast.gates.verdict import Verdict
 from outlast.registry.approvals import Approval
 from outlast.registry.rollout import Transition
 from outlast.registry.versions import Version
+from outlast.types import Explanation
 
 _ENVIRONMENT = ("python", "environment", "builds", "machine", "threads", "seed", "parameters")
 
@@ -48,6 +49,9 @@ class Answered:
     asks_digest: str | None
     made_live: Transition | None
     actions: tuple[Acted, ...] = ()
+    explanation: Explanation | None = None
+    unexplained: str | None = None
+    """Why there is no explanation, where one was asked for."""
 
 
 @dataclass(frozen=True)

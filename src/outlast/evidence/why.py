@@ -10,10 +10,11 @@ import msgspec
 import polars as pl
 import sqlalchemy as sa
 
-from outlast.errors import NotFound, RequestError
+from outlast.errors import NotFound, RequestError, Unexplained
 from outlast.evidence.moved import moved
 from outlast.evidence.told import Acted, Answered, Why
 from outlast.gates.verdict import last_verdict
+from outlast.journal.explained import explained
 from outlast.journal.finding import SHORTEST, find_predictions
 from outlast.journal.reading import actions
 from outlast.project.workspace import Workspace
@@ -44,10 +45,12 @@ def why_version(workspace: Workspace, ref: ModelRef) -> Why:
     return _about(workspace, find(workspace.ledger, ref))
 
 
-def why_prediction(workspace: Workspace, begins: str, *, sees: Callable[[str], bool] = lambda _: True) -> Why:
+def why_prediction(
+    workspace: Workspace, begins: str, *, sees: Callable[[str], bool] = lambda _: True, explain: bool = False
+) -> Why:
     """What is known of a prediction and of the version that gave it, by the prediction's id or how that begins.
 
-    Models that `sees` says no to have no predictions here.
+    Models that `sees` says no to have no predictions here. To `explain` it, its features are computed with once more.
     """
     found = find_predictions(workspace, begins, sees=sees)
     if not found:
@@ -64,7 +67,8 @@ def why_prediction(workspace: Workspace, begins: str, *, sees: Callable[[str], b
     before = [step for step in about.steps if step.at <= one["at"]]
     veiled = _veiled(workspace, about.version, one)
     made_live, done = before[-1] if before else None, tuple(_actions(workspace, one))
-    return replace(about, prediction=Answered(**veiled, made_live=made_live, actions=done))
+    told = _explained(workspace, about.version, one) if explain else {}
+    return replace(about, prediction=Answered(**veiled, **told, made_live=made_live, actions=done))
 
 
 def _actions(workspace: Workspace, prediction: dict[str, Any]) -> Iterator[Acted]:
@@ -81,6 +85,20 @@ def _about(workspace: Workspace, version: Version) -> Why:
     ledger = workspace.ledger
     mine = [step for step in transitions(ledger, version.model) if version.number in (step.to_version, step.challenger)]
     return Why(version, mine, last_verdict(ledger, version), approvals(ledger, version), moved(workspace, version))
+
+
+def _explained(workspace: Workspace, version: Version, found: dict[str, Any]) -> dict[str, Any]:
+    """What each feature added, without the values of sensitive columns, or why that cannot be told."""
+    try:
+        told = explained(workspace, found)
+    except Unexplained as error:
+        return {"unexplained": str(error)}
+    kept = _sensitive(workspace, version)
+    parts = [
+        msgspec.structs.replace(one, value=WITHHELD if one.field in kept else _plain(one.value))
+        for one in told.contributions
+    ]
+    return {"explanation": msgspec.structs.replace(told, contributions=parts)}
 
 
 def _veiled(workspace: Workspace, version: Version, found: dict[str, Any]) -> dict[str, Any]:

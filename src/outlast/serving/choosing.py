@@ -11,7 +11,7 @@ from outlast.bundle.predictor import Predictor
 from outlast.errors import OutlastError
 from outlast.serving.answering import answers_for
 from outlast.serving.beside import Seat
-from outlast.serving.explaining import Wanted, again
+from outlast.serving.explaining import Wanted, fresh
 from outlast.serving.handling import current
 from outlast.serving.parts import Parts
 from outlast.serving.repeats import Given
@@ -46,9 +46,9 @@ async def _explained(
     until = None if within is None else perf_counter() + within
     explain.require(seat.predictor, rows)
     found = await given(parts, seat, rows, name, within=within)
-    if found.again:
-        return replace(found, told=[again(one) for one in found.answers])
-    return replace(found, told=await parts.explaining.told(found.predictor, found.answers, explain, until=until))
+    model = found.predictor
+    by = parts.explaining.kept(model.model, explain) if found.again else fresh(model, explain)
+    return replace(found, told=await parts.explaining.told(by, found.answers, until=until))
 
 
 async def _answered(parts: Parts, seat: Seat, rows: Sequence[Any], name: str, within: float | None) -> Given:

@@ -9,17 +9,23 @@ from time import perf_counter
 from typing import Any
 
 from outlast.bundle.answers import Answer
-from outlast.bundle.explaining.explains import Explains, require_outcome
-from outlast.bundle.explaining.explanation import Explanation
+from outlast.bundle.explaining.explains import require_outcome
 from outlast.bundle.predictor import Predictor
 from outlast.errors import OutlastError, RequestError, Unexplained
+from outlast.journal.explained import explained
+from outlast.journal.finding import find_predictions
+from outlast.project.workspace import Workspace
 from outlast.serving.metrics import Metrics
+from outlast.types import Explanation
 
 MOST = 100
 """Rows of one request that are explained."""
 ROOM = 500
 """Rows that may wait; later ones get their answers without."""
 _LATE = "No contributions: the time this request was given ran out before they were computed"
+
+
+Explain = Callable[[Answer], Explanation]
 
 
 @dataclass(frozen=True)
@@ -52,14 +58,12 @@ class Told:
 class Explaining:
     """The thread that explains, and how much waits for it."""
 
-    def __init__(self, metrics: Metrics, *, room: int = ROOM) -> None:
-        self._metrics, self._room = metrics, room
+    def __init__(self, workspace: Workspace, metrics: Metrics, *, room: int = ROOM) -> None:
+        self._workspace, self._metrics, self._room = workspace, metrics, room
         self._waiting = 0
         self._thread = ThreadPoolExecutor(1, "outlast-explain")
 
-    async def told(
-        self, predictor: Predictor, answers: Sequence[Answer], wanted: Wanted, *, until: float | None = None
-    ) -> list[Told]:
+    async def told(self, explain: Explain, answers: Sequence[Answer], *, until: float | None = None) -> list[Told]:
         """The explanations of answers that were given already: what is in their way never takes an answer back."""
         if self._waiting + len(answers) > self._room:
             return [Told(None, _many(one)) for one in answers]
@@ -67,7 +71,7 @@ class Explaining:
         self._waiting += len(answers)
         try:
             run = copy_context().run
-            work = loop.run_in_executor(self._thread, run, self._explained, predictor.explains, answers, wanted)
+            work = loop.run_in_executor(self._thread, run, self._explained, explain, answers)
             left = None if until is None else max(0.0, until - perf_counter())
             return await asyncio.wait_for(work, left)
         except TimeoutError:
@@ -79,28 +83,39 @@ class Explaining:
         """End the thread; what waits is not explained."""
         self._thread.shutdown(cancel_futures=True)
 
-    def _explained(self, explains: Explains | None, answers: Sequence[Answer], wanted: Wanted) -> list[Told]:
+    def kept(self, model: str, wanted: Wanted) -> Explain:
+        """What explains answers that were given before: what they were computed from is in the journal only."""
+
+        def explain(answer: Answer) -> Explanation:
+            found = find_predictions(self._workspace, answer.prediction_id, most=1, sees=lambda name: name == model)
+            if not found:
+                raise Unexplained("No contributions: the answer, given before, is not in the journal any more")
+            return explained(self._workspace, found[0], wanted.of)
+
+        return explain
+
+    def _explained(self, explain: Explain, answers: Sequence[Answer]) -> list[Told]:
         found = []
         for one in answers:
             begin = perf_counter()
-            found.append(told_of(explains, one, wanted))
+            try:
+                found.append(Told(explain(one)))
+            except OutlastError as error:
+                found.append(Told(None, str(error)))
             self._metrics.step("explain", begin)
         return found
 
 
-def told_of(explains: Explains | None, answer: Answer, wanted: Wanted) -> Told:
-    """One answer explained, or why not."""
-    try:
+def fresh(predictor: Predictor, wanted: Wanted) -> Explain:
+    """What explains answers that a version gave now."""
+    explains = predictor.explains
+
+    def explain(answer: Answer) -> Explanation:
         if explains is None:
             raise Unexplained("No contributions: the bundle of this version is not at hand")
-        return Told(explains.answer(answer, wanted.of))
-    except OutlastError as error:
-        return Told(None, str(error))
+        return explains.answer(answer, wanted.of)
 
-
-def again(answer: Answer) -> Told:
-    """What is said of an answer that was given before: what it was computed from is in the journal only."""
-    return Told(None, f"No contributions: this was answered before; ask `outlast why {answer.prediction_id} --explain`")
+    return explain
 
 
 def wanted_of(given: Mapping[str, Any], read: Callable[[Any], Any] = lambda value: value) -> Wanted | None:

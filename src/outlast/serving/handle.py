@@ -12,7 +12,7 @@ from outlast.data.frames import as_polars
 from outlast.errors import RequestError
 from outlast.project.workspace import Workspace
 from outlast.registry.versions import find
-from outlast.types import ModelRef, now
+from outlast.types import Explanation, ModelRef, now
 
 
 class Handle:
@@ -31,6 +31,11 @@ class Handle:
     def answers(self, rows: Sequence[Mapping[str, Any]]) -> list[Answer]:
         """One answer per row of fields, with all that is known of it."""
         return self._predictor.predict(rows, at=now())
+
+    def explained(self, answer: Answer, of: str | None = None) -> Explanation:
+        """What each feature added to an answer; Unexplained where that cannot be told exactly."""
+        assert self._predictor.explains is not None
+        return self._predictor.explains.answer(answer, of)
 
     def example(self) -> dict[str, Any]:
         """A row from training, as a caller would send it."""

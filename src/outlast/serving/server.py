@@ -161,7 +161,11 @@ def _parts(
     journal = Journal(workspace)
     workers = ThreadPoolExecutor(2, "outlast-worker", initializer=threads.one_each)
     keeper = _Keeper(workspace, journal)
-    shadows, repeats, explaining = Shadows(journal, metrics, name), Repeats(workspace, metrics), Explaining(metrics)
+    shadows, repeats, explaining = (
+        Shadows(journal, metrics, name),
+        Repeats(workspace, metrics),
+        Explaining(workspace, metrics),
+    )
     try:
         together = Together(journal, metrics, name)
         metrics.traced = tracing is not None

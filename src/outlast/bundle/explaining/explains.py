@@ -10,7 +10,6 @@ import numpy as np
 from outlast.bundle.answers import Answer
 from outlast.bundle.compiled import LINKS, encoder
 from outlast.bundle.decisions import outcomes
-from outlast.bundle.explaining.explanation import Contribution, Explanation
 from outlast.bundle.explaining.reference import REFERENCE, Reference
 from outlast.bundle.explaining.shares import sharing
 from outlast.bundle.explaining.trees import Floats, trees_of
@@ -18,7 +17,7 @@ from outlast.bundle.format import Bundle
 from outlast.bundle.plan import Forest, Plan, read_plan
 from outlast.bundle.scoring import FULL, SIMPLER, Files
 from outlast.errors import OutlastError, RequestError, Unexplained, nearest
-from outlast.types import Task
+from outlast.types import Contribution, Explanation, Task
 
 UNITS = {
     "identity": "value",
@@ -34,6 +33,10 @@ _NOTHING = {
     "default": "the answer is the contract's default: nothing was computed from the fields",
     "refused": "there was no answer",
 }
+
+
+_ODD = (TypeError, ValueError, ArithmeticError, LookupError)
+"""What values that are no features of the model, or files that are no model, run into."""
 
 
 class Explains:
@@ -63,7 +66,12 @@ class Explains:
         model = self._model(rung)
         if isinstance(model, str):
             raise Unexplained(f"No contributions: {model}")
-        return model.explained(values, score, scores, of)
+        try:
+            return model.explained(values, score, scores, of)
+        except OutlastError:
+            raise
+        except _ODD as error:
+            raise Unexplained(f"No contributions: they cannot be computed of these values ({error})") from error
 
     def _model(self, rung: str) -> "_Model | str":
         """What explains a rung, or why nothing does; made once."""
@@ -72,7 +80,7 @@ class Explains:
                 bundle = self._open()
                 try:
                     self._made[rung] = _Model(bundle, _MODELS[rung])
-                except OutlastError as error:
+                except (OutlastError, *_ODD) as error:
                     self._made[rung] = str(error)
             return self._made[rung]
 

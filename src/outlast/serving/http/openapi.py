@@ -93,8 +93,10 @@ def answer_schema(predictor: Predictor) -> Schema:
         "rung": {"enum": ["full", "simpler", "default", "refused"]},
         "reasons": _TEXTS,
         "warnings": _TEXTS,
+        "explanation": _EXPLANATION,
+        "unexplained": {**_TEXT, "description": "Why there is no explanation."},
     }
-    required = [name for name in fields if name not in ("score", "scores")]
+    required = [name for name in fields if name not in _MAY_LACK]
     return {"type": "object", "properties": fields, "required": required}
 
 
@@ -110,7 +112,20 @@ def _predict(predictor: Predictor) -> Schema:
     example = predictor.example()
     examples = {"one": {"value": example}, "several": {"value": {"rows": [example]}}}
     what = predictor.contract.model.problem or f"Ask {predictor.model}"
-    return _post(f"predict_{predictor.model}", what, {"anyOf": [batch, row]}, {"anyOf": [many, one]}, examples=examples)
+    body, found = {"anyOf": [batch, row]}, {"anyOf": [many, one]}
+    operation = _post(f"predict_{predictor.model}", what, body, found, examples=examples)
+    operation["parameters"] = _explaining(predictor)
+    return operation
+
+
+def _explaining(predictor: Predictor) -> list[Schema]:
+    """The parameters that ask what each feature added."""
+    explain: Schema = {"name": "explain", "in": "query", "schema": {"type": "boolean"}}
+    found: list[Schema] = [explain | {"description": "Say what each feature added to the answer."}]
+    if predictor.task != "regression":
+        of: Schema = {"name": "explain_of", "in": "query", "schema": {"enum": predictor.outcomes}}
+        found.append(of | {"description": "The outcome whose score is explained."})
+    return found
 
 
 def _labels(predictor: Predictor) -> Schema:
@@ -219,6 +234,27 @@ _ERROR: Schema = {
     "type": "object",
     "properties": {"error": {"type": "object", "properties": _PLACE, "required": ["kind", "message"]}},
     "required": ["error"],
+}
+_MAY_LACK = ("score", "scores", "explanation", "unexplained")
+_NUMBER: Schema = {"type": "number"}
+_PARTS: Schema = {
+    "of": {"type": ["string", "null"]},
+    "unit": _TEXT,
+    "base": _NUMBER,
+    "base_score": _NUMBER,
+    "margin": _NUMBER,
+    "score": _NUMBER,
+    "contributions": {
+        "type": "array",
+        "items": {"type": "object", "properties": {"field": _TEXT, "value": {}, "by": _NUMBER}},
+    },
+    "reference_rows": {"type": "integer"},
+}
+_EXPLANATION: Schema = {
+    "type": ["object", "null"],
+    "description": "Where it was asked for: what each feature added; base and all that is added make the margin.",
+    "properties": _PARTS,
+    "required": list(_PARTS),
 }
 _READS = {
     "/ping": "The process answers",
