@@ -83,6 +83,35 @@ def test_up_ticks_beside_the_server(folder: Path, run) -> None:
     assert run("monitor", "--json").json["total"]["rows"] == 1
 
 
+def test_up_takes_workers_and_ticks_above_them(folder: Path, run) -> None:
+    with started(folder, "up", "--workers", "2", "--every", "1s") as (process, address):
+        assert httpx.get(f"{address}/readyz", timeout=60).json()["workers"] == {"ready": 2, "of": 2}
+        deadline = time.monotonic() + 120
+        while not _leased(folder):
+            assert time.monotonic() < deadline, (folder / "errors.txt").read_text()
+            threading.Event().wait(0.1)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(60) == 0
+    assert [span["until"] is None for span in run("history", "--json").json["served"]] == [False, False]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("WORKERS", "two", "a whole number such as 2"),
+        ("WORKERS", "0", "a whole number"),
+        ("LEAVE", "5s", "seconds such as 5"),
+    ],
+)
+def test_a_setting_of_serving_that_is_no_number_is_a_sentence(
+    run, folder: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: str, expected: str
+) -> None:
+    monkeypatch.setenv(f"OUTLAST_{name}", value)
+    done = run("serve")
+    assert done.code == 2
+    assert f"OUTLAST_{name} is '{value}': expected {expected}" in done.err
+
+
 WAITS = """
 import threading
 from outlast.cli import main
