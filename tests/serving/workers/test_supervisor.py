@@ -101,7 +101,7 @@ def test_one_that_dies_at_once_again_and_again_is_waited_for_longer_each_time(tm
         "in 2 s",
         "in 4 s",
     ]
-    assert "for the 5th time at once" in said(tmp_path)
+    assert "5 times in a row at once" in said(tmp_path)
 
 
 _STUBBORN = "signal.signal(signal.SIGTERM, signal.SIG_IGN); signal.signal(signal.SIGINT, signal.SIG_IGN)\n"

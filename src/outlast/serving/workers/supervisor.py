@@ -167,7 +167,7 @@ class Supervisor:
         wait = 0.0 if place.at_once < 2 else min(_MOST, 0.5 * 2.0 ** min(place.at_once - 2, 10))
         place.due, place.ready = now + wait, None
         after = f"{lived:.1f} s after it was ready" if lived else "before it was ready"
-        again = f", for the {place.at_once}th time at once" if place.at_once > 3 else ""
+        again = f", {place.at_once} times in a row at once" if place.at_once > 1 else ""
         when = f"in {wait:g} s" if wait else "now"
         _log.error(
             "Worker %d of %d (process %d) %s %s%s: another takes its place %s",
