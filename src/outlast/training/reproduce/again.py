@@ -4,16 +4,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from outlast.bundle.environments.locks import Lock, differences, lock_here
+from outlast.bundle.environments.making import Environment, environment_of
 from outlast.bundle.machine import processor
 from outlast.errors import NotFound, StorageError
 from outlast.project.workspace import Workspace
 from outlast.registry.declarations import folder_of
 from outlast.registry.versions import Version
 from outlast.training.reproduce.changes import Instead, said_of, with_changes
-from outlast.training.reproduce.environments import Environment, environment_of
 from outlast.training.reproduce.inputs import PARTS, Inputs, Kept, Part, kept_inputs
 from outlast.training.reproduce.isolated import Outcome, fit_apart
-from outlast.training.reproduce.locks import Lock, differences, lock_here
 from outlast.training.reproduce.sources import sources_now
 from outlast.training.steps import Steps, Watcher
 from outlast.types import counted, listed

@@ -4,13 +4,13 @@ import difflib
 from dataclasses import dataclass
 from pathlib import Path
 
+from outlast.bundle.environments.locks import Lock, changed_lock, differences, lock_here
 from outlast.errors import NotFound
 from outlast.project.loader import Code, read_code
 from outlast.project.workspace import Workspace
 from outlast.registry.declarations import folder_of
 from outlast.registry.versions import Version
 from outlast.training.reproduce.inputs import Inputs, Kept, Part, kept_inputs
-from outlast.training.reproduce.locks import Lock, changed_lock, differences, lock_here
 from outlast.training.reproduce.sources import rows_moved, today
 
 HERE = "here"

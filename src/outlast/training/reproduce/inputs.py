@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 import polars as pl
 
+from outlast.bundle.environments.locks import Lock, kept_lock, lock_here
 from outlast.bundle.format import NATIVE, Bundle, unpack
 from outlast.data.fingerprint import rows_digest
 from outlast.data.schema import dtype_of
@@ -15,7 +16,6 @@ from outlast.project.loader import Code
 from outlast.project.workspace import Workspace
 from outlast.registry.versions import Version
 from outlast.training.dataset import AT, KEY, LABEL_AT
-from outlast.training.reproduce.locks import Lock, kept_lock, lock_here
 from outlast.training.reproduce.worker import digest_of_model
 from outlast.training.snapshot import ROW, TEST, TRAIN
 from outlast.types import Task, digest_of

@@ -10,9 +10,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from outlast.bundle.environments.indexes import uv_environment
+from outlast.bundle.environments.locks import Lock
 from outlast.errors import NotFound, TrainingError
-from outlast.training.reproduce.indexes import uv_environment
-from outlast.training.reproduce.locks import Lock
 from outlast.types import counted
 
 READY = ".ready"

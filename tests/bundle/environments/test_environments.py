@@ -9,10 +9,10 @@ from subprocess import CompletedProcess
 import pytest
 
 from outlast.bundle.build import own_build
+from outlast.bundle.environments.indexes import translated
+from outlast.bundle.environments.locks import Lock, changed_lock, differences
+from outlast.bundle.environments.making import _last, environment_of
 from outlast.errors import SettingsError
-from outlast.training.reproduce.environments import _last, environment_of
-from outlast.training.reproduce.indexes import translated
-from outlast.training.reproduce.locks import Lock, changed_lock, differences
 
 
 @pytest.fixture
