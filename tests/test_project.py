@@ -33,6 +33,7 @@ CATCHES_BROADLY = {
     "src/outlast/serving/grpc/service.py": "the outermost edge of a call; the log has the whole of it",
     "src/outlast/serving/house.py": "the outermost edge of a thread that must outlive any failure; the log has it",
     "src/outlast/serving/loading.py": "loading a version runs the user's code, which may raise anything",
+    "src/outlast/serving/apart/child.py": "it runs the version's code, which may raise anything",
     "src/outlast/serving/spare/child.py": "it runs the version's code, which may raise anything, and says what",
     "src/outlast/training/compiling/proof.py": "a fitted model may refuse a spoilt row with any error",
     "src/outlast/training/fitting.py": "fit and the label's expression are the user's and may raise anything",

@@ -1,5 +1,7 @@
 """Versions whose code does harm: a trained bundle with another model.py in it, registered as the next version."""
 
+import json
+
 from outlast.bundle.format import MANIFEST, NATIVE, pack
 from outlast.bundle.predictor import open_bundle
 from outlast.project.loader import Code
@@ -16,17 +18,26 @@ FAULTS = {
     "eats": "\nimport numpy\nkept = [numpy.empty(1 << 30, dtype='u1') for _ in range(1 << 20)]\n",
     "lies": "\nLine.predict_proba = lambda self, x: np.full((len(x), 2), 0.5)\n",
 }
+MORE = "\nimport oddities\nLine.predict_proba = oddities.wrapped(Line.predict_proba)\n"
+"""What imports a module that is not installed here."""
 
 
-def changed(workspace: Workspace, more: str, *, of: str = "late@1") -> tuple[str, int]:
+def changed(
+    workspace: Workspace, more: str, *, of: str = "late@1", environment: str = "", python: str | None = None
+) -> tuple[str, int]:
     """The version again with more code at the end of model.py: its digest and number. Nothing of it is executed."""
     kept = find(workspace.ledger, ModelRef.parse(of))
     bundle = open_bundle(workspace, kept.digest)
     files = dict(bundle.files)
     files["code/model.py"] += more.encode()
+    files["environment.txt"] += environment.encode()
+    if python is not None:
+        files["lineage.json"] = json.dumps({**bundle.json("lineage.json"), "python": python}).encode()
     code = Code({name[5:]: content for name, content in files.items() if name.startswith("code/")}, bundle.code.origin)
     files[NATIVE] = files[NATIVE].replace(bundle.code.package.encode(), code.package.encode())
     manifest = {name: value for name, value in bundle.manifest.items() if name not in ("format", "files")}
+    if environment:
+        manifest["made"] = {"environment": "another", "processor": "another"}
     assert MANIFEST not in files
     digest = workspace.artifacts.put(pack(manifest, files))
     number = add(workspace, kept.model, digest)

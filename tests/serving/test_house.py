@@ -36,6 +36,7 @@ class Stand:
     contract: Contract = field(default_factory=Contract)
     warmed: int = 0
     closed: bool = False
+    apart: bool = False
 
     def example(self) -> dict[str, Any]:
         return {"a": 1}

@@ -47,7 +47,21 @@ _log = logging.getLogger("outlast.predictor")
 class Predictor:
     """One version, loaded: its schema, its features, its model and its decisions."""
 
+    apart = False
+    """Whether answering waits for another process, and so must not be done between two requests."""
+
     def __init__(self, bundle: Bundle, version: int, store: FreshStore) -> None:
+        self._describe(bundle, version)
+        self._lease = Lease(bundle.code)
+        try:
+            self._full, self._simpler = ways(bundle, self.asks, self.profile, store=store, outcomes=len(self._outcomes),
+                                             decision=self._golden_decision)  # fmt: skip
+        except BaseException:
+            self._lease.end()
+            raise
+
+    def _describe(self, bundle: Bundle, version: int) -> None:
+        """What is known of it without executing anything."""
         manifest = bundle.manifest
         self.model: str = manifest["model"]
         self.version = version
@@ -70,13 +84,6 @@ class Predictor:
         self._outcomes = outcomes(self.task, self.classes)
         self.explains: Explains | None = None
         """What explains its answers, where its bundle can be read again."""
-        self._lease = Lease(bundle.code)
-        try:
-            self._full, self._simpler = ways(bundle, self.asks, self.profile, store=store, outcomes=len(self._outcomes),
-                                             decision=self._golden_decision)  # fmt: skip
-        except BaseException:
-            self._lease.end()
-            raise
 
     @property
     def lookups(self) -> list[CompiledLookup]:

@@ -21,7 +21,7 @@ async def answers_for(
 ) -> list[Answer]:
     """The answers for rows, in the journal before they are given; `within` is how many seconds the caller waits."""
     check_rows(rows, predictor)
-    if len(rows) <= INLINE:
+    if len(rows) <= INLINE and not predictor.apart:
         return await parts.together.answers(predictor, rows, name, within=within)
     until = None if within is None else perf_counter() + within
     return await parts.aside(lambda: parts.together.apart(predictor, rows, name, until=until))

@@ -152,6 +152,7 @@ class House:
         if self._thread is not None:
             self._thread.join()
         self._seats.clear()
+        self._loader.end()
         try:
             self._spans.settle(self._seats, ending=True)
         except StorageError as error:

@@ -11,6 +11,7 @@ from outlast.bundle.predictor import Predictor
 from outlast.errors import OutlastError
 from outlast.project.workspace import Workspace
 from outlast.serving.admitting import AGAIN
+from outlast.serving.apart.predictor import open_apart
 from outlast.serving.memory import Known
 from outlast.serving.spare.prover import Prover
 from outlast.types import Clock
@@ -88,8 +89,17 @@ class Loader:
         if closed:
             give_back()
 
+    def end(self) -> None:
+        """End the processes of versions that have one."""
+        for one in [one for kept in self._kept.values() for one in kept if one.apart]:
+            one.close()
+
     def _opened(self, known: Known) -> Predictor:
-        predictor = self._opener(self._workspace, known.digest, known.version)
+        python = None if self._prover is None else self._prover.python_of(known)
+        if python is None:
+            predictor = self._opener(self._workspace, known.digest, known.version)
+        else:
+            predictor = open_apart(self._workspace, known, python)
         for _ in range(2):
             (answer,) = predictor.predict([predictor.example()], at=self._clock())
         if answer.rung != "full":

@@ -58,6 +58,9 @@ async def readyz(request: Request) -> Response:
         body["journal"] = dict(parts.journal.unwritten.says)
     if house.proving:
         body["proving"] = house.proving
+    apart = [model for model, one in house.predictors().items() if one.apart]
+    if apart:
+        body["apart"] = apart
     beside = {model: str(one) for model, one in house.challengers().items()}
     if parts.station.shared:
         body["workers"] = {"ready": parts.station.others_ready + parts.ready_here, "of": parts.station.of}

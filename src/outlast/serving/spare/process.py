@@ -30,6 +30,8 @@ class Trial:
     """passed, failed, died or late; stopped where the server ended first."""
     says: str
     seconds: float
+    python: Path | None = None
+    """The Python by which it passed, where it is not the one here."""
 
     @property
     def passed(self) -> bool:
@@ -45,7 +47,7 @@ class Spare:
         self._job = msgspec.json.encode({**job_of(workspace, known), "seconds": seconds, "life": held}) + b"\n"
         try:
             self._process = subprocess.Popen(
-                [str(python or sys.executable), "-m", child.__name__],
+                [str(python or sys.executable), *of_other(python), "-m", child.__name__],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 pass_fds=[held],
@@ -90,6 +92,11 @@ class Spare:
         if late:
             return Trial("late", f"{tried}, it was not done within {self._seconds:g} s: it hung while {stage}", took)
         return Trial("died", f"{tried}, it {_ended(self._process.returncode, lines)} while {stage}", took)
+
+
+def of_other(python: Path | None) -> list[str]:
+    """Options of another Python: what variables say of packages is meant for this one."""
+    return [] if python is None else ["-I"]
 
 
 def job_of(workspace: Workspace, known: Known) -> dict[str, Any]:

@@ -23,6 +23,8 @@ class Proof(msgspec.Struct, frozen=True):
     at: datetime
     seconds: float
     by: str
+    python: str | None = None
+    """The Python of its own environment, where only that one gave the answers of training."""
     format: int = FORMAT
 
 
@@ -38,11 +40,14 @@ class Proofs:
             found = msgspec.json.decode(self._path(digest).read_bytes(), type=Proof)
         except (OSError, msgspec.MsgspecError):
             return None  # none yet, or not readable: it is tried again
-        return found if {"environment": found.environment, "processor": found.processor} == here() else None
+        gone = found.python is not None and not Path(found.python).exists()
+        same = {"environment": found.environment, "processor": found.processor} == here()
+        return found if same and not gone else None
 
-    def note(self, digest: str, *, at: datetime, seconds: float, by: str) -> Proof:
-        """Keep that a version was proven here."""
-        proof = Proof(digest, here()["environment"], here()["processor"], at, seconds, by)
+    def note(self, digest: str, *, at: datetime, seconds: float, by: str, python: Path | None = None) -> Proof:
+        """Keep that a version was proven here, or by another Python."""
+        other = None if python is None else str(python)
+        proof = Proof(digest, here()["environment"], here()["processor"], at, seconds, by, other)
         replace(self._path(digest), msgspec.json.encode(proof))
         return proof
 

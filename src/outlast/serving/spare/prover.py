@@ -7,10 +7,13 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from pathlib import Path
 
-from outlast.errors import Refused, StorageError
+from outlast.errors import OutlastError, Refused, StorageError
 from outlast.project.workspace import Workspace
 from outlast.serving.memory import Known
+from outlast.serving.spare.elsewhere import own_environment
 from outlast.serving.spare.process import Spare, Trial
 from outlast.serving.spare.proofs import Proofs
 from outlast.types import Clock, now
@@ -37,7 +40,7 @@ class Prover:
         self._pool = ThreadPoolExecutor(at_once or os.cpu_count() or 1, "outlast-prover")
         self._lock = threading.Lock()
         self._under_way: dict[str, Future[Trial]] = {}
-        self._known: set[str] = set()
+        self._proven: dict[str, Path | None] = {}
         self._running: list[Spare] = []
         self._closed = False
         self.done: Callable[[], None] = lambda: None
@@ -48,12 +51,13 @@ class Prover:
 
         Asked again after that, it is tried again.
         """
-        if known.digest in self._known:
+        if known.digest in self._proven:
             return True
         future = self._under_way.get(known.digest)
         if future is None:
-            if self._proofs.find(known.digest) is not None:
-                self._known.add(known.digest)
+            proof = self._proofs.find(known.digest)
+            if proof is not None:
+                self._proven[known.digest] = None if proof.python is None else Path(proof.python)
                 return True
             future = self._under_way[known.digest] = self._pool.submit(self._try, known)
             future.add_done_callback(lambda _: self.done())
@@ -64,9 +68,13 @@ class Prover:
         self._tell(known.model, trial.result)
         if not trial.passed:
             raise Refused(trial.says)
-        self._known.add(known.digest)
+        self._proven[known.digest] = trial.python
         _log.info("%s@%d was proven aside in %.1f s", known.model, known.version, trial.seconds)
         return True
+
+    def python_of(self, known: Known) -> Path | None:
+        """The Python that a proven version needs a process of; None where it may be opened here."""
+        return self._proven.get(known.digest)
 
     def close(self) -> None:
         """End what is being tried."""
@@ -79,24 +87,43 @@ class Prover:
 
     def _try(self, known: Known) -> Trial:
         with self._alone(known.digest):
-            if self._proofs.find(known.digest) is not None:
-                return Trial("passed", "", 0.0)  # another server of this machine was quicker
+            proof = self._proofs.find(known.digest)
+            if proof is not None:  # another server of this machine was quicker
+                return Trial("passed", "", 0.0, None if proof.python is None else Path(proof.python))
             trial = self._run(known)
+            if trial.result in ("failed", "died"):
+                trial = self._elsewhere(known, trial)
             if trial.passed:
                 self._note(known, trial)
             return trial
 
     def _note(self, known: Known, trial: Trial) -> None:
         try:
-            self._proofs.note(known.digest, at=self._clock(), seconds=trial.seconds, by="spare process")
+            self._proofs.note(
+                known.digest, at=self._clock(), seconds=trial.seconds, by="spare process", python=trial.python
+            )
         except StorageError as error:
             _log.warning("%s@%d is proven, and will be again at the next start: %s", known.model, known.version, error)
 
-    def _run(self, known: Known) -> Trial:
+    def _elsewhere(self, known: Known, here: Trial) -> Trial:
+        """The trial in the environment that the version was made in, where that is another one."""
+        try:
+            made = own_environment(self._workspace, known.digest)
+        except OutlastError as error:
+            return replace(here, says=f"{here.says}; nor can the environment be made that it was trained in: {error}")
+        if made is None:
+            return here
+        there = self._run(known, made.python)
+        if there.passed:
+            _log.warning("%s@%d needs %s: %s", known.model, known.version, made.says, here.says)
+            return replace(there, python=made.python)
+        return replace(here, says=f"{here.says}; nor does it pass in {made.says}: {there.says}")
+
+    def _run(self, known: Known, python: Path | None = None) -> Trial:
         with self._lock:
             if self._closed:
                 return Trial("stopped", "the server ended", 0.0)
-            spare = Spare(self._workspace, known, seconds=self._seconds)
+            spare = Spare(self._workspace, known, seconds=self._seconds, python=python)
             self._running.append(spare)
         try:
             return spare.result()

@@ -1,0 +1,1 @@
+"""Environments that a version was made in: written down, and made again."""

@@ -1,0 +1,1 @@
+"""Versions whose libraries are not those installed here, answered by processes of their own."""
