@@ -137,6 +137,24 @@ def test_what_is_live_is_journalled_and_what_is_not_is_only_tried(workspace, exa
         assert (done.recorded, predictions(workspace, "late").collect().height - before) == (bool(expected), expected)
 
 
+@pytest.mark.parametrize("form", ["folder", "stars", "lines", "delta"])
+def test_rows_may_lie_in_many_files_or_a_table(workspace, example, tmp_path, form: str) -> None:
+    rows, folder = pl.DataFrame([{**example, "note": f"row {n}"} for n in range(9)]), tmp_path / "asked"
+    folder.mkdir()
+    rows.head(4).write_parquet(folder / "a.parquet")
+    rows.tail(5).write_parquet(folder / "b.parquet")
+    source = {"folder": folder, "stars": folder / "*.parquet", "lines": tmp_path / "r.ndjson", "delta": folder / "t"}
+    rows.write_ndjson(tmp_path / "r.ndjson")
+    rows.write_delta(str(folder / "t"))
+    target = tmp_path / "answers.parquet"
+    score_file(workspace, ModelRef("late"), Batch(source[form], target, "fresh"), _Quiet())
+    assert pl.read_parquet(target)["note"].to_list() == rows["note"].to_list()
+    if form in ("folder", "stars"):
+        for over in ("a.parquet", "c.parquet") if form == "folder" else ("a.parquet",):
+            with pytest.raises(RequestError, match="cannot be written over the rows they answer"):
+                score_file(workspace, ModelRef("late"), Batch(source[form], folder / over, "fresh"), _Quiet())
+
+
 class _Seen:
     """Notes how far a file is, and what lies in its folder meanwhile."""
 

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 import polars as pl
 
+from outlast.data.sources import matched
 from outlast.errors import RequestError, StorageError
 from outlast.serving.files import Place
 from outlast.serving.scoring.kept import Kept, put
@@ -26,12 +27,18 @@ def check_target(source: Place, target: Place) -> None:
         return
     if not target.parent.is_dir():
         raise RequestError(f"Answers cannot be written to {target}: there is no folder {target.parent}; make it first")
-    if isinstance(source, Path) and target.resolve() == source.resolve():
+    if isinstance(source, Path) and _reads(source, target.resolve()):
         raise RequestError(f"Answers cannot be written over the rows they answer, {source}: give them another name")
     if target.suffix not in (*_FILES, _TABLE):
         raise RequestError(f"Answers cannot be written as {target.name}: expected a name ending in {_KINDS}")
     if target.suffix in _FILES and target.is_dir():
         raise RequestError(f"Answers cannot be written to {target}: it is a folder; give the name of a file")
+
+
+def _reads(source: Path, target: Path) -> bool:
+    """Whether a target is among the rows, or would be the next time."""
+    files = {file.resolve() for file in matched(source.absolute())}
+    return target in files or target == source.resolve() or (source.is_dir() and target.parent == source.resolve())
 
 
 def publish(kept: Kept, target: Place, once: str) -> None:

@@ -1,0 +1,146 @@
+"""Measures how fast a long table is scored, in how much memory, and what is lost when that is killed twenty times.
+
+The reference is the bare estimator's `predict_proba` over the same rows, its thirteen columns there already. Outlast
+reads the table, validates each row, looks twenty values up in the history, runs a function of thirteen expressions
+and the model, decides, writes a table, and in one of the runs keeps every answer in the journal.
+"""
+
+import argparse
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+BENCHMARKS = Path(__file__).parent.parent
+sys.path.insert(0, str(BENCHMARKS))
+sys.path.insert(0, str(BENCHMARKS / "serving"))
+
+import polars as pl  # noqa: E402
+from _project import ENVIRONMENT, MODEL, OUTLAST, Churn, churn  # noqa: E402
+from _report import conclude, table, where  # noqa: E402
+
+from outlast.journal.reading import predictions  # noqa: E402
+from outlast.project.workspace import Workspace  # noqa: E402
+
+PAGE = Path(__file__).parent / "README.md"
+KILLS, GROWN, SEED = 20, 1.3, 5
+"""How often it is killed; how much more memory four times the rows may take."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """What one scoring took."""
+
+    rows: int
+    seconds: float
+    processor: float
+    memory: int
+
+
+def asked(project: Churn, rows: int) -> Path:
+    """So many questions, those of training over and over, each a second after the one before."""
+    known = pl.read_parquet(project.folder / "asked.parquet")
+    whole = pl.concat([known] * -(-rows // known.height)).head(rows)
+    begin = known["at"].max()
+    assert begin is not None
+    at = pl.Series([begin + timedelta(microseconds=n) for n in range(rows)])  # type: ignore[operator]
+    file = project.folder / f"table-{rows}.parquet"
+    whole.with_columns(question=pl.int_range(10**6, 10**6 + rows), at=at).write_parquet(file)
+    return file
+
+
+def reference(project: Churn, source: Path) -> tuple[float, float]:
+    """Seconds and processor seconds of `predict_proba` over the columns it reads."""
+    sys.path.insert(0, str(project.folder))
+    import model
+
+    known = pl.read_parquet(project.folder / "asked.parquet")
+    truth = pl.read_parquet(project.folder / "churned.parquet")["churned"].to_numpy() == 1
+    fitted = model.fit(model.cleaned(known).to_pandas(), truth, 0)
+    features = model.cleaned(pl.read_parquet(source)).to_pandas()
+    fitted.predict_proba(features.head(1000))
+    begin, processor = time.perf_counter(), time.process_time()
+    fitted.predict_proba(features)
+    return time.perf_counter() - begin, time.process_time() - processor
+
+
+def score(project: Churn, source: Path, target: str, *more: str) -> Run:
+    """One scoring, in a process of its own; the greatest memory is that of one process."""
+    begin = time.perf_counter()
+    process = subprocess.Popen(
+        [OUTLAST, "score", MODEL, source.name, target, *more],
+        cwd=project.folder, env=ENVIRONMENT, stdout=subprocess.DEVNULL,
+    )  # fmt: skip
+    _, status, used = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise SystemExit(f"outlast score ended with {process.returncode}")
+    rows = pl.scan_parquet(source).select(pl.len()).collect().item()
+    return Run(rows, time.perf_counter() - begin, used.ru_utime + used.ru_stime, used.ru_maxrss * 1024)
+
+
+def killed(project: Churn, source: Path, target: str, seconds: float) -> int:
+    """Score, killed at random moments, until it was killed so often and then ends; how often it was."""
+    draw, kills = random.Random(SEED), 0
+    command = [OUTLAST, "score", MODEL, source.name, target, "--record", "--workers", "2"]
+    while kills < KILLS:
+        with subprocess.Popen(command, cwd=project.folder, env=ENVIRONMENT, stdout=subprocess.DEVNULL) as process:
+            try:
+                if process.wait(draw.uniform(0.3, 1.0) * seconds) == 0:
+                    break
+            except subprocess.TimeoutExpired:
+                process.send_signal(signal.SIGKILL)
+                kills += 1
+    score(project, source, target, "--record", "--workers", "2")
+    return kills
+
+
+def wrong(project: Churn, target: str, unbroken: str) -> int:
+    """Rows that are otherwise than in an unbroken run, and answers that the journal has not exactly once."""
+    found, whole = (pl.read_parquet(project.folder / name) for name in (target, unbroken))
+    differ = 0 if found.drop("prediction_id").equals(whole.drop("prediction_id")) else found.height
+    kept = predictions(Workspace.find(project.folder), MODEL).select("prediction_id").collect()["prediction_id"]
+    once = kept.filter(kept.is_in(found["prediction_id"].implode()))
+    return differ + abs(len(once) - found.height) + (len(once) - once.n_unique())
+
+
+def main() -> int:
+    """Score, kill, compare, and write down what that took."""
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--rows", type=int, default=500_000)
+    rows = options.parse_args().rows
+    with churn() as project:
+        source, small = asked(project, rows), asked(project, rows // 4)
+        bare, bare_processor = reference(project, source)
+        runs = {
+            "one process": score(project, source, "one.parquet", "--no-record", "--workers", "1"),
+            "every processor": score(project, source, "all.parquet", "--no-record"),
+            "every processor, journalled": score(project, source, "kept.parquet", "--record"),
+        }
+        few = score(project, small, "small.parquet", "--no-record", "--workers", "1")
+        unbroken = score(project, small, "unbroken.parquet", "--no-record")
+        kills = killed(project, small, "killed.parquet", unbroken.seconds)
+        lost = wrong(project, "killed.parquet", "unbroken.parquet")
+    lines = [("bare `predict_proba`", f"{rows / bare:,.0f}", f"{bare_processor / rows * 1e6:.1f}", "")]
+    for name, run in runs.items():
+        each = (f"{run.rows / run.seconds:,.0f}", f"{run.processor / run.rows * 1e6:.1f}", f"{run.memory / 1e6:,.0f}")
+        lines.append((f"Outlast, {name}", *each))
+    grown = runs["one process"].memory / few.memory
+    found = table((f"{rows:,} rows", "rows a second", "CPU µs a row", "MB of the largest process"), lines)
+    found += (
+        f"\n\nFour times the rows took {grown:.2f} times the memory. Killed {kills} times at random, a run over "
+        f"{rows // 4:,} rows ended with {lost} that were otherwise than unbroken, or not exactly once in the journal."
+    )
+    bar = f"nothing lost or doubled, and at most {GROWN} times the memory for four times the rows."
+    held = lost == 0 and grown <= GROWN
+    machine = where("outlast", "polars", "scikit-learn", "deltalake")
+    return conclude("tables", found=found, bar=bar, held=held, machine=machine, page=PAGE)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
