@@ -136,8 +136,8 @@ def main() -> int:
     grown = runs["one process"].memory / few.memory
     found = table((f"{rows:,} rows", "rows a second", "CPU µs a row", "MB of the largest process"), lines)
     found += (
-        f"\n\nFour times the rows took {grown:.2f} times the memory. Killed {KILLS} times at random, {len(targets)} runs "
-        f"over {rows // 4:,} rows each ended with {lost} otherwise than unbroken or not exactly once in the journal."
+        f"\n\nFour times the rows took {grown:.2f} times the memory. Killed {KILLS} times, {len(targets)} runs "
+        f"of {rows // 4:,} rows ended with {lost} otherwise than unbroken or not exactly once in the journal."
     )
     bar = f"nothing lost or doubled, and at most {GROWN} times the memory for four times the rows."
     held = lost == 0 and grown <= GROWN
