@@ -244,7 +244,7 @@ class Predictor:
             given, computed = dict(zip(asks, row, strict=False)), dict(zip(features, row[width:], strict=True))
             found.append(
                 Answer(
-                    prediction_id=_new_id(now),
+                    prediction_id=new_id(now),
                     key=one.key,
                     at=now,
                     decide_at=one.decide_at,
@@ -272,7 +272,7 @@ class Predictor:
         rung: Rung = "default"
         return [
             Answer(
-                prediction_id=_new_id(now),
+                prediction_id=new_id(now),
                 key=one.key,
                 at=now,
                 decide_at=one.decide_at,
@@ -356,5 +356,6 @@ def _named(error: BaseException) -> str:
     return "unread" if isinstance(error, Unread) else "model"
 
 
-def _new_id(now: int) -> str:
+def new_id(now: int) -> str:
+    """A prediction's id: its moment, and what is drawn at random."""
     return f"{now:014x}{drawn()}"

@@ -132,6 +132,7 @@ class ServingSection(_Timed):
     outside: Word = Field("warn", examples=["refuse"])
     fields: dict[str, FieldSection] = Field({}, examples=[{"wind_speed": {"missing": "simpler"}}])
     stale: dict[str, str | dict[str, str]] = Field({}, examples=[{"weather": "6h"}])
+    cache: str | None = _length("60s")
     tolerance: float = Field(1e-6, examples=[1e-9], ge=0, le=0.01)
 
     @field_validator("unseen", "missing", "malformed", "outside", "fields", "stale", mode="after")

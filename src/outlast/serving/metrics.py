@@ -84,7 +84,14 @@ class Metrics:
         self._trials = counter("outlast_version_trials", says, "model", "result")
         says = "Answers given that could not be written to the journal."
         self._unwritten = counter("outlast_journal_lost", says, "model")
+        self._cache = counter("outlast_cache", "Rows looked for among answers just given.", "model", "result")
         self._repeats = counter("outlast_requests_repeated", "Requests under an id that was there before.", "what")
+
+    def cached(self, model: str, found: int, not_found: int) -> None:
+        """Count rows that were asked a moment ago, and those that were not."""
+        for result, count in (("hit", found), ("miss", not_found)):
+            if count:
+                self._cache.labels(model, result).inc(count)
 
     def step(self, name: str, since: float, one: Handled | None = None) -> float:
         """Note how long a step took that began at `since`, for one request or all handled now; gives its end."""

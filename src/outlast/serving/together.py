@@ -17,6 +17,7 @@ from outlast.bundle.requests import Asked
 from outlast.bundle.steps import watched
 from outlast.errors import OutlastError, StorageError, Unavailable
 from outlast.journal.journal import Journal
+from outlast.serving.caching import Caching
 from outlast.serving.handling import Handled, current, handle
 from outlast.serving.metrics import Metrics
 from outlast.types import micros, now
@@ -56,6 +57,7 @@ class Together:
 
     def __init__(self, journal: Journal, metrics: Metrics, server: str, *, room: int = ROOM) -> None:
         self._journal, self._metrics, self._server, self._room = journal, metrics, server, room
+        self._cached = Caching(metrics.cached).answers
         self._queue: deque[_Waiting] = deque()
         self._rows = 0
         self._due = False
@@ -166,7 +168,7 @@ class Together:
 
     def _computed(self, predictor: Predictor, requests: list[list[Asked]]) -> list[list[Answer]]:
         with watched() as marks:
-            answers = iter(predictor.answer([row for asked in requests for row in asked], micros(now())))
+            answers = iter(self._cached(predictor, [row for asked in requests for row in asked], micros(now())))
         found = [[next(answers) for _ in asked] for asked in requests]
         self._metrics.steps(marks)
         return found
