@@ -98,6 +98,21 @@ def test_a_file_that_cannot_be_scored_is_a_sentence(run, folder: Path, source: s
     assert not Path(target).exists()
 
 
+def test_an_interrupted_scoring_says_how_to_go_on(run, folder: Path, tmp_path: Path, monkeypatch) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    target = tmp_path / "answers.parquet"
+    monkeypatch.setattr("outlast.serving.scoring.batch.publish", interrupted)
+    done = run("score", "late-orders", "data/orders.csv", str(target))
+    assert (done.code, target.exists()) == (130, False)
+    assert done.err == f"outlast: Interrupted: {target} is as it was, and the same command goes on\n"
+    monkeypatch.undo()
+    monkeypatch.chdir(folder)
+    said = run("score", "late-orders", "data/orders.csv", str(target)).out
+    assert "2,002 of them before it was broken off" in said
+
+
 def test_a_label_finds_its_prediction_by_id_and_by_key(run, folder: Path, tmp_path: Path) -> None:
     pl.DataFrame([ROW, {**ROW, "order_id": "O-9001"}]).write_csv(tmp_path / "asked.csv")
     assert run("score", "late-orders", str(tmp_path / "asked.csv"), str(tmp_path / "a.csv"), "--record").code == 0

@@ -95,8 +95,12 @@ def score(
     place = places.workspace()
     ref = places.model_ref(model, place)
     batch = Batch(place_of(source), place_of(target), facts, record, anew, workers=workers)
-    with screen.Bar(json) as watcher:
-        done = score_file(place, ref, batch, watcher)
+    try:
+        with screen.Bar(json) as watcher:
+            done = score_file(place, ref, batch, watcher)
+    except KeyboardInterrupt:
+        print(f"outlast: Interrupted: {target} is as it was, and the same command goes on", file=sys.stderr)
+        raise typer.Exit(130) from None
     if json:
         screen.as_json(vars(done))
     else:
