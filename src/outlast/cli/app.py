@@ -6,6 +6,7 @@ from outlast.cli import (
     again,
     approving,
     audit,
+    erasing,
     evidence,
     features,
     gating,
@@ -66,6 +67,7 @@ for command in (
     looking.doctor,
     keeping.backup,
     keeping.restore,
+    erasing.erase,
 ):
     app.command()(command)
 

@@ -11,6 +11,7 @@ from outlast.control.operations import (
     APPROVE,
     BACKFILL,
     CREATE_TOKEN,
+    ERASE,
     GATE,
     PROMOTE,
     REJECT,
@@ -25,6 +26,7 @@ from outlast.control.shapes import (
     Applied,
     Applying,
     Decided,
+    Erasing,
     Filled,
     Made,
     MakingToken,
@@ -40,6 +42,8 @@ from outlast.gates.judge import judge
 from outlast.gates.promote import promote, roll_back
 from outlast.gates.refill import backfill
 from outlast.gates.verdict import Verdict
+from outlast.journal.erased import Erased
+from outlast.journal.erasing import erase
 from outlast.project.contract import Contract
 from outlast.registry import contracts, tokens
 from outlast.registry.approvals import Decision
@@ -47,6 +51,7 @@ from outlast.registry.background import mirror_later
 from outlast.registry.rollout import Action, Rollout, transition
 from outlast.registry.transfer import transfer
 from outlast.registry.versions import Transferred, find, models
+from outlast.serving.labels import key_named
 from outlast.types import ModelRef, duration
 
 
@@ -114,6 +119,12 @@ def _backfill(acting: Acting, about: About) -> Filled:
     return Filled(name, backfill(acting.workspace, name, now=acting.at, watcher=acting.watcher))
 
 
+def _erase(acting: Acting, asked: Erasing) -> Erased:
+    name, workspace = asked.ref.name, acting.workspace
+    key, names = key_named(workspace, name, asked.key)
+    return erase(workspace, name, key, names, by=acting.by, now=acting.at, do=asked.do)
+
+
 def _create_token(acting: Acting, asked: MakingToken) -> Made:
     ends = None if asked.expires is None else acting.at + duration(asked.expires)
     wanted = tokens.Wanted.of(asked.name, asked.roles, asked.models, expires_at=ends, at=acting.at)
@@ -135,6 +146,7 @@ DO: Mapping[str, Do] = {
     TRANSFER.name: _transfer,
     APPLY.name: _apply,
     BACKFILL.name: _backfill,
+    ERASE.name: _erase,
     CREATE_TOKEN.name: _create_token,
     REVOKE_TOKEN.name: _revoke_token,
 }

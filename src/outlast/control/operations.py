@@ -17,6 +17,7 @@ from outlast.control.shapes import (
     Claiming,
     Comparing,
     Decided,
+    Erasing,
     Filled,
     History,
     Knowing,
@@ -37,6 +38,7 @@ from outlast.evidence.card.parts import Card
 from outlast.evidence.told import Ready, Why
 from outlast.gates.compared import Compared
 from outlast.gates.verdict import Verdict
+from outlast.journal.erased import Erased
 from outlast.registry.audit import Entry, Report
 from outlast.registry.rollout import Rollout
 from outlast.registry.tokens import Role, Token
@@ -113,6 +115,7 @@ RETIRE = Operation("retire", "End a model, or one version", "operate", Reasoned,
 TRANSFER = Operation("transfer", "Bring a version to another environment", "operate", Moving, Transferred, "changing")
 APPLY = Operation("apply", "Bring the live sections of a contract into force", "operate", Applying, Applied, "changing")
 BACKFILL = Operation("backfill", "Fill fresh values from history", "operate", About, Filled, "changing")
+ERASE = Operation("erase", "Rid the journal of what it holds of a key", "admin", Erasing, Erased, "changing")
 AUDIT_LOG = Operation(
     "audit-log", "Entries of the audit trail", "view", LookingBack, list[Entry], "reading", "everything", posted=False
 )

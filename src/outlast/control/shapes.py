@@ -47,6 +47,13 @@ class Reasoned(About, frozen=True):
     reason: str = ""
 
 
+class Erasing(About, frozen=True):
+    """And whose values: a key as labels name it; `do` where they are to go and not only to be counted."""
+
+    key: str = ""
+    do: bool = False
+
+
 class Promoting(Reasoned, frozen=True):
     """And how far: live, or short of it, with a share of the requests in percent."""
 

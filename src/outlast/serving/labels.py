@@ -86,6 +86,13 @@ def label_one(workspace: Workspace, model: str, *, prediction_id: str | None, ke
     return _keep(workspace, model, [record])
 
 
+def key_named(workspace: Workspace, model: str, text: str) -> tuple[str, list[str]]:
+    """A key given as text, as predictions are kept under it, and the columns it is of; several parts are JSON."""
+    truth = truth_of(workspace, model)
+    given = _read(text) if text.startswith("{") else _typed(text, truth)
+    return key_of(given, lambda _, says: RequestError(f"The key {says}"), truth), truth.names
+
+
 def label_file(workspace: Workspace, model: str, file: Path) -> Strays:
     """Keep the labels of a file, every row checked before the first is kept; says how many met anything."""
     truth, at = truth_of(workspace, model), micros(now())

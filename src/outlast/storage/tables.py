@@ -7,7 +7,7 @@ import re
 import shutil
 import time
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -27,6 +27,7 @@ FORMAT_KEY = "outlast.format"
 _SUFFIX = ".delta"  # no table's folder can lie inside another's, whose clean-up would take it for litter
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]*(/[A-Za-z0-9][A-Za-z0-9._@+-]*)*")
 _ATTEMPTS = 30
+_LOG_KEPT = "delta.logRetentionDuration"
 _SMALL = 32 * 1024 * 1024
 
 
@@ -115,6 +116,37 @@ class Tables:
             return int(done["num_deleted_rows"] or 0)
 
         return self._commit(name, "take rows out of", attempt)
+
+    def change(self, name: str, values: Mapping[str, str], where: str) -> int:
+        """Set columns of some rows to expressions of SQL; returns how many rows they were."""
+
+        def attempt() -> int:
+            table = self._found(name)
+            done = table.update(updates=dict(values), predicate=where)
+            self._settle(name, table.version())
+            return int(done["num_updated_rows"] or 0)
+
+        return self._commit(name, "change rows of", attempt)
+
+    def forget(self, name: str) -> None:
+        """Remove what the table was before: its files, and what its log says of their values.
+
+        Who reads an earlier version at this moment is told that a file is missing.
+        """
+
+        def attempt() -> None:
+            table = self._found(name)
+            kept = table.metadata().configuration.get(_LOG_KEPT, "interval 30 days")
+            table.alter.set_table_properties({_LOG_KEPT: "interval 0 seconds"})
+            table = self._found(name)
+            table.create_checkpoint()
+            table.vacuum(retention_hours=0, enforce_retention_duration=False, dry_run=False)
+            table = self._found(name)
+            table.create_checkpoint()
+            table.cleanup_metadata()
+            table.alter.set_table_properties({_LOG_KEPT: kept})
+
+        self._commit(name, "forget the past of", attempt)
 
     def small_files(self, name: str) -> int:
         """How many files of the table could be joined with others."""
