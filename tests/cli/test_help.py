@@ -25,8 +25,8 @@ LIFE = [
 ]
 LIFE += ["gate", "load-test", "approve", "reject", "promote", "withdraw", "rollback", "retire", "transfer", "history"]
 LIFE += ["ready"]
-LIFE += ["serve", "predict", "score", "label", "push", "backfill", "monitor", "skew", "tick", "up", "doctor"]
-LIFE += ["backup", "restore"]
+LIFE += ["serve", "predict", "score", "label", "act", "push", "backfill", "monitor", "skew", "tick", "up", "doctor"]
+LIFE += ["backup", "restore", "erase"]
 
 GROUPS = ["features", "audit", "token"]
 
