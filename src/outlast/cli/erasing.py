@@ -11,7 +11,7 @@ def erase(
     yes: bool = typer.Option(False, "--yes", help="Erase. Left out: only say what would be."),
     json: bool = places.JSON,
 ) -> None:
-    """Rid the journal of all that it holds of a key; nothing brings it back."""
+    """Erase what the journal holds of a key, for good."""
     from outlast.control.operations import ERASE
     from outlast.control.shapes import Erasing
     from outlast.types import counted
