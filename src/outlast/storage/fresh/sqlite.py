@@ -156,8 +156,14 @@ class FreshValues:
             raise self._failed("read", error) from error
 
     def read_many(self, requests: Sequence[Request]) -> list[Any]:
-        """What each request asks for; nothing here is saved by asking at once."""
-        return [self.latest(*one) if isinstance(one, Latest) else self._grown(one) for one in requests]
+        """What each request asks for, of several as it is at one moment: a lock is taken once and not for each."""
+        if len(requests) < 2:
+            return [self._one(request) for request in requests]
+        with self._sentences("read"), _reading(self._connection()):
+            return [self._one(request) for request in requests]
+
+    def _one(self, asked: Request) -> Any:
+        return self.latest(*asked) if isinstance(asked, Latest) else self._grown(asked)
 
     def _grown(self, asked: Since) -> Grown:
         try:
@@ -336,6 +342,16 @@ def _writing(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
     finally:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
+
+
+@contextmanager
+def _reading(connection: sqlite3.Connection) -> Iterator[None]:
+    connection.execute("BEGIN")
+    try:
+        yield
+    finally:
+        if connection.in_transaction:
+            connection.execute("COMMIT")
 
 
 def _number(connection: sqlite3.Connection, digest: str) -> int:
