@@ -35,17 +35,17 @@ def serving(model: Path) -> Iterator[int]:
 
 
 @contextmanager
-def started(model: Path, before: Sequence[str]) -> "Iterator[tuple[int, subprocess.Popen[bytes]]]":
+def started(model: Path, before: Sequence[str], *, workers: int = 1) -> "Iterator[tuple[int, subprocess.Popen[bytes]]]":
     """The same, with words before the command, such as a processor to keep to; gives its process too."""
     port = free_port()
     bin_ = Path(sys.executable).parent
     command = [*before, str(bin_ / "mlflow"), "models", "serve", "-m", str(model), "-p", str(port), "-h", "127.0.0.1"]
-    command += ["--env-manager", "local", "--workers", "1"]
+    command += ["--env-manager", "local", "--workers", str(workers)]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PATH": f"{bin_}{os.pathsep}{os.environ['PATH']}"}
     with server(command, port, folder=model.parent, environment=environment, ready="/ping") as process:
         yield port, process
 
 
-def body(features: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
-    """One row as MLflow's documentation writes it."""
-    return {"dataframe_split": {"columns": list(names), "data": [[features[name] for name in names]]}}
+def body(rows: Sequence[dict[str, Any]], names: Sequence[str]) -> dict[str, Any]:
+    """Rows as MLflow's documentation writes them."""
+    return {"dataframe_split": {"columns": list(names), "data": [[row[name] for name in names] for row in rows]}}

@@ -80,7 +80,7 @@ def measure(project: Flights) -> list[Side]:
     bundle = open_bundle(workspace, find(workspace.ledger, ModelRef.parse(f"{MODEL}@live")).digest)
     model = _mlflow.save(bundle, project.folder)
     features = computed(project, questions)
-    bodies = [_mlflow.body(row, bundle.manifest["features"]) for row in features]
+    bodies = [_mlflow.body([row], bundle.manifest["features"]) for row in features]
     port = free_port()
     command = [OUTLAST, "serve", "--port", str(port)]
     with (

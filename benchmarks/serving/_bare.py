@@ -1,11 +1,11 @@
-"""The limit: the same compiled model and msgspec behind uvicorn, and nothing else. `_bare.py FOLDER PORT [granian]`"""
+"""The limit: the same compiled model and msgspec behind uvicorn or Granian, and nothing else. `_bare.py FOLDER PORT uvicorn|granian`"""
 
+import os
 import sys
 from pathlib import Path
 from typing import Any
 
 import msgspec
-import uvicorn
 from threadpoolctl import threadpool_limits
 
 from outlast.bundle.compiled import Compiled
@@ -42,8 +42,23 @@ def application(folder: Path) -> Any:
     return app
 
 
-if __name__ == "__main__":
+def for_granian() -> Any:
+    """The same in a process that Granian begins."""
     threadpool_limits(1)
-    uvicorn.run(
-        application(Path(sys.argv[1])), port=int(sys.argv[2]), log_level="error", access_log=False, lifespan="off"
-    )
+    return application(Path(os.environ["BARE_FOLDER"]))
+
+
+if __name__ == "__main__":
+    folder, port, behind = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
+    if behind == "granian":
+        from granian import Granian
+
+        os.environ["BARE_FOLDER"] = str(folder)
+        Granian(
+            "_bare:for_granian", "127.0.0.1", port, interface="asginl", loop="uvloop", factory=True, log_enabled=False
+        ).serve()
+    else:
+        import uvicorn
+
+        threadpool_limits(1)
+        uvicorn.run(application(folder), port=port, log_level="error", access_log=False, lifespan="off")
