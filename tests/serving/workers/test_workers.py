@@ -54,6 +54,14 @@ class Callers:
                     continue
 
 
+def refused(server: Running) -> bool:
+    try:
+        server.connect().close()
+    except ConnectionRefusedError:
+        return True
+    return False
+
+
 def ready(server: Running) -> bool:
     return httpx.get(f"{server.address}/readyz").status_code == 200
 
@@ -90,7 +98,9 @@ def test_workers_that_are_killed_are_replaced_and_all_they_answered_is_kept_and_
     assert list((workspace.home / "servers").glob("*")) == []
 
 
-def test_every_worker_takes_a_change_and_grpc_is_shared(folder: Path, workspace: Workspace) -> None:
+def test_workers_take_a_change_share_grpc_and_give_the_ports_back_when_their_supervisor_is_gone(
+    folder: Path, workspace: Workspace
+) -> None:
     grpc = pytest.importorskip("grpc")
     promote(workspace, 1)
     with several(folder, 2, "--grpc-port", "0") as server:
@@ -103,24 +113,13 @@ def test_every_worker_takes_a_change_and_grpc_is_shared(folder: Path, workspace:
         with grpc.insecure_channel(server.grpc) as channel:
             check = channel.unary_unary("/inference.GRPCInferenceService/ServerReady")
             assert check(b"", timeout=60) == b"\x08\x01"
-        assert {span.server for span in history(workspace.ledger, "late") if span.until is None} == {
-            span.server for span in history(workspace.ledger, "late")
-        }
-
-
-def test_workers_without_their_supervisor_give_the_port_back(folder: Path, workspace: Workspace) -> None:
-    promote(workspace, 1)
-    with several(folder) as server:
+        open_, ended = [], []
+        for span in history(workspace.ledger, "late"):
+            (open_ if span.until is None else ended).append((span.version, span.server))
+        assert {server for _, server in open_} == {server for _, server in ended}
+        assert [version for version, _ in (*ended, *open_)] == [1, 1, 2, 2]
         server.kill()
-
-        def refused() -> bool:
-            try:
-                server.connect().close()
-            except ConnectionRefusedError:
-                return True
-            return False
-
-        eventually(refused)
+        eventually(lambda: refused(server))
         eventually(lambda: all(span.until is not None for span in history(workspace.ledger, "late")))
 
 
