@@ -1,8 +1,8 @@
 """Counters of several processes as one: each adds in memory that is a file, and who is asked adds all of them up.
 
-prometheus_client has this too, and its way of writing a number costs twice as much as counting in one process does:
-ours is one addition in mapped memory. Its format of files and its sums are used as they are. What a killed process
-counted is in its file; its successor goes on in it, so that there never are more files than workers.
+prometheus_client has this too, and its way of writing a number takes more than twice as long as counting in one
+process: ours is one addition in mapped memory. Its format of files and its sums are used as they are. What a killed
+process counted is in its file; its successor goes on in it, so that there never are more files than workers.
 """
 
 import mmap
