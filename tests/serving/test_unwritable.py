@@ -12,7 +12,10 @@ from running import Running, eventually, running
 from outlast.cli.workspace_health import _journal
 from outlast.journal import reading
 from outlast.journal.journal import seal
+from outlast.monitoring.alerts import alerts
 from outlast.project.workspace import Workspace
+from outlast.retraining.tick import tick
+from outlast.types import now
 
 NO_ROOM = 40_000
 """Bytes that a file of the server may have: the disk is full for its process."""
@@ -71,6 +74,9 @@ def test_where_the_contract_says_so_answers_are_given_and_counted(serving: Path,
         said = client.get("/readyz")
         assert (said.status_code, list(said.json()["journal"])) == (200, ["late"])
         eventually(lambda: "gave 120 answers of late without" in _journal(workspace)[1])
+        tick(workspace, now=now())
+        (alert,) = [one for one in alerts(workspace.ledger) if one.kind == "journal"]
+        assert "gave 120 answers of late without writing them down" in alert.sentence
         log.unlink()
         found = ask(client).raise_for_status().json()["predictions"]
         eventually(lambda: "journal" not in client.get("/readyz").json())

@@ -31,7 +31,7 @@ class Journal:
         self._logs: dict[str, AppendLog] = {}
         self._guard = threading.Lock()
         self._closed = False
-        self.unwritten = Unwritten(workspace.log_root)
+        self.unwritten = Unwritten(workspace.log_root / PREDICTIONS.name)
 
     def predictions(self, answers: Sequence[Answer], origin: Origin, *, request_id: str, server: str) -> None:
         """Keep answers, with the version that gave them."""

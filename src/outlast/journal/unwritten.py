@@ -27,6 +27,8 @@ class Lost:
     """What a server noted in the ledger: answers it gave unwritten, by model, and what kept it from writing last."""
 
     server: str
+    models: list[str]
+    """Those whose log could not be written at some time since the server started."""
     answers: dict[str, int]
     says: str
     at: datetime
@@ -43,11 +45,13 @@ class Unwritten:
     """What one process knows of it; threads may share it."""
 
     folder: Path
+    """Where the logs of answers are, each in a folder of its model."""
     says: dict[str, str] = field(default_factory=dict)
     """By model, why its log cannot be written now; empty while all is well."""
     refusing: set[str] = field(default_factory=set)
     """Models whose contract has answers refused meanwhile."""
     lost: dict[str, int] = field(default_factory=dict)
+    _models: set[str] = field(default_factory=set)
     _noted: tuple[int, int] = (0, 0)
     _troubles: int = 0
     _tried: float = 0.0
@@ -58,6 +62,7 @@ class Unwritten:
             said = "they are given all the same, and counted" if serve else "they are refused"
             _log.error("Answers of %s cannot be written down, %s: %s", model, said, error)
             self._troubles += 1
+        self._models.add(model)
         self.says[model] = error.sentence
         if serve:
             self.lost[model] = self.lost.get(model, 0) + answers
@@ -75,20 +80,9 @@ class Unwritten:
         if not self.says or monotonic() - self._tried < _AGAIN:
             return
         self._tried = monotonic()
-        file = self.folder / f".tried-{uuid.uuid4().hex}"
-        try:
-            try:
-                self.folder.mkdir(parents=True, exist_ok=True)
-                with file.open("wb") as written:
-                    written.write(_TRIED)
-                    written.flush()
-                    os.fsync(written.fileno())
-            finally:
-                file.unlink(missing_ok=True)
-        except OSError:
-            return
         for model in list(self.says):
-            self.works(model)
+            if _writable(self.folder / model):
+                self.works(model)
 
     def note(self, ledger: Ledger, server: str, now: datetime) -> None:
         """Tell the ledger, and so people, where there is something new to tell."""
@@ -96,13 +90,29 @@ class Unwritten:
         if new == self._noted:
             return
         says = "; ".join(self.says.values()) or "it works again"
-        value = asdict(Lost(server, dict(self.lost), says, now)) | {"at": now.isoformat()}
+        value = asdict(Lost(server, sorted(self._models), dict(self.lost), says, now)) | {"at": now.isoformat()}
         with ledger.write() as connection:
             marks, name = tables.marks, _MARK + server
             kept = {"value": value, "at": now}
             if not connection.execute(sa.update(marks).where(marks.c.name == name).values(kept)).rowcount:
                 connection.execute(sa.insert(marks).values(name=name, **kept))
         self._noted = new
+
+
+def _writable(folder: Path) -> bool:
+    file = folder / f".tried-{uuid.uuid4().hex}"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            with file.open("wb") as written:
+                written.write(_TRIED)
+                written.flush()
+                os.fsync(written.fileno())
+        finally:
+            file.unlink(missing_ok=True)
+    except OSError:
+        return False
+    return True
 
 
 def lost(ledger: Ledger, since: datetime) -> list[Lost]:

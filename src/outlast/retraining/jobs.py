@@ -6,6 +6,7 @@ from datetime import datetime
 
 from outlast.errors import StorageError
 from outlast.journal import journal, keeping, strays
+from outlast.monitoring import unwritten
 from outlast.monitoring.audits import audit_due
 from outlast.monitoring.delivery import deliver
 from outlast.monitoring.subject import Subject, open_subject
@@ -91,9 +92,10 @@ def watch(shared: Shared, model: str, hold: Hold) -> tuple[bool, str]:
     seen = refresh(shared.workspace, model, cadence, now=shared.now, subject=subject, hold=hold)
     judged, raised = judge_pending(shared.workspace, model, now=shared.now, subject=subject, hold=hold)
     hold()
+    raised += unwritten.tell(shared.workspace.ledger, shared.main(model), shared.now)
     found = strays.count(shared.workspace, model, now=shared.now)
     told = f"; of {counted(found.labels, 'label')} {found.sentence}" if found is not None and found.sentence else ""
-    if not seen and not judged and found is None:
+    if not seen and not judged and not raised and found is None:
         return False, "nothing new"
     return True, f"counted {counted(seen, 'window')}, judged {judged}, raised {counted(raised, 'alert')}{told}"
 
