@@ -1,4 +1,7 @@
-"""The limit: the same compiled model and msgspec behind uvicorn or Granian, and nothing else. `_bare.py FOLDER PORT uvicorn|granian`"""
+"""The limit: the same compiled model and msgspec behind uvicorn or Granian, and nothing else.
+
+`_bare.py FOLDER PORT uvicorn|granian`
+"""
 
 import os
 import sys

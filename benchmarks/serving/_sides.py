@@ -1,7 +1,7 @@
-"""Every server of these benchmarks, running: Outlast, the bare limits, MLflow, and the peers in environments of their own.
+"""Every server of these benchmarks: Outlast, the bare limits, MLflow, and the peers in environments of their own.
 
-The peers are what their documentation shows for a scikit-learn pipeline: the fitted estimator, and a frame of pandas made
-of each request. Each has one thread for a calculation, as Outlast's workers have.
+The peers are what their documentation shows for a scikit-learn pipeline: the fitted estimator, and a frame of pandas
+made of each request. Each has one thread for a calculation, as Outlast's workers have.
 """
 
 import json
@@ -18,17 +18,17 @@ from typing import Any
 FOLDER = Path(__file__).parent
 sys.path[:0] = [str(FOLDER), str(FOLDER.parent)]
 
-import _mlflow
-import joblib
-from _http import Connection, free_port, server
-from _project import ENVIRONMENT, MODEL, OUTLAST, Churn
-from _wrk import ONE_CORE, Side
+import _mlflow  # noqa: E402
+import joblib  # noqa: E402
+from _http import Connection, free_port, server  # noqa: E402
+from _project import ENVIRONMENT, MODEL, OUTLAST, Churn  # noqa: E402
+from _wrk import ONE_CORE, Side  # noqa: E402
 
-from outlast.bundle.format import NATIVE, Bundle
-from outlast.bundle.predictor import open_bundle
-from outlast.project.workspace import Workspace
-from outlast.registry.versions import find
-from outlast.types import ModelRef
+from outlast.bundle.format import NATIVE, Bundle  # noqa: E402
+from outlast.bundle.predictor import open_bundle  # noqa: E402
+from outlast.project.workspace import Workspace  # noqa: E402
+from outlast.registry.versions import find  # noqa: E402
+from outlast.types import ModelRef  # noqa: E402
 
 COMPARED = 64
 PACKAGES = {
@@ -94,7 +94,9 @@ class Hall:
     def _fastapi(self) -> Side:
         port, path = free_port(), "/predict" if self.at_once == 1 else "/many"
         script = FOLDER / "peers" / "with_fastapi.py"
-        process = self._start([str(_python("fastapi")), str(script), str(self.project.folder), str(port)], port, "/ready")
+        process = self._start(
+            [str(_python("fastapi")), str(script), str(self.project.folder), str(port)], port, "/ready"
+        )
         return Side("FastAPI and pandas", port, path, process, self._plain(), _score_or_scores)
 
     def _litserve(self) -> Side:
@@ -105,8 +107,17 @@ class Hall:
 
     def _bentoml(self) -> Side:
         port, bentoml = free_port(), _python("bentoml").parent / "bentoml"
-        command = [str(bentoml), "serve", "with_bentoml:Churn", "--working-dir", str(FOLDER / "peers"), "--port", str(port)]
-        environment = _threads() | {"CHURN_FOLDER": str(self.project.folder), "BENTOML_HOME": str(self.project.folder / "bento"),
+        command = [
+            str(bentoml),
+            "serve",
+            "with_bentoml:Churn",
+            "--working-dir",
+            str(FOLDER / "peers"),
+            "--port",
+            str(port),
+        ]
+        folder = self.project.folder
+        environment = _threads() | {"CHURN_FOLDER": str(folder), "BENTOML_HOME": str(folder / "bento"),
                                     "BENTOML_DO_NOT_TRACK": "1"}  # fmt: skip
         process = self._start([*command, "--host", "127.0.0.1"], port, "/readyz", environment)
         path, name = ("/predict", "row") if self.at_once == 1 else ("/many", "rows")
@@ -177,7 +188,9 @@ def _tensors(rows: Rows, columns: Sequence[str]) -> dict[str, Any]:
     for name in columns:
         word = name.startswith("xw")
         tensor = {"name": name, "shape": [len(rows), 1], "datatype": "BYTES" if word else "FP64"}
-        inputs.append(tensor | {"data": [row[name] for row in rows]} | ({"parameters": {"content_type": "str"}} if word else {}))
+        inputs.append(
+            tensor | {"data": [row[name] for row in rows]} | ({"parameters": {"content_type": "str"}} if word else {})
+        )
     return {"parameters": {"content_type": "pd"}, "inputs": inputs, "outputs": [{"name": "predict_proba"}]}
 
 
@@ -198,5 +211,3 @@ def _python(peer: str) -> Path:
     subprocess.run([*uv, "pip", "install", "--quiet", "--python", str(python), *wanted.split("\n")], check=True)
     made.write_text(wanted)
     return python
-
-

@@ -1,6 +1,7 @@
 """Measures single rows over HTTP, one worker on one core and wrk on the other: Outlast, its peers, and the bare limits.
 
-Outlast does its whole path: validation, one lookup of 20 values, a function of 13 expressions, model, journal, metrics. The
+Outlast does its whole path: validation, one lookup of 20 values, a function of 13 expressions, model, journal, metrics.
+The
 others get the thirteen columns that the estimator reads. All answers of the first 64 questions are compared before.
 """
 
@@ -12,10 +13,10 @@ from statistics import median
 FOLDER = Path(__file__).parent
 sys.path[:0] = [str(FOLDER), str(FOLDER.parent)]
 
-from _project import churn
-from _report import conclude, spread, table, where
-from _sides import PEERS, compare, hall
-from _wrk import Side, need_wrk
+from _project import churn  # noqa: E402
+from _report import conclude, spread, table, where  # noqa: E402
+from _sides import PEERS, compare, hall  # noqa: E402
+from _wrk import Side, need_wrk  # noqa: E402
 
 RUNS = 3
 CONNECTIONS = (64, 16, 1)
@@ -37,7 +38,8 @@ def main() -> int:
 def _conclude(found: list[Side]) -> int:
     rows = [
         (f"{side.name}, {count} connections", spread([one.a_second for one in loads], "{:,.0f}"),
-         spread([one.p50 for one in loads]), spread([one.p99 for one in loads]), spread([one.cpu for one in loads], "{:,.0f}"))
+         spread([one.p50 for one in loads]), spread([one.p99 for one in loads]),
+         spread([one.cpu for one in loads], "{:,.0f}"))
         for count in CONNECTIONS
         for side in found
         for loads in [side.runs[count]]
@@ -53,20 +55,35 @@ def _conclude(found: list[Side]) -> int:
     ]  # fmt: skip
     told = table(("server", "answers a second", "p50 ms", "p99 ms", "CPU µs an answer"), rows)
     told += "\n\n" + table(
-        ("Outlast's answers a second", "of bare uvicorn's", "of bare Granian's", "times MLflow's", "times the best peer's"),
+        (
+            "Outlast's answers a second",
+            "of bare uvicorn's",
+            "of bare Granian's",
+            "times MLflow's",
+            "times the best peer's",
+        ),
         ratios,
     )
     of_mlflow, of_best = quick[3] / quick[0], min(quick[4:]) / quick[0]
     told += f"\n\nOne connection: p50 is 1/{of_mlflow:.1f} of MLflow's and 1/{of_best:.1f} of the best peer's."
     held = of_mlflow >= 12 and of_best >= 8
     for c in (64, 16):
-        held = held and ours[c] >= 0.5 * max(uvicorn[c], granian[c]) and ours[c] >= 40 * mlflow[c] and ours[c] >= 22 * best[c]
+        held = (
+            held
+            and ours[c] >= 0.5 * max(uvicorn[c], granian[c])
+            and ours[c] >= 40 * mlflow[c]
+            and ours[c] >= 22 * best[c]
+        )
     bar = (
-        "at 64 and 16 connections half of both bare limits, 40 times MLflow and 22 times the best peer; at one, a p50 of a "
+        "at 64 and 16 connections half of both bare limits, 40 times MLflow and 22 times the best peer; "
+        "at one, a p50 of a "
         "twelfth of MLflow's and an eighth of the best peer's."
     )
     packages = ("mlflow", "scikit-learn", "onnxruntime", "polars", "uvicorn", "msgspec")
-    machine = where(*packages)[:-1] + "; peers: granian 2.8.7, fastapi 0.165.0, litserve 0.2.19, bentoml 1.4.39, mlserver 1.7.1."
+    machine = (
+        where(*packages)[:-1]
+        + "; peers: granian 2.8.7, fastapi 0.165.0, litserve 0.2.19, bentoml 1.4.39, mlserver 1.7.1."
+    )
     return conclude("rows", found=told, bar=bar, held=held, machine=machine, page=FOLDER / "README.md")
 
 

@@ -14,10 +14,10 @@ from statistics import median
 FOLDER = Path(__file__).parent
 sys.path[:0] = [str(FOLDER), str(FOLDER.parent)]
 
-import rows
-from _http import Connection, free_port, server
-from _project import ENVIRONMENT, MODEL, OUTLAST, churn
-from _report import conclude, spread, table, where
+import rows  # noqa: E402
+from _http import Connection, free_port, server  # noqa: E402
+from _project import ENVIRONMENT, MODEL, OUTLAST, churn  # noqa: E402
+from _report import conclude, spread, table, where  # noqa: E402
 
 CONNECTIONS, RUNS, LARGE = (64, 16, 1), 3, 100
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "POLARS_MAX_THREADS")
@@ -52,7 +52,8 @@ def main() -> int:
         balance = _spread(sides["single rows", 2].port, path, questions)
     told = [
         (f"{side.name}, {count} connections", spread([one.a_second for one in loads], "{:,.0f}"),
-         spread([one.p50 for one in loads]), spread([one.p99 for one in loads]), spread([one.cpu for one in loads], "{:,.0f}"))
+         spread([one.p50 for one in loads]), spread([one.p99 for one in loads]),
+         spread([one.cpu for one in loads], "{:,.0f}"))
         for count in CONNECTIONS
         for side in sides.values()
         for loads in [side.runs[count]]
