@@ -170,6 +170,9 @@ def odd_bodies() -> Iterator[tuple[str, bytes]]:
     yield "/v2/models/late/infer", json.dumps({"id": SECRET, "inputs": tensors}).encode()
     yield "/labels/late", json.dumps({"prediction_id": SECRET, "value": SECRET}).encode()
     yield "/labels/late", json.dumps({"key": {"flight": SECRET}, "value": True}).encode()
+    yield "/actions/late", json.dumps({"prediction_id": SECRET, "action": SECRET, "comment": SECRET}).encode()
+    yield "/predict/late?explain=true", json.dumps({**ROW, "tailnum": SECRET, SECRET: SECRET}).encode()
+    yield "/predict/late?explain=true", json.dumps(boom).encode()
     yield "/facts/weather", json.dumps({"origin": SECRET, "at": SECRET, "wind": SECRET}).encode()
     yield "/facts/landings", json.dumps({"rows": [{SECRET: SECRET}]}).encode()
 

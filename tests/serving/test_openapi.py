@@ -1,5 +1,6 @@
 """What the description of a server promises, a real server keeps, for requests made from that description."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -13,6 +14,9 @@ from schemathesis.specs.openapi.checks import (
     response_schema_conformance,
     status_code_conformance,
 )
+
+from outlast.serving.http.access import Extra
+from outlast.serving.http.openapi import document
 
 READS = ["GET /ping", "GET /health", "GET /version", "GET /livez", "GET /readyz", "GET /metrics", "GET /"]
 READS += ["GET /v2", "GET /v2/health/live", "GET /v2/health/ready", "GET /v2/models/late", "GET /v2/models/late/ready"]
@@ -32,6 +36,22 @@ CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance,
 @pytest.fixture(scope="module")
 def schema(server: Running) -> Any:
     return schemathesis.openapi.from_url(f"{server.address}/openapi.json")
+
+
+def test_where_nothing_is_served_the_description_is_one_all_the_same() -> None:
+    said = document([], Extra())
+    assert "/invocations" in said["paths"]
+    assert list(choices(said)) != []
+    assert [] not in choices(said)
+
+
+def choices(schema: Any) -> Iterator[Any]:
+    """What stands to choose from, anywhere in a description."""
+    for name, value in schema.items() if isinstance(schema, dict) else enumerate(schema):
+        if name in ("enum", "anyOf", "oneOf"):
+            yield value
+        if isinstance(value, dict | list):
+            yield from choices(value)
 
 
 def test_every_operation_is_tried(schema: Any) -> None:

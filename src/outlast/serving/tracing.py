@@ -95,12 +95,14 @@ class Tracing:
     """Traces of one server."""
 
     def __init__(self, provider: "TracerProvider") -> None:
-        from opentelemetry.propagate import extract
+        from opentelemetry.propagate import extract, get_global_textmap
         from opentelemetry.trace import SpanKind, StatusCode, set_span_in_context
 
         self._provider, self._tracer = provider, provider.get_tracer("outlast", version("outlast"))
         self._extract, self._kind, self._failed = extract, SpanKind.SERVER, StatusCode.ERROR
         self._inside = set_span_in_context
+        self.fields = frozenset(name.lower() for name in get_global_textmap().fields)
+        """The headers in which a caller's trace comes along."""
 
     def begin(self, asked: Handled, name: str, carried: Mapping[str, str]) -> Trace:
         """Open a request's span, within that of its caller where one came along."""

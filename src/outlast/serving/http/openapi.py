@@ -183,7 +183,8 @@ def _invocations(predictors: Sequence[Predictor]) -> Schema:
     answer: Schema = {"type": "object", "properties": fields, "required": ["predictions"]}
     operation = _post("invocations", "The scoring protocol of MLflow", body, answer)
     operation["requestBody"]["content"]["text/csv"] = {"schema": _TEXT}
-    names: Schema = {"type": "string", "enum": [one.model for one in predictors]}
+    served = {"enum": [one.model for one in predictors]} if predictors else {}  # of no word, none can be right
+    names: Schema = _TEXT | served
     operation["parameters"] = [{"name": "model", "in": "query", "required": len(predictors) != 1, "schema": names}]
     return operation
 

@@ -26,7 +26,9 @@ class Traced:
                 status = message["status"]
             await send(message)
 
-        carried = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        fields = self._tracing.fields
+        headers = ((name.decode("latin-1"), value) for name, value in scope["headers"])
+        carried = {name: value.decode("latin-1") for name, value in headers if name in fields}
         trace = self._tracing.begin(asked, scope["method"], carried)
         try:
             await self._app(scope, receive, noted)
