@@ -35,12 +35,17 @@ def clock_from(start: datetime) -> Clock:
 
 
 def utc(moment: datetime) -> datetime:
-    """A moment in UTC; one without a zone is read as UTC.
+    """A moment in UTC; one without a zone is read as UTC. RequestError where UTC has no year for it.
 
     >>> utc(datetime(2013, 7, 1, 12)).isoformat()
     '2013-07-01T12:00:00+00:00'
     """
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    if moment.tzinfo is None:
+        return moment.replace(tzinfo=UTC)
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise RequestError(f"The moment {moment.isoformat()} is outside of the years 1 to 9999 in UTC") from None
 
 
 def micros(moment: datetime) -> int:

@@ -217,3 +217,12 @@ def test_an_error_arrives_as_it_was_raised(served: Served, monkeypatch: pytest.M
         with pytest.raises(kind, match="No, because of late") as error:
             Server(served.address, served.secrets["operate"]).ask(BACKFILL, About("late"))
         assert error.value.details == {"failed": ["value"]}
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [{"limit": 2**63}, {"limit": -1}, {"since": "0001-01-01T00:00:00+10:00"}, {"since": "9999-12-31T23:59:59-10:00"}],
+)
+def test_numbers_and_moments_that_nothing_can_hold_are_refused(served: Served, asked: dict[str, Any]) -> None:
+    found = served.ask("admin", "GET", "audit-log", params=asked)
+    assert (found.status_code, found.json()["error"]["kind"]) == (422, "request")

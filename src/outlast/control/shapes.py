@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
@@ -96,7 +96,7 @@ class LookingBack(Arguments, frozen=True):
 
     object: str | None = None
     since: datetime | None = None
-    limit: int | None = None
+    limit: Annotated[int, msgspec.Meta(ge=0, le=1_000_000)] | None = None
 
 
 class Knowing(Arguments, frozen=True):
