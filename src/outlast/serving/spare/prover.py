@@ -9,6 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import IO
 
 from outlast.errors import OutlastError, Refused, StorageError
 from outlast.project.workspace import Workspace
@@ -21,6 +22,18 @@ from outlast.types import Clock, now
 _log = logging.getLogger("outlast.serving")
 Tell = Callable[[str, str], None]
 """Is told of which model a trial ended, and how."""
+
+
+_TURN = 0.05
+"""Seconds until a server looks again whether another has done its trial."""
+
+
+def _locked(stream: IO[str]) -> bool:
+    try:
+        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 class Prover:
@@ -42,7 +55,7 @@ class Prover:
         self._under_way: dict[str, Future[Trial]] = {}
         self._proven: dict[str, Path | None] = {}
         self._running: list[Spare] = []
-        self._closed = False
+        self._closing = threading.Event()
         self.done: Callable[[], None] = lambda: None
         """Called from another thread when a trial has ended."""
 
@@ -79,7 +92,7 @@ class Prover:
     def close(self) -> None:
         """End what is being tried."""
         with self._lock:
-            self._closed = True
+            self._closing.set()
             running = list(self._running)
         for one in running:
             one.stop()
@@ -121,7 +134,7 @@ class Prover:
 
     def _run(self, known: Known, python: Path | None = None) -> Trial:
         with self._lock:
-            if self._closed:
+            if self._closing.is_set():
                 return Trial("stopped", "the server ended", 0.0)
             spare = Spare(self._workspace, known, seconds=self._seconds, python=python)
             self._running.append(spare)
@@ -138,7 +151,9 @@ class Prover:
         with ExitStack() as opened:
             try:
                 file.parent.mkdir(parents=True, exist_ok=True)
-                fcntl.flock(opened.enter_context(file.open("w")), fcntl.LOCK_EX)
+                stream = opened.enter_context(file.open("w"))
+                while not _locked(stream) and not self._closing.wait(_TURN):
+                    pass
             except OSError as error:
                 _log.warning("Could not write %s, so each server of this machine tries for itself: %s", file, error)
             yield
