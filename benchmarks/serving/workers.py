@@ -1,92 +1,77 @@
-"""Measures a server with two workers beside one with one, no variable set: single rows and large requests, by wrk.
+"""Measures a server with two workers beside one with one, no variable set: single rows and a hundred in a request.
 
-Both servers have all cores, and wrk takes its part of them: on two cores two workers cannot be twice as quick.
+Nothing is pinned, and wrk takes its part of the cores: on two of them two workers cannot be twice as quick.
 """
 
-import json
-import shutil
 import sys
 import tempfile
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from statistics import median
 
-FOLDER = Path(__file__).parent
-sys.path[:0] = [str(FOLDER), str(FOLDER.parent)]
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from _http import Connection
+from _project import churn
+from _report import conclude, spread, table, where
+from _sides import compare, hall
+from _wrk import Load, Side, need_wrk
 
-import rows  # noqa: E402
-from _http import Connection, free_port, server  # noqa: E402
-from _project import ENVIRONMENT, MODEL, OUTLAST, churn  # noqa: E402
-from _report import conclude, spread, table, where  # noqa: E402
-
-CONNECTIONS, RUNS, LARGE = (64, 16, 1), 3, 100
-_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "POLARS_MAX_THREADS")
+RUNS, LARGE = 3, 100
+CONNECTIONS = (64, 16, 1)
+KINDS = {1: "single rows", LARGE: f"{LARGE} rows a request"}
 
 
 def main() -> int:
-    if shutil.which("wrk") is None:
-        raise SystemExit("This needs wrk: apt-get install wrk")
-    rows.PINNED.clear()
-    environment = {name: value for name, value in ENVIRONMENT.items() if name not in _THREADS}
-    path = f"/predict/{MODEL}"
+    need_wrk()
+    sides: dict[tuple[int, int], Side] = {}
     with churn() as project, ExitStack() as opened, tempfile.TemporaryDirectory() as scratch:
-        questions = project.questions()
-        large = [{"rows": questions[n : n + LARGE]} for n in range(0, len(questions) - LARGE, 37)]
-        bodies = {"single rows": questions, f"{LARGE} rows a request": large}
-        sides: dict[tuple[str, int], rows.Side] = {}
         for workers in (1, 2):
-            port = free_port()
-            command = [OUTLAST, "serve", "--port", str(port), "--workers", str(workers)]
-            process = opened.enter_context(
-                server(command, port, folder=project.folder, environment=environment, ready="/readyz")
-            )
-            for kind, asked in bodies.items():
-                name = f"{kind}, {workers} worker{'s' * (workers > 1)}"
-                sides[kind, workers] = rows.Side(name, port, path, process.pid, asked, lambda a: a["score"], {})
-        rows.compare([side for (kind, _), side in sides.items() if kind == "single rows"])
-        scripts = {kind: _script(Path(scratch), kind, asked, path) for kind, asked in bodies.items()}
+            for size in KINDS:
+                here = opened.enter_context(hall(project, at_once=size, workers=workers, before=()))
+                sides[size, workers] = replace(here.outlast(), name=f"{KINDS[size]}, workers: {workers}")
+        for size in KINDS:
+            compare([sides[size, workers] for workers in (1, 2)])
+        scripts = {key: side.script(Path(scratch)) for key, side in sides.items()}
         for _ in range(RUNS):
             for connections in CONNECTIONS:
-                for (kind, _), side in sides.items():
-                    side.measure(scripts[kind], connections)
-        balance = _spread(sides["single rows", 2].port, path, questions)
-    told = [
-        (f"{side.name}, {count} connections", spread([one.a_second for one in loads], "{:,.0f}"),
-         spread([one.p50 for one in loads]), spread([one.p99 for one in loads]),
-         spread([one.cpu for one in loads], "{:,.0f}"))
-        for count in CONNECTIONS
-        for side in sides.values()
-        for loads in [side.runs[count]]
-    ]  # fmt: skip
-    ratios = {
-        (kind, count): median(one.a_second for one in sides[kind, 2].runs[count])
-        / median(one.a_second for one in sides[kind, 1].runs[count])
-        for kind in bodies
+                for key, side in sides.items():
+                    side.measure(scripts[key], connections, before=())
+        drawn = _drawn(sides[1, 2])
+    return _conclude(sides, drawn)
+
+
+def _conclude(sides: dict[tuple[int, int], Side], drawn: str) -> int:
+    rows = [_row(side.name, count, side.runs[count]) for count in CONNECTIONS for side in sides.values()]
+    rate = {
+        (key, count): median(one.a_second for one in side.runs[count])
+        for key, side in sides.items()
         for count in CONNECTIONS
     }
-    found = table(("server", "answers a second", "p50 ms", "p99 ms", "CPU µs an answer"), told)
-    lines = [(f"{kind}, {count} connections", f"{ratio:.2f}") for (kind, count), ratio in ratios.items()]
+    ratios = {(size, c): rate[(size, 2), c] / rate[(size, 1), c] for size in KINDS for c in CONNECTIONS}
+    found = table(("server", "answers a second", "p50 ms", "p99 ms", "CPU µs an answer"), rows)
+    lines = [(f"{KINDS[size]}, {count} connections", f"{ratio:.2f}") for (size, count), ratio in ratios.items()]
     found += "\n\n" + table(("two workers' answers a second", "times one worker's"), lines)
-    found += f"\n\nOf 64 connections, {balance} were the workers'."
-    held = min(ratios.values()) >= 1.0 and ratios["single rows", 64] >= 1.2
+    found += f"\n\nOf 64 connections that are kept, the two workers had {drawn}."
+    held = min(ratios.values()) >= 1.0 and ratios[1, 64] >= 1.2
     bar = "two workers are never slower than one, and at 64 connections at least 1.2 times as quick with single rows."
-    packages = ("onnxruntime", "polars", "uvicorn", "msgspec")
-    return conclude("workers", found=found, bar=bar, held=held, machine=where(*packages), page=FOLDER / "README.md")
+    machine = where("onnxruntime", "polars", "uvicorn", "msgspec")
+    page = Path(__file__).parent / "README.md"
+    return conclude("workers", found=found, bar=bar, held=held, machine=machine, page=page)
 
 
-def _script(scratch: Path, kind: str, asked: list[object], path: str) -> Path:
-    bodies, script = scratch / f"{kind[:3]}.jsonl", scratch / f"{kind[:3]}.lua"
-    bodies.write_text("\n".join(json.dumps(body) for body in asked), "utf-8")
-    script.write_text(rows.ROTATE % (bodies, path), "utf-8")
-    return script
+def _row(side: str, count: int, loads: list[Load]) -> tuple[str, ...]:
+    a_second, cpu = (spread([getattr(one, name) for one in loads], "{:,.0f}") for name in ("a_second", "cpu"))
+    p50, p99 = (spread([getattr(one, name) for one in loads]) for name in ("p50", "p99"))
+    return f"{side}, {count} connections", a_second, p50, p99, cpu
 
 
-def _spread(port: int, path: str, questions: list[object]) -> str:
-    """How 64 kept connections fall on the workers, by the sockets that each has."""
-    held = [Connection(port, path) for _ in range(64)]
+def _drawn(side: Side) -> str:
+    """How 64 kept connections fall on the workers."""
+    held = [Connection(side.port, side.path) for _ in range(64)]
     for one in held:
-        one.ask(questions[0])
-    found = _established(port)
+        one.ask(side.bodies[0])
+    found = _established(side.port)
     for one in held:
         one.close()
     return " and ".join(map(str, sorted(found, reverse=True)))
