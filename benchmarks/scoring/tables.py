@@ -76,12 +76,29 @@ def score(project: Churn, source: Path, target: str, *more: str) -> Run:
         [OUTLAST, "score", MODEL, source.name, target, *more],
         cwd=project.folder, env=ENVIRONMENT, stdout=subprocess.DEVNULL,
     )  # fmt: skip
-    _, status, used = os.wait4(process.pid, 0)
+    memory = 0
+    while not (ended := os.wait4(process.pid, os.WNOHANG))[0]:
+        memory = max(memory, peak(process.pid))
+        time.sleep(0.02)
+    _, status, used = ended
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         raise SystemExit(f"outlast score ended with {process.returncode}")
     rows = pl.scan_parquet(source).select(pl.len()).collect().item()
-    return Run(rows, time.perf_counter() - begin, used.ru_utime + used.ru_stime, used.ru_maxrss * 1024)
+    return Run(rows, time.perf_counter() - begin, used.ru_utime + used.ru_stime, memory)
+
+
+def peak(process: int) -> int:
+    """The greatest memory so far of a process and of those it began; `ru_maxrss` would count what this one had."""
+    found = 0
+    for status in Path("/proc").glob("[0-9]*/status"):
+        try:
+            told = dict(line.split(":", 1) for line in status.read_text().splitlines() if ":" in line)
+        except OSError:
+            continue  # it has just ended
+        if "VmHWM" in told and process in (int(told["Pid"]), int(told["PPid"])):
+            found = max(found, int(told["VmHWM"].split()[0]) * 1024)
+    return found
 
 
 def killed(project: Churn, source: Path, seconds: float) -> list[str]:
