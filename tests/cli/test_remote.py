@@ -200,7 +200,8 @@ def prediction(team: Team) -> str:
 
 
 @pytest.mark.parametrize(
-    "words", ["why late-orders@1", "why ID", "ready late-orders", "card", "compare late-orders@1 TWO"]
+    "words",
+    ["why late-orders@1", "why ID", "why ID --explain", "ready late-orders", "card", "compare late-orders@1 TWO"],
 )
 def test_what_is_told_of_a_version_is_told_alike_by_the_server(
     run, there: Callable[..., Any], laptop: Path, prediction: str, number: int, words: str

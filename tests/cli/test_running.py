@@ -7,8 +7,11 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from outlast.evidence import why
+from outlast.journal.journal import Journal
 from outlast.journal.reading import facts, joined, label_history
 from outlast.project.workspace import Workspace
+from outlast.serving.handle import open_model
 
 ROW = {
     "order_id": "O-9000",
@@ -331,3 +334,23 @@ def test_backfill_of_what_only_was_trained_says_that_there_is_nothing_to_fill(ru
     assert (done.code, done.err) == (0, "")
     assert done.out.startswith("No version of late-orders that is live, or was before, looks anything up")
     assert run("backfill", "late-orders", "--json").json == {"model": "late-orders", "facts": {}}
+
+
+def test_why_explains_an_answer_of_the_journal_without_what_is_sensitive(run, folder: Path, monkeypatch) -> None:
+    monkeypatch.setattr(why, "_sensitive", lambda *_: {"distance_km"})
+    place = Workspace.find(folder)
+    handle = open_model("late-orders@1", place)
+    (answer,) = handle.answers([ROW])
+    with Journal(place) as journal:
+        journal.predictions([answer], handle._predictor, request_id="r", server="here")
+    told = run("why", answer.prediction_id, "--explain", "--json").json["prediction"]["explanation"]
+    expected = handle.explained(answer)
+    assert [(one["field"], one["by"]) for one in told["contributions"]] == [
+        (one.field, one.by) for one in expected.contributions
+    ]
+    values = {one["field"]: one["value"] for one in told["contributions"]}
+    assert (values["distance_km"], values["weight_kg"]) == ("sensitive", 7.5)
+    shown = run("why", answer.prediction_id, "--explain").out
+    assert f"what added what  {expected.unit} of yes" in shown
+    assert "what added what" not in run("why", answer.prediction_id).out
+    assert "is a version" in run("why", "late-orders@1", "--explain").err
