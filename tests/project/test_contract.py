@@ -16,6 +16,8 @@ FAULTS = [
     ("[data.flights]\nrange = 1", "unknown key 'data.flights.range': did you mean 'ranges'?"),
     ("[training]\nholdout = 2", "'training.holdout' is 2: input should be less than 1. Example: holdout = 0.2"),
     ("[serving]\nladder = ['ful']", "'full', 'simpler', 'default' or 'refuse'"),
+    ("[serving]\nunsure = [0.6, 0.4]", "expected the lower score first"),
+    ("[serving]\nqueue = ['unsure']", "what is unsure is not said: add [serving] unsure"),
     ("[serving]\nmissing = 'default'", "leads to 'default', which [serving] ladder does not name"),
     ("[serving.fields.wind]\nmissing = 'simpler'", "leads to 'simpler', which [serving] ladder does not name"),
     ("[serving.fields.wind]\nmissing = 'simpel'", "'serving.fields.wind.missing' is 'simpel': expected warn, null,"),

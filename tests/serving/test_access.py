@@ -34,6 +34,9 @@ ASKED = {
     "/invocations": ("POST", "/invocations", {"dataframe_records": [ROW]}),
     "/labels/{model}": ("POST", "/labels/late", LABEL),
     "/actions/{model}": ("POST", "/actions/late", {"key": "A", "action": "followed"}),
+    "/queue/{model}": ("GET", "/queue/late", None),
+    "/queue/{model}/{prediction_id}/claim": ("POST", "/queue/late/0123456789/claim", {}),
+    "/queue/{model}/{prediction_id}/resolve": ("POST", "/queue/late/0123456789/resolve", {"value": True}),
     "/facts/{source}": ("POST", "/facts/weather", FACT),
     "/v2/models/{model}": ("GET", "/v2/models/late", None),
     "/v2/models/{model}/ready": ("GET", "/v2/models/late/ready", None),
@@ -85,7 +88,8 @@ def test_a_path_is_for_its_role_and_admins_only(guarded: Guarded, path: str) -> 
     statuses = {role: guarded.ask(path, guarded.secrets[role]).status_code for role in ROLES}
     sees = {"train", "approve", "operate"} if needed == "view" else set()
     let_in = set(ROLES) if needed is None else {needed, "admin", *sees}
-    assert statuses == {role: 200 if role in let_in else 403 for role in ROLES}
+    there = 404 if "prediction_id" in path else 200
+    assert statuses == {role: there if role in let_in else 403 for role in ROLES}
 
 
 @pytest.mark.parametrize(

@@ -19,12 +19,21 @@ from outlast.serving.http.access import Extra
 from outlast.serving.http.openapi import document
 
 READS = ["GET /ping", "GET /health", "GET /version", "GET /livez", "GET /readyz", "GET /metrics", "GET /"]
-READS += ["GET /v2", "GET /v2/health/live", "GET /v2/health/ready", "GET /v2/models/late", "GET /v2/models/late/ready"]
+READS += [
+    "GET /v2",
+    "GET /v2/health/live",
+    "GET /v2/health/ready",
+    "GET /v2/models/late",
+    "GET /v2/models/late/ready",
+    "GET /queue/late",
+]
 WRITES = [
     "POST /v2/models/late/infer",
     "POST /predict/late",
     "POST /labels/late",
     "POST /actions/late",
+    "POST /queue/late/{prediction_id}/claim",
+    "POST /queue/late/{prediction_id}/resolve",
     "POST /facts/{source}",
     "POST /invocations",
 ]

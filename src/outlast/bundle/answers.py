@@ -23,5 +23,6 @@ class Answer(msgspec.Struct, frozen=True):
     reasons: list[str]
     warnings: list[str]
     cells: bytes
+    unsure: bool = False
     causes: tuple[str, ...] = ()
     """What led to a lower rung, each as `what:which`, for counting; the reasons say it to people."""

@@ -13,12 +13,14 @@ import polars as pl
 
 from outlast.bundle.answers import Answer, Rung
 from outlast.bundle.decisions import decider, outcomes, reads_columns
+from outlast.bundle.doubt import doubting
 from outlast.bundle.drawn import drawn
 from outlast.bundle.explaining.explains import Explains
 from outlast.bundle.falls import LENIENT, Lower, Policy
 from outlast.bundle.format import Bundle, unpack
 from outlast.bundle.frames import LookUp
 from outlast.bundle.freshness import Unread
+from outlast.bundle.refusals import refusal
 from outlast.bundle.requests import Asked, Decoder
 from outlast.bundle.steps import ended
 from outlast.bundle.ways import Way, each, ways
@@ -82,6 +84,7 @@ class Predictor:
         self._decide = decider(self.contract, self.task, self.classes)
         self._reads_columns = reads_columns(self.contract)
         self._outcomes = outcomes(self.task, self.classes)
+        self._doubt = doubting(self.contract.serving.unsure)
         self.explains: Explains | None = None
         """What explains its answers, where its bundle can be read again."""
 
@@ -123,6 +126,12 @@ class Predictor:
         if not rows:
             raise RequestError("The request has no rows: send at least one")
         return [self._decoder.decode(row, index, now) for index, row in enumerate(rows)]
+
+    def refused(self, rows: Sequence[Any], now: int, reason: str) -> list[Answer]:
+        """Rows that got no answer, as the journal keeps them: what was asked only where people are to answer it."""
+        shown = "refused" in self.contract.serving.queue
+        names = [ask.name for ask in self.asks] if shown else []
+        return [refusal(row, names, new_id(now), self._decoder.key(row), at=now, reason=reason) for row in rows]
 
     def answer(self, asked: list[Asked], now: int, look_up: LookUp | None = None) -> list[Answer]:
         """One answer per decoded row, in order, each by the highest rung of the ladder that has one."""
@@ -261,7 +270,7 @@ class Predictor:
                 )
             )
         ended("decide")
-        return found
+        return found if self._doubt is None else self._doubt(found)
 
     def _degraded(self, asked: list[Asked], now: int, why: Lower, error: BaseException | None) -> list[Answer]:
         """The next rung: what the contract declares as the answer when no model can give one."""

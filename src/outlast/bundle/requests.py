@@ -10,7 +10,7 @@ import polars as pl
 
 from outlast.bundle.falls import Faults, Lower, Policy, parted, row_fault
 from outlast.data.schema import Field, dtype_of
-from outlast.errors import ContractError, SettingsError, nearest
+from outlast.errors import ContractError, RequestError, SettingsError, nearest
 from outlast.types import counted, duration, micros, utc
 
 _FIRST_NS, _LAST_NS = datetime(1677, 9, 22, tzinfo=UTC), datetime(2262, 4, 11, tzinfo=UTC)
@@ -146,6 +146,13 @@ class Decoder:
         if not FIRST_YEAR <= found.year <= LAST_YEAR:
             raise row_fault(index, self._time, f"is in the year {found.year}: expected {FIRST_YEAR} to {LAST_YEAR}")
         return micros(found)
+
+    def key(self, row: Any) -> str | None:
+        """The key of a row that may be anything; None where it has none that can be read."""
+        try:
+            return self._key_of(row, 0) if isinstance(row, Mapping) else None
+        except RequestError:
+            return None
 
     def _key_of(self, row: Mapping[str, Any], index: int) -> str | None:
         parts = []

@@ -72,6 +72,7 @@ for command in (
     app.command()(command)
 
 app.add_typer(features.app, name="features")
+app.add_typer(people.queue, name="queue")
 app.add_typer(audit.app, name="audit")
 app.add_typer(tokens.app, name="token")
 

@@ -28,6 +28,8 @@ class Prediction(msgspec.Struct, frozen=True):
     scores: dict[str, float | None] | None = None
     reasons: list[str] = []
     warnings: list[str] = []
+    unsure: bool = False
+    """True where the score is where the contract says that people should look."""
     model: str = ""
     version: int = 0
     advice: bool = False

@@ -45,7 +45,7 @@ class Ingest:
     """Takes facts for a workspace's sources; bundles are read once and nothing of them is executed."""
 
     def __init__(self, workspace: Workspace, journal: Journal) -> None:
-        self._workspace = workspace
+        self.workspace = workspace
         self._journal = journal
         self._bundles: dict[str, Bundle] = {}
         self._reads: dict[tuple[str, tuple[str, ...]], _Reads] = {}
@@ -74,7 +74,7 @@ class Ingest:
         self._journal.facts(source, frame.to_dicts(), at=at)
         # Who reads them is asked again, after they are in the journal: a version that is let out meanwhile is filled
         # from there, or is among those that are written for. Never neither.
-        written = update(self._workspace.fresh, self._reads_of(source, at).lookups, frame)
+        written = update(self.workspace.fresh, self._reads_of(source, at).lookups, frame)
         return Ingested(source, frame.height, len(written), retracted)
 
     def sources(self) -> list[str]:
@@ -111,11 +111,11 @@ class Ingest:
 
     def _versions(self, at: datetime) -> list[Bundle]:
         """The bundles of all that may be served; each model's newest first."""
-        return [self._bundle(one) for one in dict.fromkeys(v.digest for v in servable(self._workspace.ledger, now=at))]
+        return [self._bundle(one) for one in dict.fromkeys(v.digest for v in servable(self.workspace.ledger, now=at))]
 
     def _bundle(self, digest: str) -> Bundle:
         if digest not in self._bundles:
-            self._bundles[digest] = open_bundle(self._workspace, digest)
+            self._bundles[digest] = open_bundle(self.workspace, digest)
         return self._bundles[digest]
 
 

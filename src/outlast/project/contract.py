@@ -126,6 +126,7 @@ class ServingSection(_Timed):
     )
     defaults: dict[str, Any] = Field({}, examples=[{"decision": "wait"}])
     unsure: list[float] | None = Field(None, examples=[[0.45, 0.55]], min_length=2, max_length=2)
+    queue: list[Literal["unsure", "refused"]] = Field([], examples=[["unsure", "refused"]])
     unseen: Word = Field("warn", examples=["refuse"])
     missing: Word = Field("refuse", examples=["warn"])
     malformed: Word = Field("refuse", examples=["null"])
@@ -152,6 +153,20 @@ class ServingSection(_Timed):
             stale_of(one)
         return value
 
+    @field_validator("unsure", mode="after")
+    @classmethod
+    def _in_order(cls, value: list[float] | None) -> list[float] | None:
+        if value is not None and not value[0] < value[1]:
+            raise ValueError("expected the lower score first")
+        return value
+
+    @field_validator("queue", mode="after")
+    @classmethod
+    def _unsure_said(cls, value: list[str], info: ValidationInfo) -> list[str]:
+        if "unsure" in value and not info.data.get("unsure"):
+            raise ValueError("what is unsure is not said: add [serving] unsure = [0.45, 0.55], or other scores")
+        return value
+
     @field_validator("memory", mode="after")
     @classmethod
     def _size(cls, value: str | None) -> str | None:
@@ -169,6 +184,7 @@ class MonitoringSection(_Timed):
     slices: list[str] = Field([], examples=[["origin"]])
     routes: list[str] = Field(["log"], examples=[["log", "https://hooks.example.com/outlast"]])
     quiet: list[str] = Field([], examples=[["22:00-07:00"]])
+    refusals: float | None = Field(None, examples=[0.01], ge=0, lt=1)
 
 
 class RetrainingSection(_Timed):

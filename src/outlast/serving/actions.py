@@ -3,11 +3,12 @@
 An action belongs to a prediction or to a key of the model's questions, and is kept beside it. Later actions are added.
 """
 
+import re
 from functools import partial
 from typing import Any
 
 from outlast.errors import NotFound, RequestError, nearest
-from outlast.journal.finding import find_predictions
+from outlast.journal.finding import SHORTEST, find_predictions
 from outlast.journal.journal import Journal
 from outlast.journal.records import ActionRecord
 from outlast.project.workspace import Workspace
@@ -68,6 +69,8 @@ def act(workspace: Workspace, subject: str, given: dict[str, Any], *, by: str) -
 
 def the_prediction(workspace: Workspace, begins: str) -> dict[str, Any]:
     """The one prediction, or refused row, whose id begins so."""
+    if re.fullmatch(rf"[0-9a-f]{{{SHORTEST},200}}", begins) is None:
+        raise NotFound(f"'{begins[:80]}' is no prediction's id: give {SHORTEST} of its digits or more, 0-9 and a-f")
     found = find_predictions(workspace, begins)
     if not found:
         raise NotFound(

@@ -14,6 +14,7 @@ from outlast.serving.beside import Seat
 from outlast.serving.explaining import Wanted, fresh
 from outlast.serving.handling import current
 from outlast.serving.parts import Parts
+from outlast.serving.refusing import refused
 from outlast.serving.repeats import Given
 from outlast.serving.together import Busy, Late
 from outlast.types import Named
@@ -52,6 +53,14 @@ async def _explained(
 
 
 async def _answered(parts: Parts, seat: Seat, rows: Sequence[Any], name: str, within: float | None) -> Given:
+    try:
+        return await _by_either(parts, seat, rows, name, within)
+    except OutlastError as error:
+        await refused(parts, seat.predictor, rows, name, error)
+        raise
+
+
+async def _by_either(parts: Parts, seat: Seat, rows: Sequence[Any], name: str, within: float | None) -> Given:
     """The answers to a request, by the live version in its seat or by its challenger.
 
     A request is answered whole by one version: by its first row's key, else by the request's id. Where the challenger

@@ -78,10 +78,10 @@ def record_of(one: Any, index: int, *, model: str, truth: Truth | None, at: int,
 
 def label_one(workspace: Workspace, model: str, *, prediction_id: str | None, key: str | None, value: str) -> Strays:
     """Keep one label given as text: the value, and a key of several parts, are JSON; says whether it met anything."""
-    given: dict[str, Any] = {"value": _read(value), "prediction_id": prediction_id}
+    given: dict[str, Any] = {"value": plain_of(value), "prediction_id": prediction_id}
     truth = truth_of(workspace, model)
     if key is not None:
-        given["key"] = _read(key) if key.startswith("{") else _typed(key, truth)
+        given["key"] = plain_of(key) if key.startswith("{") else _typed(key, truth)
     record = record_of(given, 0, model=model, truth=truth, at=micros(now()), origin="command")
     return _keep(workspace, model, [record])
 
@@ -89,7 +89,7 @@ def label_one(workspace: Workspace, model: str, *, prediction_id: str | None, ke
 def key_named(workspace: Workspace, model: str, text: str) -> tuple[str, list[str]]:
     """A key given as text, as predictions are kept under it, and the columns it is of; several parts are JSON."""
     truth = truth_of(workspace, model)
-    given = _read(text) if text.startswith("{") else _typed(text, truth)
+    given = plain_of(text) if text.startswith("{") else _typed(text, truth)
     return key_of(given, lambda _, says: RequestError(f"The key {says}"), truth), truth.names
 
 
@@ -176,7 +176,7 @@ def _known_at(given: Any, index: int, at: int) -> int:
     return known
 
 
-def _read(text: str) -> Any:
+def plain_of(text: str) -> Any:
     """A value written as JSON; other text means itself."""
     try:
         return msgspec.json.decode(text)
@@ -187,7 +187,7 @@ def _read(text: str) -> Any:
 def _typed(key: str, truth: Truth) -> Any:
     """A key of one part: text, or the number that its column holds."""
     if len(truth.key) == 1 and truth.key[0].dtype.startswith(("Int", "UInt")):
-        return _read(key)
+        return plain_of(key)
     return key
 
 

@@ -57,6 +57,12 @@ class Metrics:
             ["model", "version", "rung", "cause", "about"],
             registry=registry,
         )
+        self._refused = Counter(
+            "outlast_rows_refused",
+            "Rows that got no answer, by cause.",
+            ["model", "version", "cause", "about"],
+            registry=registry,
+        )
         self._warned = Counter(
             "outlast_predictions_warned", "Predictions with a warning.", ["model", "version"], registry=registry
         )
@@ -134,6 +140,11 @@ class Metrics:
         if warned:
             self._warned.labels(model, number).inc(warned)
         self.kept("predictions", sum(rungs.values()))
+
+    def refused(self, predictor: Predictor, cause: str, rows: int) -> None:
+        """Count rows that got no answer."""
+        what, _, about = cause.partition(":")
+        self._refused.labels(predictor.model, str(predictor.version), what, about).inc(rows)
 
     def _count_causes(self, model: str, version: str, answers: Sequence[Answer]) -> None:
         for one in answers:

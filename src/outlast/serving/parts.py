@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from outlast.journal.ingest import Ingest
 from outlast.journal.journal import Journal
+from outlast.project.workspace import Workspace
 from outlast.serving.explaining import Explaining
 from outlast.serving.house import House
 from outlast.serving.keys import Keys
@@ -38,6 +39,11 @@ class Parts:
     station: Station
     repeats: Repeats
     tracing: Tracing | None = None
+
+    @property
+    def workspace(self) -> Workspace:
+        """Where what is served was registered, and answers are kept."""
+        return self.ingest.workspace
 
     @property
     def watching(self) -> bool:

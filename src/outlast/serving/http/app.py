@@ -19,6 +19,7 @@ from outlast.serving.http.facts import facts
 from outlast.serving.http.invocations import invocations
 from outlast.serving.http.labels import labels
 from outlast.serving.http.predict import predict
+from outlast.serving.http.queue import claiming, listing, resolving
 from outlast.serving.http.traced import Traced
 from outlast.serving.metrics import Metrics
 from outlast.serving.parts import Parts
@@ -57,6 +58,9 @@ def _routes() -> list[Route]:
         Route("/invocations", invocations, methods=["POST"]),
         Route("/labels/{model}", labels, methods=["POST"]),
         Route("/actions/{model}", actions, methods=["POST"]),
+        Route("/queue/{model}", listing),
+        Route("/queue/{model}/{prediction_id}/claim", claiming, methods=["POST"]),
+        Route("/queue/{model}/{prediction_id}/resolve", resolving, methods=["POST"]),
         Route("/facts/{source}", facts, methods=["POST"]),
         *_inference(),
         Route("/ping", probes.ping),

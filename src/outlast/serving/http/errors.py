@@ -43,6 +43,9 @@ PATHS = (
     "/invocations",
     "/labels/{model}",
     "/actions/{model}",
+    "/queue/{model}",
+    "/queue/{model}/{prediction_id}/claim",
+    "/queue/{model}/{prediction_id}/resolve",
     "/facts/{source}",
     "/v2",
     "/v2/health/live",
@@ -97,7 +100,7 @@ async def of_outlast(request: Request, error: Exception) -> Response:
     message, path = error.sentence.encode("utf-8", "replace").decode(), request.url.path
     if isinstance(error, HttpError):
         return answer(error.status, error.kind, message, path=path, headers=error.headers)
-    place = {"row": error.details.get("row"), "field": error.details.get("field")}
+    place = {name: error.details.get(name) for name in ("row", "field", "prediction_id")}
     for kind, status, word in STATUS:
         if isinstance(error, kind):
             if status >= 500:

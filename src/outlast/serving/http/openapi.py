@@ -93,6 +93,7 @@ def answer_schema(predictor: Predictor) -> Schema:
         "rung": {"enum": ["full", "simpler", "default", "refused"]},
         "reasons": _TEXTS,
         "warnings": _TEXTS,
+        "unsure": {"const": True, "description": "Its score is where the contract says that people should look."},
         "explanation": _EXPLANATION,
         "unexplained": {**_TEXT, "description": "Why there is no explanation."},
     }
@@ -230,13 +231,13 @@ _BEARER: Schema = {
     "scheme": "bearer",
     "description": "From the first token of a workspace on; the secret that `outlast token create` shows.",
 }
-_PLACE: Schema = {"kind": _TEXT, "message": _TEXT, "row": {"type": "integer"}, "field": _TEXT}
+_PLACE: Schema = {"kind": _TEXT, "message": _TEXT, "row": {"type": "integer"}, "field": _TEXT, "prediction_id": _TEXT}
 _ERROR: Schema = {
     "type": "object",
     "properties": {"error": {"type": "object", "properties": _PLACE, "required": ["kind", "message"]}},
     "required": ["error"],
 }
-_MAY_LACK = ("score", "scores", "explanation", "unexplained")
+_MAY_LACK = ("score", "scores", "unsure", "explanation", "unexplained")
 _NUMBER: Schema = {"type": "number"}
 _PARTS: Schema = {
     "of": {"type": ["string", "null"]},

@@ -61,7 +61,7 @@ def all_spoken(by: Given) -> list[dict[str, Any]]:
 def spoken(one: Answer) -> dict[str, Any]:
     """An answer as callers see it."""
     score = {"score": one.score} if one.scores is None else {"scores": one.scores}
-    return {
+    found = {
         "prediction_id": one.prediction_id,
         "decision": one.decision,
         **score,
@@ -69,3 +69,4 @@ def spoken(one: Answer) -> dict[str, Any]:
         "reasons": one.reasons,
         "warnings": one.warnings,
     }
+    return {**found, "unsure": True} if one.unsure else found

@@ -1,5 +1,6 @@
 """Leases: one process at a time does a named piece of work, and a dead one loses it by itself."""
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
@@ -7,6 +8,21 @@ import sqlalchemy as sa
 from outlast.storage.ledger.ledger import Ledger, lock
 from outlast.storage.ledger.schema import leases
 from outlast.types import utc
+
+
+@dataclass(frozen=True)
+class Lease:
+    """Who holds a piece of work, and until when."""
+
+    holder: str
+    until: datetime
+
+
+def held(ledger: Ledger, begins: str, now: datetime) -> dict[str, Lease]:
+    """The leases held now whose name begins so, by name."""
+    named = leases.c.name.startswith(begins, autoescape=True) & (leases.c.until > utc(now))
+    with ledger.read() as connection:
+        return {row.name: Lease(row.holder, row.until) for row in connection.execute(sa.select(leases).where(named))}
 
 
 def acquire(ledger: Ledger, name: str, holder: str, seconds: float, now: datetime) -> bool:
