@@ -9,6 +9,7 @@ from outlast.journal import journal, keeping, strays
 from outlast.monitoring import unwritten
 from outlast.monitoring.audits import audit_due
 from outlast.monitoring.delivery import deliver
+from outlast.monitoring.refusals import judge_refusals
 from outlast.monitoring.subject import Subject, open_subject
 from outlast.monitoring.watch import judge_pending
 from outlast.monitoring.windows import Hold, refresh
@@ -93,6 +94,7 @@ def watch(shared: Shared, model: str, hold: Hold) -> tuple[bool, str]:
     judged, raised = judge_pending(shared.workspace, model, now=shared.now, subject=subject, hold=hold)
     hold()
     raised += unwritten.tell(shared.workspace.ledger, shared.main(model), shared.now)
+    raised += judge_refusals(shared.workspace, model, shared.main(model), now=shared.now, subject=subject)
     found = strays.count(shared.workspace, model, now=shared.now)
     told = f"; of {counted(found.labels, 'label')} {found.sentence}" if found is not None and found.sentence else ""
     if not seen and not judged and not raised and found is None:
