@@ -24,6 +24,19 @@ _ROWS = (1, 2, 4, 8, 16, 32, 64)
 TYPE = CONTENT_TYPE_LATEST
 
 
+def _by_cause(registry: CollectorRegistry) -> tuple[Counter, Counter]:
+    """Answers that were not the full model's, and rows that got none, by what led there."""
+    fell, refused = (
+        "Why predictions were not the full model's: a row may have several causes.",
+        "Rows that got no answer.",
+    )
+    names = ["model", "version", "cause", "about"]
+    return (
+        Counter("outlast_predictions_fell", fell, [*names, "rung"], registry=registry),
+        Counter("outlast_rows_refused", refused, names, registry=registry),
+    )
+
+
 class Metrics:
     """Counters and times of one server; of all its processes, where there are several.
 
@@ -51,18 +64,7 @@ class Metrics:
             ["model", "version", "rung", "role"],
             registry=registry,
         )
-        self._fell = Counter(
-            "outlast_predictions_fell",
-            "Why predictions were not the full model's: a row may have several causes.",
-            ["model", "version", "rung", "cause", "about"],
-            registry=registry,
-        )
-        self._refused = Counter(
-            "outlast_rows_refused",
-            "Rows that got no answer, by cause.",
-            ["model", "version", "cause", "about"],
-            registry=registry,
-        )
+        self._fell, self._refused = _by_cause(registry)
         self._warned = Counter(
             "outlast_predictions_warned", "Predictions with a warning.", ["model", "version"], registry=registry
         )
@@ -150,7 +152,7 @@ class Metrics:
         for one in answers:
             for cause in dict.fromkeys(one.causes):
                 what, _, about = cause.partition(":")
-                self._fell.labels(model, version, one.rung, what, about).inc()
+                self._fell.labels(model, version, what, about, one.rung).inc()
 
     def shadowed(self, predictor: Predictor, found: Sequence[Answer], heard: Sequence[Answer]) -> None:
         """Count what a shadow answered, and whether it would have decided what was."""
