@@ -92,6 +92,10 @@ def test_a_canary_answers_for_the_same_keys_every_time(server: Running) -> None:
             assert {flight: asked(client, flight) for flight in first} == first
             named = {"inputs": [{"flight": flight, **ROW} for flight in list(first)[:1]]}
             assert client.post("/invocations", json=named).status_code == 200
+            counts = re.findall(
+                r'outlast_predictions_total\{.*role="(\w+)".*version="(\d)"\}', client.get("/metrics").text
+            )
+            assert {("ab", "2"), ("live", "1")} <= set(counts)
     finally:
         change(server, "withdraw")
     with server.client() as client:
@@ -113,6 +117,8 @@ def test_a_shadow_is_asked_and_kept_apart(server: Running) -> None:
                 return sum(map(int, counts)) == 12
 
             eventually(told)
+            role = 'outlast_predictions_total{model="late",role="shadow",rung="full",version="3"} 12.0'
+            assert role in client.get("/metrics").text
             assert 'outlast_model_beside{model="late",stage="shadow",version="3"} 1.0' in client.get("/metrics").text
     finally:
         change(server, "withdraw")

@@ -92,6 +92,13 @@ def test_a_large_request_has_its_steps_although_another_thread_answers_it(
     assert {one.name for one in steps} == {*STEPS} - {"wait"}
 
 
+def test_what_explains_an_answer_is_a_step_too(watched: Watched, client: httpx.Client) -> None:
+    trace = "a" * 32
+    client.post("/predict/late?explain=true", json=ROW, headers=traced(trace)).raise_for_status()
+    _, steps = watched.collector.of(trace, "POST /predict/{model}")
+    assert {one.name for one in steps} >= {*STEPS, "explain"}
+
+
 def test_a_request_that_fails_is_a_failed_span_and_its_lines_name_it(watched: Watched, client: httpx.Client) -> None:
     trace = "2" * 32
     found = client.post("/predict/late", json={**ROW, "origin": "BOOM"}, headers=traced(trace))
