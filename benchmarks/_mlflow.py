@@ -35,13 +35,16 @@ def serving(model: Path) -> Iterator[int]:
 
 
 @contextmanager
-def started(model: Path, before: Sequence[str], *, workers: int = 1) -> "Iterator[tuple[int, subprocess.Popen[bytes]]]":
+def started(
+    model: Path, before: Sequence[str], *, workers: int = 1, threads: int | None = 1
+) -> "Iterator[tuple[int, subprocess.Popen[bytes]]]":
     """The same, with words before the command, such as a processor to keep to; gives its process too."""
     port = free_port()
     bin_ = Path(sys.executable).parent
     command = [*before, str(bin_ / "mlflow"), "models", "serve", "-m", str(model), "-p", str(port), "-h", "127.0.0.1"]
     command += ["--env-manager", "local", "--workers", str(workers)]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PATH": f"{bin_}{os.pathsep}{os.environ['PATH']}"}
+    few = {} if threads is None else {"OMP_NUM_THREADS": str(threads)}
+    environment = {**os.environ, **few, "PATH": f"{bin_}{os.pathsep}{os.environ['PATH']}"}
     with server(command, port, folder=model.parent, environment=environment, ready="/ping") as process:
         yield port, process
 

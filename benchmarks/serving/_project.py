@@ -1,5 +1,6 @@
 """The model that every server of this folder answers by, in a project of its own, and what to ask of it."""
 
+import json
 import os
 import subprocess
 import sys
@@ -84,6 +85,8 @@ delay = "1h"
 
 [gate]
 floors = { roc_auc = 0.6 }
+margin = 0.1
+value_margin = 10
 
 [serving]
 p99 = "50ms"
@@ -108,6 +111,11 @@ class Churn:
         if done.returncode:
             raise SystemExit(f"outlast {' '.join(command)} ended with {done.returncode}: {done.stdout}{done.stderr}")
         return done.stdout
+
+    def served(self) -> list[dict[str, Any]]:
+        """What `outlast history` says was served."""
+        found: list[dict[str, Any]] = json.loads(self.run("history", MODEL, "--json"))["served"]
+        return found
 
     def questions(self) -> list[dict[str, Any]]:
         """What callers send."""

@@ -18,17 +18,17 @@ from typing import Any
 FOLDER = Path(__file__).parent
 sys.path[:0] = [str(FOLDER), str(FOLDER.parent)]
 
-import _mlflow  # noqa: E402
-import joblib  # noqa: E402
-from _http import Connection, free_port, server  # noqa: E402
-from _project import ENVIRONMENT, MODEL, OUTLAST, Churn  # noqa: E402
-from _wrk import ONE_CORE, Side  # noqa: E402
+import _mlflow
+import joblib
+from _http import Connection, free_port, server
+from _project import ENVIRONMENT, MODEL, OUTLAST, Churn
+from _wrk import ONE_CORE, Side
 
-from outlast.bundle.format import NATIVE, Bundle  # noqa: E402
-from outlast.bundle.predictor import open_bundle  # noqa: E402
-from outlast.project.workspace import Workspace  # noqa: E402
-from outlast.registry.versions import find  # noqa: E402
-from outlast.types import ModelRef  # noqa: E402
+from outlast.bundle.format import NATIVE, Bundle
+from outlast.bundle.predictor import open_bundle
+from outlast.project.workspace import Workspace
+from outlast.registry.versions import find
+from outlast.types import ModelRef
 
 COMPARED = 64
 PACKAGES = {
@@ -38,6 +38,7 @@ PACKAGES = {
     "mlserver": ("mlserver==1.7.1", "mlserver-sklearn==1.7.1"),
     "granian": ("granian==2.8.7", "uvloop"),
 }
+VERSIONS = "peers: " + ", ".join(package.replace("==", " ") for name in PACKAGES for package in PACKAGES[name][:1])
 _SHARED = ("scikit-learn==1.9.1", "pandas==3.1.1")
 PEERS = ("FastAPI", "LitServe", "BentoML", "MLServer")
 Rows = list[dict[str, Any]]
@@ -79,9 +80,13 @@ class Hall:
         name = f"bare: msgspec and the compiled model behind {kind}"
         return Side(name, port, "/", process, bodies, lambda answer: [answer["score"]])
 
-    def mlflow(self) -> Side:
-        saved = _mlflow.save(self.bundle, self.project.folder)
-        port, process = self.opened.enter_context(_mlflow.started(saved, self.before, workers=self.workers))
+    def mlflow(self, threads: int | None = 1) -> Side:
+        """`mlflow models serve`; `threads` of each of its calculations, or as it finds."""
+        saved = self.project.folder / "model"
+        if not saved.exists():
+            _mlflow.save(self.bundle, self.project.folder)
+        starting = _mlflow.started(saved, self.before, workers=self.workers, threads=threads)
+        port, process = self.opened.enter_context(starting)
         bodies = [_mlflow.body(rows, self.columns) for rows in self.features]
         scores = lambda answer: [one[1] for one in answer["predictions"]]  # noqa: E731
         return Side("mlflow models serve", port, "/invocations", process.pid, bodies, scores)

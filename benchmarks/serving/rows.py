@@ -13,10 +13,10 @@ from statistics import median
 FOLDER = Path(__file__).parent
 sys.path[:0] = [str(FOLDER), str(FOLDER.parent)]
 
-from _project import churn  # noqa: E402
-from _report import conclude, spread, table, where  # noqa: E402
-from _sides import PEERS, compare, hall  # noqa: E402
-from _wrk import Side, need_wrk  # noqa: E402
+from _project import churn
+from _report import conclude, spread, table, where
+from _sides import PEERS, VERSIONS, compare, hall
+from _wrk import Side, need_wrk
 
 RUNS = 3
 CONNECTIONS = (64, 16, 1)
@@ -75,15 +75,11 @@ def _conclude(found: list[Side]) -> int:
             and ours[c] >= 22 * best[c]
         )
     bar = (
-        "at 64 and 16 connections half of both bare limits, 40 times MLflow and 22 times the best peer; "
-        "at one, a p50 of a "
-        "twelfth of MLflow's and an eighth of the best peer's."
+        "at 64 and 16 connections half of both bare limits, 40 times MLflow and 22 times the best peer; at one, a p50 "
+        "of a twelfth of MLflow's and an eighth of the best peer's."
     )
     packages = ("mlflow", "scikit-learn", "onnxruntime", "polars", "uvicorn", "msgspec")
-    machine = (
-        where(*packages)[:-1]
-        + "; peers: granian 2.8.7, fastapi 0.165.0, litserve 0.2.19, bentoml 1.4.39, mlserver 1.7.1."
-    )
+    machine = f"{where(*packages)[:-1]}; {VERSIONS}."
     return conclude("rows", found=told, bar=bar, held=held, machine=machine, page=FOLDER / "README.md")
 
 

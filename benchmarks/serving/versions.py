@@ -16,19 +16,19 @@ from statistics import median
 FOLDER = Path(__file__).parent
 sys.path[:0] = [str(FOLDER), str(FOLDER.parent)]
 
-from _http import free_port  # noqa: E402
-from _project import ENVIRONMENT, MODEL, OUTLAST, churn  # noqa: E402
-from _report import conclude, spread, table, where  # noqa: E402
+from _http import free_port
+from _project import ENVIRONMENT, MODEL, OUTLAST, churn
+from _report import conclude, spread, table, where
 
-from outlast.bundle.format import Bundle, pack  # noqa: E402
-from outlast.bundle.plan import TREES  # noqa: E402
-from outlast.bundle.predictor import open_bundle  # noqa: E402
-from outlast.project.workspace import Workspace  # noqa: E402
-from outlast.registry import verdicts  # noqa: E402
-from outlast.registry.rollout import transition  # noqa: E402
-from outlast.registry.versions import find, register  # noqa: E402
-from outlast.serving.spare.proofs import Proofs  # noqa: E402
-from outlast.types import ModelRef, now  # noqa: E402
+from outlast.bundle.format import Bundle, pack
+from outlast.bundle.plan import TREES
+from outlast.bundle.predictor import open_bundle
+from outlast.project.workspace import Workspace
+from outlast.registry import verdicts
+from outlast.registry.rollout import transition
+from outlast.registry.versions import find, register
+from outlast.serving.spare.proofs import Proofs
+from outlast.types import ModelRef, now
 
 MANY, RUNS = 50, 3
 BARE = """

@@ -25,8 +25,8 @@ from outlast.storage.fresh import FreshStore
 
 _TRIP = 100
 """Rows that are looked up in one trip to the store; more would be held in memory at once."""
-FEW = 64
-"""Up to this many rows are quicker one by one than in a frame."""
+FEW, MANY = 64, 10_000
+"""Up to so many rows are quicker one by one than in a frame: where the model needs one, and where it does not."""
 LookUp = Callable[[pl.DataFrame, pl.Series], Sequence[pl.DataFrame]]
 """From asks and their moments to the columns of each lookup, in order: over a history instead of fresh values."""
 
@@ -74,9 +74,9 @@ class Frames:
         rows = self._read(asked)
         return self.complete(frame_of(self._schema, rows * 2 if len(rows) == 1 else rows))
 
-    def rows(self, asked: list[Asked]) -> list[Row] | None:
-        """The rows as plain values, when there are few and no frame is needed for them."""
-        if self._alone is None or len(asked) > FEW:
+    def rows(self, asked: list[Asked], most: int) -> list[Row] | None:
+        """The rows as plain values, when there are so many at most and no frame is needed for them."""
+        if self._alone is None or len(asked) > most:
             return None
         alone = self._alone
         rows = [alone(row) for row in self._read(asked)]

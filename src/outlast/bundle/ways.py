@@ -8,7 +8,7 @@ from polars.exceptions import PanicException
 
 from outlast.bundle.answers import Answer, Rung
 from outlast.bundle.format import Bundle
-from outlast.bundle.frames import Frames, LookUp
+from outlast.bundle.frames import FEW, MANY, Frames, LookUp
 from outlast.bundle.freshness import Unread
 from outlast.bundle.requests import Asked
 from outlast.bundle.scoring import Decision, Scoring
@@ -43,7 +43,7 @@ class Way:
     def scored(self, asked: list[Asked], look_up: LookUp | None) -> Scored:
         """Rows one by one where that is quicker, else in one frame."""
         model, count = self.model, len(asked)
-        alone = self.frames.rows(asked) if look_up is None else None
+        alone = self.frames.rows(asked, MANY if model.rows else FEW) if look_up is None else None
         if alone is not None:
             scored = model.rows(alone) if model.rows else model.table(self.frames.of_rows(alone)).tolist()
             ended("model")
