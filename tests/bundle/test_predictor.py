@@ -4,6 +4,7 @@ import os
 import shutil
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -181,11 +182,14 @@ def test_when_fresh_values_cannot_be_read_the_declared_default_is_the_answer(
     predictor = opened(served)
     row = predictor.golden[-1]["request"]
     store = served / ".outlast" / "fresh.db"
-    sqlite3.connect(store).execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    with closing(sqlite3.connect(store)) as alone:
+        alone.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
     store.with_name("fresh.db-wal").unlink(missing_ok=True)
     store.with_name("fresh.db-shm").unlink(missing_ok=True)
-    break_it(store)
-    (answer,) = predictor.predict([row], at=NOW)
+    with closing(sqlite3.connect(store)) as another:  # a server beside this one
+        another.execute("SELECT count(*) FROM lookups").fetchone()
+        break_it(store)
+        (answer,) = predictor.predict([row], at=NOW)
     assert (answer.rung, answer.decision, answer.features, answer.cells) == ("default", "wait", {}, b"")
     assert answer.reasons[0].startswith("fresh values cannot be read: ")
     assert answer.asks["shop"] == row["shop"]

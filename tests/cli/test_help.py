@@ -28,7 +28,7 @@ LIFE += ["ready"]
 LIFE += ["serve", "predict", "score", "label", "act", "push", "backfill", "monitor", "skew", "tick", "up", "doctor"]
 LIFE += ["backup", "restore", "erase"]
 
-GROUPS = ["features", "audit", "token"]
+GROUPS = ["features", "queue", "audit", "token"]
 
 
 def test_help_loads_none_of_the_heavy_libraries() -> None:

@@ -80,7 +80,8 @@ def test_an_empty_folder_is_filled(run, tmp_path: Path, monkeypatch) -> None:
 
 def test_its_contract_is_complete_and_its_model_is_short(bare: Path) -> None:
     contract = read_contract(bare)
-    silent = [name for name, section in contract if name != "data" and not section.model_fields_set]
+    of_others = {"data", "scoring"}  # sources have rules by need, and a model that is asked scores no table
+    silent = [name for name, section in contract if name not in of_others and not section.model_fields_set]
     assert silent == []
     assert len((bare / "model.py").read_text().splitlines()) <= 50
 

@@ -40,8 +40,9 @@ CHANGING = {
     "rollback": ([], 3, "has no earlier version"),
     "retire": (["late-orders@9"], 4, "has no version 9"),
     "transfer": (["late-orders@1", "--to", "moon"], 2, "is not declared"),
+    "erase": (["--key", "nobody"], 0, ""),
 }
-"""Commands that change what is live: with a server, each of them asks it."""
+"""Commands that change what the server keeps: with a server, each of them asks it."""
 READING = {
     **{name: ([], 0, "") for name in ("versions", "show", "why", "history", "card")},
     "ready": ([], 3, ""),
@@ -49,7 +50,7 @@ READING = {
 }
 """Commands that read what the server keeps."""
 HERE = {
-    *("init", "check", "dataset", "serve", "predict", "score", "label", "push", "monitor", "skew"),
+    *("init", "check", "dataset", "serve", "predict", "score", "label", "act", "push", "monitor", "skew"),
     *("reproduce", "adopt", "tick", "up", "doctor", "backup", "restore", "load-test"),
 }
 """Commands that look at the workspace itself."""

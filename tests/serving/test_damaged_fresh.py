@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
-import late_project
 import pytest
-from late_project import ROW, build, promote
+from late_project import CONTRACT, ROW, build, promote
 from running import Running, running
 
 from outlast.bundle.predictor import open_predictor
@@ -43,9 +42,7 @@ AT = {"decide_at": "2013-06-28T12:00:00Z"}
 def complete(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A live version with a default, its fresh values filled."""
     folder = tmp_path_factory.mktemp("whole") / "late"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(late_project, "CONTRACT", late_project.CONTRACT + DEFAULT)
-        workspace = build(folder, versions=1)
+    workspace = build(folder, versions=1, contract=CONTRACT + DEFAULT)
     fill_fresh(workspace, find(workspace.ledger, ModelRef("late", 1)), now=now())
     promote(workspace, 1)
     workspace.fresh.close()

@@ -41,7 +41,8 @@ VALID = {
     "/facts/weather": {"rows": [{"origin": "JFK", "at": "2013-06-28T13:00:00Z", "wind": 3.0}]},
     "/control/create-token": {"name": "eve", "roles": ["view"], "models": ["late"]},
 }
-PLACES = sorted({*(path.format(model="late", source="weather", version="1") for path in paths()), "/none"})
+NAMES = {"model": "late", "source": "weather", "version": "1", "prediction_id": "0" * 30}
+PLACES = sorted({*(path.format(**NAMES) for path in paths()), "/none"})
 PLACES += [f"/control/{one.name}" for one in OPERATIONS]
 WORDS = [b"null", b"NaN", b"1e999", b"-0", b"\\ud800", b"\xff", b"\x00", b"{", b"]", b'""', b"9" * 40, b"true"]
 EDITS = st.lists(

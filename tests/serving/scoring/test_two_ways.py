@@ -32,12 +32,9 @@ SAFE = '[serving]\nladder = ["full", "default", "refuse"]\ndefaults = { decision
 def served(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """A version that a row can make raise, with a rung below or without, and fresh values of its history."""
     folder = tmp_path_factory.mktemp("fragile") / "late"
-    with pytest.MonkeyPatch.context() as patch:
-        model = late_project.MODEL.replace("def calendar(rows: pl.DataFrame) -> pl.DataFrame:\n", FRAGILE.lstrip())
-        patch.setattr(late_project, "MODEL", model)
-        if request.param == "a default":
-            patch.setattr(late_project, "CONTRACT", late_project.CONTRACT + SAFE)
-        workspace = late_project.build(folder, versions=1)
+    model = late_project.MODEL.replace("def calendar(rows: pl.DataFrame) -> pl.DataFrame:\n", FRAGILE.lstrip())
+    contract = late_project.CONTRACT + (SAFE if request.param == "a default" else "")
+    workspace = late_project.build(folder, versions=1, model=model, contract=contract)
     promote(workspace, 1)
     backfill(workspace, "late", now=now())
     with running(folder) as found:
