@@ -27,7 +27,8 @@ FAMILIES = {
 """,
     "lightgbm": """
     from lightgbm import LGBMClassifier
-    trees = LGBMClassifier(n_estimators=10, subsample=0.7, subsample_freq=1, random_state=seed, verbose=-1)
+    same = {"random_state": seed, "deterministic": True, "force_row_wise": True, "verbose": -1}  # else it goes by the time
+    trees = LGBMClassifier(n_estimators=10, subsample=0.7, subsample_freq=1, **same)
 """,
     "xgboost": """
     from xgboost import XGBClassifier
