@@ -27,7 +27,7 @@ FAMILIES = {
 """,
     "lightgbm": """
     from lightgbm import LGBMClassifier
-    same = {"random_state": seed, "deterministic": True, "force_row_wise": True, "verbose": -1}  # else it goes by the time
+    same = {"random_state": seed, "deterministic": True, "force_row_wise": True, "verbose": -1}  # not by the clock
     trees = LGBMClassifier(n_estimators=10, subsample=0.7, subsample_freq=1, **same)
 """,
     "xgboost": """
