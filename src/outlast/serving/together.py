@@ -1,7 +1,7 @@
 """Requests in flight, computed together: whoever comes while one batch is computed is in the next.
 
-There is no timer. A request that finds nobody else waits for two turns of the event loop, in which whatever has arrived
-meanwhile is read and joins it; one turn would find half as many.
+There is no timer. Between two batches, and before a first one, lie two turns of the event loop, in which the answers of
+the last are sent and whatever has arrived is read; one turn would find half as many, and all callers wait at once.
 """
 
 import asyncio
@@ -88,7 +88,7 @@ class Together:
         self._rows += len(asked)
         if not self._due:
             self._due = True
-            loop.call_soon(loop.call_soon, self._compute)
+            self._in_two_turns()
         return await one.answers
 
     def apart(
@@ -107,12 +107,18 @@ class Together:
 
     def _compute(self) -> None:
         batch = self._next()
-        if self._queue:
-            asyncio.get_running_loop().call_soon(self._compute)
-        else:
-            self._due = False
-        if batch:
-            self._answer(batch)
+        try:
+            if batch:
+                self._answer(batch)
+        finally:
+            self._due = bool(self._queue)
+            if self._due:
+                self._in_two_turns()
+
+    def _in_two_turns(self) -> None:
+        """Compute when what is answered has been sent, and what has arrived been read."""
+        loop = asyncio.get_running_loop()
+        loop.call_soon(loop.call_soon, self._compute)
 
     def _next(self) -> list[_Waiting]:
         """The oldest request, and those behind it that the same version answers, up to a batch."""
