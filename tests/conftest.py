@@ -36,6 +36,15 @@ settings.register_profile("suite", derandomize=True, deadline=None, max_examples
 settings.load_profile("suite")
 
 
+@pytest.fixture(autouse=True)
+def own_environment() -> Iterator[None]:
+    """A command that serves sets variables for its process; here other tests are in it too."""
+    before = set(os.environ)
+    yield
+    for name in set(os.environ) - before:
+        del os.environ[name]
+
+
 @pytest.fixture(scope="session", autouse=True)
 def migrate() -> Iterator[Callable[..., None]]:
     """Migrations make the first ledger of a run; later SQLite ones are made by the statements that came of it.
