@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import subprocess
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -66,6 +67,16 @@ class Side:
         rate = float(re.search(r"Requests/sec:\s+([\d.]+)", said.stdout)[1])  # type: ignore[index]
         times = [_milliseconds(said.stdout, share) for share in ("50%", "99%")]
         self.runs.setdefault(connections, []).append(Load(rate, *times, spent / max(1, answered) * 1e6))
+
+
+def settle(sides: Sequence[Side]) -> None:
+    """Wait until no server works any more: what one still does for callers who left would slow the next."""
+    for _ in range(600):
+        before = sum(processor(side.process) for side in sides)
+        time.sleep(0.1)
+        if sum(processor(side.process) for side in sides) - before < 0.03:
+            return
+    raise SystemExit("A server still works a minute after it was last asked")
 
 
 def need_wrk() -> None:

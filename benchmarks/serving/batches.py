@@ -11,7 +11,7 @@ sys.path[:0] = [str(FOLDER), str(FOLDER.parent)]
 from _project import churn
 from _report import conclude, spread, table, where
 from _sides import PEERS, VERSIONS, compare, hall
-from _wrk import need_wrk
+from _wrk import need_wrk, settle
 
 RUNS, ROWS, CONNECTIONS = 3, 100, 16
 
@@ -24,6 +24,7 @@ def main() -> int:
         scripts = [side.script(Path(scratch)) for side in found]
         for _ in range(RUNS):
             for side, script in zip(found, scripts, strict=True):
+                settle(found)
                 side.measure(script, CONNECTIONS)
     rows = [
         (side.name, spread([one.a_second for one in loads], "{:,.0f}"), spread([one.p50 for one in loads]),

@@ -16,7 +16,7 @@ sys.path[:0] = [str(FOLDER), str(FOLDER.parent)]
 from _project import churn
 from _report import conclude, spread, table, where
 from _sides import PEERS, VERSIONS, compare, hall
-from _wrk import Side, need_wrk
+from _wrk import Side, need_wrk, settle
 
 RUNS = 3
 CONNECTIONS = (64, 16, 1)
@@ -31,6 +31,7 @@ def main() -> int:
         for _ in range(RUNS):
             for connections in CONNECTIONS:
                 for side, script in zip(found, scripts, strict=True):
+                    settle(found)
                     side.measure(script, connections)
     return _conclude(found)
 
