@@ -35,7 +35,11 @@ def versions(project: Churn) -> dict[int, str]:
     for number in (2, 3, 1):
         project.run("promote", f"{MODEL}@{number}", "--quiet", "--reason", "to be measured")
     ledger = Workspace.find(project.folder).ledger
-    return {one.version: one.verdict for one in transitions(ledger, MODEL) if one.version and one.verdict}
+    return {
+        one.to_version: one.verdict_digest
+        for one in transitions(ledger, MODEL)
+        if one.to_version and one.verdict_digest
+    }
 
 
 def swap(project: Churn, passed: dict[int, str], stop: threading.Event, done: list[int]) -> None:
