@@ -1,40 +1,25 @@
 """The flights example in a folder of its own: trained, promoted, and questions to ask it."""
 
-import json
-import os
 import shutil
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import polars as pl
+from _outlast import Project
 
 EXAMPLE = Path(__file__).parents[1] / "examples" / "flights"
 MODEL = "late-arrivals"
 TREES = '"n_estimators": 100'
-OUTLAST = str(Path(sys.executable).parent / "outlast")
-ENVIRONMENT = {**os.environ, "MLFLOW_TRACKING_URI": "off"}
-"""No mirror in the background: it would take the processor from what is measured."""
 
 
-@dataclass(frozen=True)
-class Flights:
+class Flights(Project):
     """A copy of the example that commands can be run in."""
-
-    folder: Path
-
-    def run(self, *command: str) -> str:
-        """What `outlast …` prints in this folder; its complaint ends the benchmark."""
-        done = subprocess.run([OUTLAST, *command], cwd=self.folder, env=ENVIRONMENT, capture_output=True, text=True)
-        if done.returncode:
-            raise SystemExit(f"outlast {' '.join(command)} ended with {done.returncode}: {done.stdout}{done.stderr}")
-        return done.stdout
 
     def train(self, trees: int = 100) -> None:
         """Train a version with so many trees."""
@@ -47,7 +32,7 @@ class Flights:
 
     def history(self) -> dict[str, Any]:
         """What was served when."""
-        found: dict[str, Any] = json.loads(self.run("history", MODEL, "--json"))
+        found: dict[str, Any] = self.said("history", MODEL)
         return found
 
     def questions(self) -> list[dict[str, Any]]:

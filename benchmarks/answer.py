@@ -12,8 +12,9 @@ from statistics import median
 from typing import Any
 
 import _mlflow
-from _flights import ENVIRONMENT, MODEL, OUTLAST, Flights, flights
+from _flights import MODEL, Flights, flights
 from _http import Connection, free_port, server
+from _outlast import ENVIRONMENT, OUTLAST
 from _report import conclude, quantile, spread, table, where
 
 from outlast.bundle.predictor import open_bundle

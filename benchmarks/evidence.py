@@ -8,7 +8,8 @@ from importlib.metadata import version as installed
 from typing import Any
 
 import msgspec
-from _flights import ENVIRONMENT, MODEL, OUTLAST, Flights, flights
+from _flights import MODEL, Flights, flights
+from _outlast import ENVIRONMENT, OUTLAST
 from _report import conclude, spread, table, where
 
 from outlast.journal.journal import Journal

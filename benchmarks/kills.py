@@ -10,8 +10,9 @@ import time
 from typing import Any
 
 import polars as pl
-from _flights import ENVIRONMENT, MODEL, OUTLAST, Flights, flights
+from _flights import MODEL, Flights, flights
 from _http import Connection, free_port, server
+from _outlast import ENVIRONMENT, OUTLAST
 from _report import conclude, spread, table, where
 
 from outlast.journal import reading

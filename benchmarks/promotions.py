@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from _flights import ENVIRONMENT, MODEL, OUTLAST, Flights, flights
+from _flights import MODEL, Flights, flights
 from _http import Connection, free_port, server
+from _outlast import ENVIRONMENT, OUTLAST
 from _report import conclude, quantile, spread, table, where
 
 from outlast.serving.handle import open_model

@@ -11,7 +11,8 @@ import sys
 import time
 from pathlib import Path
 
-from _flights import ENVIRONMENT, MODEL, OUTLAST, Flights, flights
+from _flights import MODEL, Flights, flights
+from _outlast import ENVIRONMENT, OUTLAST
 from _report import conclude, spread, table, where
 
 from outlast.bundle.format import NATIVE

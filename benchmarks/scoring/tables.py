@@ -21,7 +21,8 @@ sys.path.insert(0, str(BENCHMARKS))
 sys.path.insert(0, str(BENCHMARKS / "serving"))
 
 import polars as pl  # noqa: E402
-from _project import ENVIRONMENT, MODEL, OUTLAST, Churn, churn  # noqa: E402
+from _outlast import ENVIRONMENT, OUTLAST  # noqa: E402
+from _project import MODEL, Churn, churn  # noqa: E402
 from _report import conclude, table, where  # noqa: E402
 
 from outlast.journal.reading import predictions  # noqa: E402

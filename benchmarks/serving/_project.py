@@ -1,23 +1,18 @@
 """The model that every server of this folder answers by, in a project of its own, and what to ask of it."""
 
-import json
-import os
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
+from _outlast import Project
 
-OUTLAST = str(Path(sys.executable).parent / "outlast")
 MODEL = "churn"
-ENVIRONMENT = {**os.environ, "MLFLOW_TRACKING_URI": "off"}
 ROWS, CUSTOMERS, QUESTIONS, SEED = 20_000, 2_000, 512, 11
 NUMBERS, WORDS, LOOKED_UP = 10, 3, 20
 CATEGORIES = [[f"{letter}{n}" for n in range(8)] for letter in "abc"]
@@ -99,22 +94,12 @@ policy = "approval"
 """
 
 
-@dataclass(frozen=True)
-class Churn:
+class Churn(Project):
     """The project, and what to ask of it."""
-
-    folder: Path
-
-    def run(self, *command: str) -> str:
-        """What `outlast …` prints in this folder; its complaint ends the benchmark."""
-        done = subprocess.run([OUTLAST, *command], cwd=self.folder, env=ENVIRONMENT, capture_output=True, text=True)
-        if done.returncode:
-            raise SystemExit(f"outlast {' '.join(command)} ended with {done.returncode}: {done.stdout}{done.stderr}")
-        return done.stdout
 
     def served(self) -> list[dict[str, Any]]:
         """What `outlast history` says was served."""
-        found: list[dict[str, Any]] = json.loads(self.run("history", MODEL, "--json"))["served"]
+        found: list[dict[str, Any]] = self.said("history", MODEL)["served"]
         return found
 
     def questions(self) -> list[dict[str, Any]]:

@@ -21,7 +21,8 @@ sys.path[:0] = [str(FOLDER), str(FOLDER.parent)]
 import _mlflow
 import joblib
 from _http import Connection, free_port, server
-from _project import ENVIRONMENT, MODEL, OUTLAST, Churn
+from _outlast import ENVIRONMENT, OUTLAST
+from _project import MODEL, Churn
 from _wrk import ONE_CORE, Side
 
 from outlast.bundle.format import NATIVE, Bundle

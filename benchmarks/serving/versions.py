@@ -17,7 +17,8 @@ FOLDER = Path(__file__).parent
 sys.path[:0] = [str(FOLDER), str(FOLDER.parent)]
 
 from _http import free_port
-from _project import ENVIRONMENT, MODEL, OUTLAST, churn
+from _outlast import ENVIRONMENT, OUTLAST
+from _project import MODEL, churn
 from _report import conclude, spread, table, where
 
 from outlast.bundle.format import Bundle, pack
