@@ -11,7 +11,7 @@ from outlast.errors import RequestError, nearest
 from outlast.serving.http.access import caller_of
 from outlast.serving.http.body import json_of
 from outlast.serving.http.carried import json_answer, parts_of, request_id
-from outlast.serving.http.labels import known
+from outlast.serving.http.telling import known
 from outlast.serving.queue import Saying, claim, resolve, waiting
 from outlast.types import now
 
