@@ -1,12 +1,11 @@
 """What a server served last, in files beside the workspace, so that it starts without the ledger."""
 
-import os
-import tempfile
 from pathlib import Path
 
 import msgspec
 
 from outlast.errors import StorageError
+from outlast.storage.whole import write_whole
 from outlast.types import FORMAT
 
 
@@ -61,10 +60,6 @@ def replace(path: Path, data: bytes) -> None:
     """Write a file that is there whole or not at all, for nobody's eyes but the server's."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".new", delete=False) as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(file.name, path)
+        write_whole(path, data, mode=0o600)
     except OSError as error:
         raise StorageError(f"Could not note what is live in {path.parent}: {error}; check the disk") from error

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from outlast.errors import MissingExtra, NotFound, SettingsError, StorageError
+from outlast.storage.whole import sync
 from outlast.types import FORMAT
 
 _CHUNK = 1 << 20
@@ -146,7 +147,8 @@ class _Folder:
             if only in (None, digest) and not (target.exists() and _digest_of_file(target) == digest):
                 target.parent.mkdir(parents=True, exist_ok=True)
                 os.replace(temporary, target)
-                _sync_folders(target.parent, self.root)
+                for folder in (target.parent, self.root):
+                    sync(folder)
             return digest
         finally:
             temporary.unlink(missing_ok=True)
@@ -306,15 +308,6 @@ def _write(file: Path, pieces: Iterable[bytes]) -> str:
         stream.flush()
         os.fsync(stream.fileno())
     return digest.hexdigest()
-
-
-def _sync_folders(*folders: Path) -> None:
-    for folder in folders:
-        number = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(number)
-        finally:
-            os.close(number)
 
 
 def _sweep(folder: Path) -> None:

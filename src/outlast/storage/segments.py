@@ -14,6 +14,7 @@ from pathlib import Path
 
 from outlast.errors import NotFound, StorageError
 from outlast.storage.records import Records, header
+from outlast.storage.whole import sync
 from outlast.types import now
 
 _STREAM = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]*(/[A-Za-z0-9][A-Za-z0-9._@+-]*)*")
@@ -114,7 +115,7 @@ def create(folder: Path) -> tuple[Path, int, int]:
             fcntl.flock(fd, fcntl.LOCK_EX)
             salt = _begin(fd)
             os.rename(draft, path)
-            _sync_folder(folder)
+            sync(folder)
             return path, fd, salt
         except OSError as error:
             os.close(fd)
@@ -131,14 +132,6 @@ def _begin(fd: int) -> int:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     os.fsync(fd)
     return salt
-
-
-def _sync_folder(folder: Path) -> None:
-    fd = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
 
 
 def _paths(root: Path, stream: str) -> list[Path]:

@@ -17,6 +17,7 @@ from urllib.parse import unquote, urlparse
 from outlast.errors import Conflict, DataError, NotFound, StorageError
 from outlast.storage import columns
 from outlast.storage.tablefiles import Pinned, log_of, opened, pinned, put
+from outlast.storage.whole import sync
 from outlast.types import FORMAT, utc
 
 if TYPE_CHECKING:
@@ -301,7 +302,7 @@ class Tables:
             added = [json.loads(line).get("add") for line in commit.read_text().splitlines()]
             files = [folder / unquote(add["path"]) for add in added if add]
             for path in [*files, folder, commit, commit.parent]:
-                _sync(path)
+                sync(path)
         return version
 
     def _settle_all(self) -> None:
@@ -340,14 +341,6 @@ def _local(root: str) -> str | None:
         return root
     parts = urlparse(root)
     return unquote(parts.path) if parts.scheme == "file" else None
-
-
-def _sync(path: Path) -> None:
-    fd = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
 
 
 def _columns(table: Any) -> dict[str, Any]:

@@ -1,8 +1,6 @@
 """Telling those outside what was kept: the file of heads, and a webhook."""
 
 import logging
-import os
-import tempfile
 import threading
 from datetime import datetime
 from pathlib import Path
@@ -11,6 +9,7 @@ import msgspec
 
 from outlast.errors import StorageError
 from outlast.storage.ledger import Outside
+from outlast.storage.whole import write_whole
 
 _log = logging.getLogger("outlast.audit")
 _PATIENCE = 5.0
@@ -84,10 +83,6 @@ def told_of(outside: Outside, seq: int, digest: str, at: datetime) -> str | None
 
 def _write(path: Path, data: bytes) -> None:
     try:
-        with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".new", delete=False) as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(file.name, path)
+        write_whole(path, data, mode=0o600)
     except OSError as error:
         _log.warning("What the audit webhook was told cannot be kept in %s: %s", path, error)

@@ -15,6 +15,7 @@ from typing import Any, BinaryIO
 import msgspec
 
 from outlast.errors import NotFound, StorageError
+from outlast.storage.whole import sync
 from outlast.types import digest_of
 
 FORMAT = 1
@@ -68,7 +69,7 @@ def writing(target: Path) -> Iterator[Box]:
             yield box
         _free(target)
         os.rename(draft, target)
-        _sync(target.parent)
+        sync(target.parent)
     except OSError as error:
         if isinstance(error, StorageError):
             raise
@@ -187,7 +188,7 @@ def _into(draft: Path, archive: bool) -> Iterator[Box]:
         draft.mkdir()
         yield Box(draft, None)
         for folder, _, _ in os.walk(draft):
-            _sync(Path(folder))
+            sync(Path(folder))
         return
     with draft.open("xb") as stream:
         with tarfile.open(fileobj=stream, mode="w", format=tarfile.PAX_FORMAT) as made:
@@ -223,11 +224,3 @@ def _remove(path: Path) -> None:
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
-
-
-def _sync(folder: Path) -> None:
-    number = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(number)
-    finally:
-        os.close(number)

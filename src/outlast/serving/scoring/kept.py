@@ -1,6 +1,5 @@
 """What a run has scored so far, in a folder beside its target until all of it is there."""
 
-import contextlib
 import errno
 import fcntl
 import os
@@ -14,6 +13,7 @@ import msgspec
 import polars as pl
 
 from outlast.errors import Conflict, OutlastError, StorageError
+from outlast.storage.whole import put, write_whole
 from outlast.types import FORMAT, counted, digest_of
 
 _RUN, _LOCK, _TOLD = "run.json", "lock", "outlast.told"
@@ -184,26 +184,3 @@ def _locked(folder: Path, target: str) -> int:
         if os.fstat(lock).st_nlink:
             return lock
         os.close(lock)
-
-
-def write_whole(path: Path, data: bytes) -> None:
-    """Write a small file that is there whole or not at all."""
-    aside = path.with_name(f".{path.name}.{os.getpid()}.new")
-    try:
-        aside.write_bytes(data)
-        put(aside, path)
-    finally:
-        aside.unlink(missing_ok=True)
-
-
-def put(aside: Path, path: Path) -> None:
-    """Bring a file that was written aside to the disk, and to its place."""
-    with aside.open("rb") as file:
-        os.fsync(file.fileno())
-    os.replace(aside, path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        with contextlib.suppress(OSError):  # some file systems have no such thing
-            os.fsync(folder)
-    finally:
-        os.close(folder)

@@ -10,7 +10,8 @@ import polars as pl
 from outlast.data.sources import matched
 from outlast.errors import RequestError, StorageError
 from outlast.serving.files import Place
-from outlast.serving.scoring.kept import Kept, put
+from outlast.serving.scoring.kept import Kept
+from outlast.storage.whole import put
 
 _FILES = (".parquet", ".csv", ".jsonl", ".ndjson")
 _TABLE = ".delta"
