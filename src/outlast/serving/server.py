@@ -22,6 +22,7 @@ from outlast.serving.explaining import Explaining
 from outlast.serving.furnishing import house_of
 from outlast.serving.http.access import Extra
 from outlast.serving.http.app import create_app
+from outlast.serving.http.sending import Joining
 from outlast.serving.keys import Keys
 from outlast.serving.loading import Opener
 from outlast.serving.metrics import Metrics
@@ -239,6 +240,8 @@ def _leave(extra: Extra, host: str) -> float:
 def _config(parts: Parts, extra: Extra, drain: int) -> uvicorn.Config:
     return uvicorn.Config(
         create_app(parts, extra),
+        http=Joining,
+        proxy_headers=False,  # nothing here asks where a request came from
         log_config=None,
         access_log=False,
         lifespan="off",

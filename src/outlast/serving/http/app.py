@@ -4,7 +4,6 @@ from time import perf_counter
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.middleware.errors import ServerErrorMiddleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -15,13 +14,13 @@ from outlast.serving.handling import Handled, handle, usable
 from outlast.serving.http import errors, oip, probes
 from outlast.serving.http.access import Access, Extra
 from outlast.serving.http.actions import actions
+from outlast.serving.http.carried import PARTS
 from outlast.serving.http.facts import facts
 from outlast.serving.http.invocations import invocations
 from outlast.serving.http.labels import labels
 from outlast.serving.http.predict import predict
 from outlast.serving.http.queue import claiming, listing, resolving
 from outlast.serving.http.traced import Traced
-from outlast.serving.metrics import Metrics
 from outlast.serving.parts import Parts
 
 _HEADER = b"x-request-id"
@@ -40,11 +39,11 @@ def create_app(parts: Parts, extra: Extra = _NONE) -> ASGIApp:
         },
     )
     app.router.redirect_slashes = False
-    app.state.parts, app.state.extra = parts, extra
-    straight: ASGIApp = ServerErrorMiddleware(_Straight(app), handler=errors.of_accident)
+    app.state.extra = extra
+    straight: ASGIApp = _Straight(app)
     if parts.tracing is not None:
         straight = Traced(straight, parts.tracing)
-    return _Counted(straight, parts.metrics, Access(parts.keys, extra))
+    return _Counted(straight, parts, Access(parts.keys, extra))
 
 
 def paths() -> list[str]:
@@ -114,14 +113,18 @@ class _Straight:
             response = await errors.of_outlast(request, error)
         except ClientDisconnect as error:
             response = await _gone(request, error)
+        except Exception as error:
+            response = await errors.of_accident(request, error)
+            await response(scope, receive, send)
+            raise  # the log gets it
         await response(scope, receive, send)
 
 
 class _Counted:
     """Turns strangers away, counts every answer by path and status, and gives errors the request's id too."""
 
-    def __init__(self, app: ASGIApp, metrics: Metrics, access: Access) -> None:
-        self._app, self._metrics, self._access = app, metrics, access
+    def __init__(self, app: ASGIApp, parts: Parts, access: Access) -> None:
+        self._app, self._parts, self._access = app, parts, access
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -129,12 +132,13 @@ class _Counted:
             return
         begin, asked = perf_counter(), Handled(lambda: _given(scope))
         handle(asked)
+        scope[PARTS] = self._parts
 
         async def counted(message: Message) -> None:
             if message["type"] == "http.response.start":
                 _echo(asked, message)
                 path = scope["route"].path if "route" in scope else "other"
-                self._metrics.request(path, message["status"], begin)
+                self._parts.metrics.request(path, message["status"], begin)
             await send(message)
 
         refusal = self._access.refusal(scope)

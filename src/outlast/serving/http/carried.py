@@ -11,6 +11,7 @@ from outlast.types import Named
 
 REQUEST_ID = "x-request-id"
 TIMEOUT = "x-request-timeout-ms"
+PARTS = "outlast.parts"
 _HEADERS = "outlast.headers"
 REPLAYED = "idempotent-replayed"
 """What says that an answer was given before, under the same request id."""
@@ -18,7 +19,7 @@ REPLAYED = "idempotent-replayed"
 
 def parts_of(request: Request) -> Parts:
     """The parts behind the endpoint that got this request."""
-    parts: Parts = request.app.state.parts
+    parts: Parts = request.scope[PARTS]
     return parts
 
 
