@@ -110,7 +110,7 @@ def parse(body: bytes) -> Any:
     except msgspec.DecodeError as error:
         raise _malformed(_why(body, str(error))) from None
     colons = body.count(b":")
-    if type(value) is dict and colons == len(value):
+    if type(value) is dict and colons in (len(value), _fields(value)):
         return value  # each field has a colon of its own: none came twice
     if _colons(value) != colons or b"\\u003" in body:
         _refuse_duplicates(body)
@@ -125,6 +125,13 @@ def _why(body: bytes, said: str) -> str:
         if word.startswith((b"NaN", b"Inf", b"nan", b"inf")):
             return f"The body has a number that JSON does not know (byte {byte}): send null where there is no value"
     return f"The body is not JSON: {reason[:1].lower()}{reason[1:]}"
+
+
+def _fields(value: dict[str, Any]) -> int:
+    """How many fields there are at least: an object's own, and those of the rows in its lists."""
+    return len(value) + sum(
+        [len(one) for some in value.values() if type(some) is list for one in some if type(one) is dict]
+    )
 
 
 def _colons(value: Any) -> int:

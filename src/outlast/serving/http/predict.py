@@ -60,13 +60,12 @@ def all_spoken(by: Given) -> list[dict[str, Any]]:
 
 def spoken(one: Answer) -> dict[str, Any]:
     """An answer as callers see it."""
-    score = {"score": one.score} if one.scores is None else {"scores": one.scores}
-    found = {
-        "prediction_id": one.prediction_id,
-        "decision": one.decision,
-        **score,
-        "rung": one.rung,
-        "reasons": one.reasons,
-        "warnings": one.warnings,
-    }
-    return {**found, "unsure": True} if one.unsure else found
+    found: dict[str, Any] = {"prediction_id": one.prediction_id, "decision": one.decision}
+    if one.scores is None:
+        found["score"] = one.score
+    else:
+        found["scores"] = one.scores
+    found["rung"], found["reasons"], found["warnings"] = one.rung, one.reasons, one.warnings
+    if one.unsure:
+        found["unsure"] = True
+    return found
