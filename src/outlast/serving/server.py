@@ -1,5 +1,6 @@
 """A server process: one house, one journal, HTTP on an address of this machine."""
 
+import faulthandler
 import gc
 import ipaddress
 import logging
@@ -67,6 +68,8 @@ def serve(
     stopping = Stopping(station, _leave(extra, host))
     bound = sharing if station.shared else listening
     threads.few()
+    if station.shared:
+        faulthandler.enable()  # a worker that hangs is ended by a signal that lets it say where
     with until_told(stopping), _keys(workspace, host) as keys, bound(host, port) as socket_:
         station.watch(stopping.left_alone)
         address = f"http://{_shown(host)}:{socket_.getsockname()[1]}"

@@ -64,6 +64,10 @@ class Stopping:
         _after(_AT_ONCE, 128 + number)
         return False
 
+    def turned(self) -> None:
+        """The loop that answers has come round once more."""
+        self._station.turn()
+
     def left_alone(self) -> None:
         """The supervisor is gone: a port that nobody looks after is given back."""
         _after(LIMIT + 2 * _AT_ONCE, 1)
@@ -125,6 +129,7 @@ class Announcing(uvicorn.Server):
 
     async def on_tick(self, counter: int) -> bool:
         ends = await super().on_tick(counter) or self._stopping.due
+        self._stopping.turned()
         state = self.server_state
         if self._stopping.leaving and _LAST not in state.default_headers:
             state.default_headers = [*state.default_headers, _LAST]  # a caller that stays connected comes by again

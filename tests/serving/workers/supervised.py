@@ -1,4 +1,4 @@
-"""A supervisor in a process of its own: `python supervised.py OF PATIENCE COMMAND...`."""
+"""A supervisor in a process of its own: `python supervised.py OF PATIENCE HANGS COMMAND...`."""
 
 import logging
 import sys
@@ -7,7 +7,7 @@ from outlast.serving.workers.supervisor import Address, Supervisor
 
 if __name__ == "__main__":
     logging.basicConfig(format="%(message)s", level=logging.INFO)
-    of, patience, *command = sys.argv[1:]
+    of, patience, hangs, *command = sys.argv[1:]
     assert not {"polars", "numpy", "sqlalchemy", "uvicorn"} & sys.modules.keys(), "a supervisor is light"
-    supervisor = Supervisor(command, int(of), lambda text: print(text, flush=True), float(patience))
+    supervisor = Supervisor(command, int(of), lambda text: print(text, flush=True), float(patience), float(hangs))
     sys.exit(supervisor.run(Address("127.0.0.1", 0)))

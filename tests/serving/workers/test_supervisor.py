@@ -23,11 +23,22 @@ def until_left():
 
 
 @contextmanager
-def supervised(folder: Path, worker: str, of: int = 2, patience: float = 60.0) -> Iterator["subprocess.Popen[str]"]:
+def supervised(
+    folder: Path, worker: str, of: int = 2, patience: float = 60.0, hangs: float = 60.0, *, site: bool = False
+) -> Iterator["subprocess.Popen[str]"]:
     script = folder / "worker.py"
     script.write_text(_BEGIN + worker)
     runner = str(Path(__file__).with_name("supervised.py"))
-    command = [sys.executable, runner, str(of), str(patience), sys.executable, "-S", str(script)]
+    command = [
+        sys.executable,
+        runner,
+        str(of),
+        str(patience),
+        str(hangs),
+        sys.executable,
+        *([] if site else ["-S"]),
+        str(script),
+    ]
     with (
         (folder / "said").open("w") as said,
         subprocess.Popen(
@@ -102,6 +113,45 @@ def test_one_that_dies_at_once_again_and_again_is_waited_for_longer_each_time(tm
         "in 4 s",
     ]
     assert "5 times in a row at once" in said(tmp_path)
+
+
+_TURNS = """
+import faulthandler, mmap, time
+from outlast.serving.workers.station import Board
+faulthandler.enable()
+board = Board(mmap.mmap(known["board"], Board.size(known["of"])), known["of"])
+def turn():
+    while True:
+        board.turn(known["slot"])
+        time.sleep(0.05)
+def hang():
+    channel.recv(1)
+"""
+
+
+@pytest.mark.parametrize("stubborn", [False, True])
+def test_one_that_takes_no_requests_says_where_it_is_and_is_replaced(tmp_path: Path, stubborn: bool) -> None:
+    marker = tmp_path / "hung"
+    worker = f"""{_TURNS}
+if {stubborn}:
+    faulthandler.disable(); signal.signal(signal.SIGABRT, signal.SIG_IGN)
+ready()
+if known["slot"] == 1 and not os.path.exists({str(marker)!r}):
+    open({str(marker)!r}, "w").close()
+    hang()
+turn()
+"""
+    with supervised(tmp_path, worker, hangs=1.0, site=True) as process:
+        line(process)
+        first, second = children(process.pid)
+        eventually(lambda: "another takes its place now" in said(tmp_path))
+        eventually(lambda: len(children(process.pid)) == 2)
+        assert first in children(process.pid)
+        assert second not in children(process.pid)
+    words = said(tmp_path)
+    assert f"Worker 2 of 2 (process {second}) took no request for 1 s: it is ended" in words
+    assert f"was ended by {'SIGKILL' if stubborn else 'SIGABRT'}" in words
+    assert ("in hang" in words) is not stubborn
 
 
 _STUBBORN = "signal.signal(signal.SIGTERM, signal.SIG_IGN); signal.signal(signal.SIGINT, signal.SIG_IGN)\n"

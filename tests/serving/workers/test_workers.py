@@ -3,13 +3,16 @@
 import os
 import re
 import signal
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
+import grpc
 import httpx
 import pytest
 from late_project import ROW, promote
-from running import Running, eventually, several
+from running import Running, children, eventually, several
 
 from outlast.journal.journal import seal
 from outlast.project.workspace import Workspace
@@ -109,10 +112,46 @@ def test_workers_that_are_killed_are_replaced_and_all_they_answered_is_kept_and_
     assert list((workspace.home / "servers").glob("*")) == []
 
 
+def test_one_that_stands_still_is_replaced_while_the_other_answers(folder: Path, workspace: Workspace) -> None:
+    promote(workspace, 1)
+    runner = str(Path(__file__).with_name("supervised.py"))
+    serve = [sys.executable, "-m", "outlast", "serve", "--port", "0", "--host", "127.0.0.1"]
+    with (
+        (folder / "said").open("w") as words,
+        subprocess.Popen(
+            [sys.executable, runner, "2", "60", "2", *serve],
+            cwd=folder,
+            stdout=subprocess.PIPE,
+            stderr=words,
+            text=True,
+        ) as process,
+    ):
+        try:
+            assert process.stdout is not None
+            found = re.search(r"http://\S+", process.stdout.readline())
+            assert found, (folder / "said").read_text()
+            first, second = children(process.pid)
+            os.kill(second, signal.SIGSTOP)
+            eventually(lambda: len(children(process.pid)) == 2 and second not in children(process.pid))
+            eventually(lambda: answered(found[0]))
+            assert first in children(process.pid)
+            assert f"(process {second}) took no request for 2 s" in (folder / "said").read_text()
+        finally:
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(60) == 0
+
+
+def answered(address: str) -> bool:
+    """Whether every worker does: each connection goes to one that the system draws."""
+    try:
+        return all(httpx.post(f"{address}/predict/late", json=ROW, timeout=5).is_success for _ in range(8))
+    except httpx.TransportError:
+        return False
+
+
 def test_workers_take_a_change_share_grpc_and_give_the_ports_back_when_their_supervisor_is_gone(
     folder: Path, workspace: Workspace
 ) -> None:
-    grpc = pytest.importorskip("grpc")
     promote(workspace, 1)
     with several(folder, 2, "--grpc-port", "0") as server:
         promote(workspace, 2)

@@ -6,14 +6,15 @@ import os
 import shutil
 import socket
 import threading
+import time
 from collections.abc import Callable, MutableMapping
 from pathlib import Path
 from typing import NamedTuple
 
 VARIABLE = "OUTLAST_WORKER"
 """What a supervisor tells a worker it starts; taken out of the environment at once."""
-_HEAD, _EACH = 1, 3
-_READY, _UNDER_WAY, _WAITING = range(_EACH)
+_HEAD, _EACH = 1, 4
+_READY, _UNDER_WAY, _WAITING, _TURNED = range(_EACH)
 
 
 class Load(NamedTuple):
@@ -53,6 +54,15 @@ class Board:
     def clear(self, slot: int) -> None:
         """Note that the process in this place is gone."""
         self.note(slot, Load(), ready=False)
+        self._cells[_HEAD + _EACH * slot + _TURNED] = 0
+
+    def turn(self, slot: int) -> None:
+        """Note that the loop that answers in this place turns."""
+        self._cells[_HEAD + _EACH * slot + _TURNED] = time.monotonic_ns()
+
+    def turned(self, slot: int) -> float:
+        """When it last did, by a clock that all processes of a machine share."""
+        return self._cells[_HEAD + _EACH * slot + _TURNED] / 1e9
 
     def ready(self) -> list[bool]:
         """Which of them are ready."""
@@ -110,6 +120,10 @@ class Station:
     def note(self, load: Load, *, ready: bool) -> None:
         """How this process is now, for the others to see."""
         self._board.note(self.slot, load, ready=ready and self._open and not self._leaving)
+
+    def turn(self) -> None:
+        """Tell the supervisor that this process still takes one request after the other."""
+        self._board.turn(self.slot)
 
     @property
     def others_ready(self) -> int:

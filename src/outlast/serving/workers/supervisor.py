@@ -27,7 +27,7 @@ _AT_ONCE = 1.0
 _MOST = 30.0
 """Seconds that the place of a worker stays empty at most, however often it ended at once."""
 _NOW = 2.0
-"""Seconds that workers have to end after a second signal."""
+"""Seconds that workers have to end after a second signal, and to say where they hang."""
 _log = logging.getLogger("outlast.serving")
 
 
@@ -51,6 +51,8 @@ class _Place:
     channel: socket.socket | None = None
     said: bytes = b""
     ready: float | None = None
+    hangs: float | None = None
+    """When it was first told to end, for it takes no requests."""
     at_once: int = 0
     """How many in a row ended at once."""
 
@@ -64,6 +66,8 @@ class Supervisor:
     say: Callable[[str], None]
     patience: float = 60.0
     """Seconds that workers have to end after they were told to."""
+    hangs: float = 30.0
+    """Seconds without a turn of its loop after which a worker is ended: until then it may be a long calculation."""
     _places: list[_Place] = field(default_factory=list, init=False)
     _told: list[int] = field(default_factory=list, init=False)
     _until: float = field(default=float("inf"), init=False)
@@ -116,6 +120,7 @@ class Supervisor:
                 start_new_session=True,  # a terminal tells us to stop, and we tell them
             )
         place.channel, place.said, place.ready, place.due = ours, b"", None, float("inf")
+        place.hangs = None
 
     def _hear(self) -> None:
         """Wait a moment for a worker to say that it is ready, or to end."""
@@ -146,7 +151,10 @@ class Supervisor:
     def _look_at(self, place: _Place) -> int | None:
         """Take note of a worker that ended; gives its exit code where no worker was ever ready."""
         process = place.process
-        if process is None or process.poll() is None:
+        if process is None:
+            return None
+        if process.poll() is None:
+            self._end_if_it_hangs(place, process)
             return None
         self._board.clear(place.slot)
         if place.channel is not None:
@@ -159,6 +167,20 @@ class Supervisor:
             return process.returncode if process.returncode > 0 else 1
         self._put_another(place, process)
         return None
+
+    def _end_if_it_hangs(self, place: _Place, process: "subprocess.Popen[bytes]") -> None:
+        """A worker whose loop stands still answers nobody: it says where it is, and another takes its place."""
+        if self._told or place.ready is None:
+            return
+        now = time.monotonic()
+        if place.hangs is not None:
+            if now >= place.hangs + _NOW:
+                process.kill()  # it could not even say
+        elif now >= max(place.ready, self._board.turned(place.slot)) + self.hangs:
+            place.hangs = now
+            said = "Worker %d of %d (process %d) took no request for %g s: it is ended, and says where it was"
+            _log.error(said, place.slot + 1, self.of, process.pid, self.hangs)
+            process.send_signal(signal.SIGABRT)
 
     def _put_another(self, place: _Place, ended: "subprocess.Popen[bytes]") -> None:
         now = time.monotonic()
