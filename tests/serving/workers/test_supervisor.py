@@ -126,6 +126,7 @@ def turn():
         time.sleep(0.05)
 def hang():
     channel.recv(1)
+    sys.exit()
 """
 
 
@@ -139,7 +140,8 @@ ready()
 if known["slot"] == 1 and not os.path.exists({str(marker)!r}):
     open({str(marker)!r}, "w").close()
     hang()
-turn()
+threading.Thread(target=turn, daemon=True).start()
+until_left()
 """
     with supervised(tmp_path, worker, hangs=1.0, site=True) as process:
         line(process)
