@@ -24,7 +24,7 @@ def workspace(tmp_path: Path) -> Workspace:
         at = NOON + timedelta(days=day)
         with Journal(found) as journal:
             journal.predictions([answer(day, at=at)], Version(), request_id=f"r{day}", server="s")
-            journal.shadows([answer(100 + day, at=at)], Version(), request_id=f"r{day}", server="s")
+            journal.shadows([([answer(100 + day, at=at)], f"r{day}")], Version(), server="s")
             told = [label("late", True, prediction_id=f"p{day}", known_at=micros(at), at=micros(at), origin="test")]
             journal.labels(told)
             journal.facts("landings", [{"flight": day}], at=at)

@@ -32,7 +32,7 @@ def fill(journal: Journal, workspace: Workspace) -> None:
         name.asked = "12"
         answers = version.predict([{**ROW, "flight": flight, "tailnum": f"T-{flight}"}], at=NOON)
         journal.predictions(answers, version, request_id=name, server="s")
-        journal.shadows(answers, version, request_id=name, server="s")
+        journal.shadows([(answers, name)], version, server="s")
         told = {"known_at": micros(NOON), "at": micros(NOON), "origin": "test"}
         journal.labels([label("late", True, prediction_id=answers[0].prediction_id, **told)])  # type: ignore[arg-type]
         journal.labels([label("late", True, key=flight, **told)])  # type: ignore[arg-type]

@@ -50,9 +50,9 @@ class Journal:
             self.unwritten.works(origin.model)
         return 0
 
-    def shadows(self, answers: Sequence[Answer], origin: Origin, *, request_id: str, server: str) -> None:
-        """Keep what a version would have answered that is asked and not heard."""
-        self._keep(SHADOWS, [(answers, request_id)], origin, server)
+    def shadows(self, requests: Sequence[tuple[Sequence[Answer], str]], origin: Origin, *, server: str) -> None:
+        """Keep what a version would have answered to some requests, that is asked and not heard."""
+        self._keep(SHADOWS, requests, origin, server)
 
     def labels(self, records: Sequence[LabelRecord]) -> None:
         """Keep labels; a later one for the same prediction or key is a correction, and both are kept."""
