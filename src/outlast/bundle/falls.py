@@ -91,7 +91,7 @@ class Faults:
                 if value is missing:
                     raise ContractError(
                         f"outlast.toml: 'serving.fields.{name}.{fault}' uses {str(then['use'])[:40]!r}, "
-                        "which is no value of this field: write one that a request may carry"
+                        "which is no value of this field that training saw: write another"
                     )
                 self._says[fault] = {"use": value}
 

@@ -19,6 +19,7 @@ FIRST_YEAR, LAST_YEAR = 1900, 2200
 """Decisions outside these years are a clock's zero or a slip of the hand, and windows around them cannot be counted."""
 LARGEST = 3.4028234663852886e38
 """The largest 32-bit float: models compute with no more, and fail on what lies beyond."""
+_A_NUMBER, _FITTING = "a number", "a number between -3.4e+38 and 3.4e+38"
 EXACT = 2**53
 _DAY = 86_400_000_000
 """The greatest whole number up to which a float names one whole number only: past it, 1e17 may mean any of several."""
@@ -105,7 +106,8 @@ class Decoder:
             return None
         converted = column.convert(value)
         if converted is MISSING:
-            says = f"is {kind_of(value)}: expected {column.expected}"
+            too_large = column.expected == _A_NUMBER and isinstance(value, int | float) and not isinstance(value, bool)
+            says = f"is {kind_of(value)}: expected {_FITTING if too_large else column.expected}"
             return column.faults.met("malformed", says, None, index=index, notes=notes)
         if column.categories is not None and converted not in column.categories:
             says = f"is '{str(converted)[:60]}', which training never saw"
@@ -211,8 +213,20 @@ def _column(ask: Field, policy: Policy) -> _Column:
     bounds = policy.ranges.get(ask.name)
     within = (bounds[0], bounds[1]) if bounds and dtype.is_numeric() else None
     said = "missing" in policy.fields.get(ask.name, {})
-    faults = Faults(ask.name, policy.of_field(ask.name), convert, MISSING)
+    faults = Faults(ask.name, policy.of_field(ask.name), _known(convert, categories), MISSING)
     return _Column(ask.name, convert, expected, ask.nulls > 0 and not said, said, categories, within, faults)
+
+
+def _known(convert: Convert, categories: frozenset[str] | None) -> Convert:
+    """What a contract writes down as a value: of words only those that training saw."""
+    if categories is None:
+        return convert
+
+    def known(value: Any) -> Any:
+        found = convert(value)
+        return found if found in categories else MISSING
+
+    return known
 
 
 def _usual(column: _Column, dtype: pl.DataType) -> _Usual:
@@ -237,7 +251,7 @@ def _converter(dtype: pl.DataType) -> tuple[Convert, str]:
     if dtype.is_integer():
         return _whole_between(dtype), f"a whole number ({dtype})"
     if dtype.is_float() or dtype.is_decimal():
-        return _number, "a number"
+        return _number, _A_NUMBER
     if isinstance(dtype, pl.Datetime):
         return _datetime(dtype), "a moment such as 2013-07-01T12:00:00Z"
     if dtype == pl.Date:
@@ -349,4 +363,6 @@ def kind_of(value: Any) -> str:
         return f"the text {value[:40]!r}"
     if isinstance(value, int | float):
         return f"the number {str(value)[:40]}"
+    if isinstance(value, dict | list):
+        return "an object" if isinstance(value, dict) else "an array"
     return f"a {type(value).__name__}"

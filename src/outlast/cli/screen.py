@@ -125,10 +125,12 @@ class Bar:
 def number(value: float | None, digits: int = 4) -> str:
     """A figure for people; a dash where there is none.
 
-    >>> number(0.81234), number(12345.6), number(None)
-    ('0.8123', '12,346', '—')
+    >>> number(0.81234), number(12345.6), number(1220.4, 3), number(None)
+    ('0.8123', '12,346', '1,220', '—')
     """
-    return "—" if value is None else f"{value:,.{digits}g}" if abs(value) < 1e4 else f"{value:,.0f}"
+    if value is None:
+        return "—"
+    return f"{value:,.{digits}g}" if abs(value) < 10**digits - 0.5 else f"{value:,.0f}"
 
 
 def interval(found: dict[str, float]) -> str:

@@ -31,6 +31,8 @@ def serve(asked: Asked, workers: int | None, *, every: float | None = None) -> N
     from outlast.serving.workers.station import station
 
     settings = Settings.read()
+    if asked.grpc_port is not None and asked.grpc_port == asked.port != 0:
+        raise SettingsError(f"--grpc-port is {asked.port}, as --port is: gRPC needs a port of its own, such as 8001")
     here = station()
     leave = _number(settings.leave, "OUTLAST_LEAVE", "seconds such as 5")
     of = workers or int(_number(settings.workers, "OUTLAST_WORKERS", "a whole number such as 2", whole=True) or 1)

@@ -103,6 +103,8 @@ class Client:
         return f"<Client of {self._server.url}>"
 
     def _run(self, exchange: Exchange) -> bytes:
+        if self._http.is_closed:
+            raise RequestError("This client was closed: connect again with outlast.connect")
         sent: Sent = None
         while True:
             try:
@@ -203,10 +205,15 @@ def connect(url: str, token: str | None = None, *, timeout: float = 10.0, retrie
         fits = False
     if not fits:
         raise RequestError(f"'{url[:80]}' is no address of a server: expected one such as http://localhost:8000")
+    if token is not None and not (token.isascii() and token.isprintable() and " " not in token):
+        raise RequestError("The token is not one word of plain characters: copy it again, without a line break")
     return Client(Server(url.rstrip("/"), token, timeout, retries))
 
 
 def _body(name: str, rows: Row | Iterable[Row]) -> Any:
+    for method, rest in (("to_dicts", "()"), ("to_dict", '("records")')):
+        if not isinstance(rows, Mapping) and hasattr(rows, method):
+            raise RequestError(f"A frame cannot be sent as it is: send its rows, frame.{method}{rest}")
     return rows if isinstance(rows, Mapping) else {name: list(rows)}
 
 

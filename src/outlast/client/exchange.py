@@ -52,7 +52,7 @@ class Server:
         """Send a body until there is an answer; its error as the class that the server had."""
         name = request_id or secrets.token_hex(16)
         url = f"{self.url}/{verb}/{quote(about, safe='')}{query}"
-        ends, data = monotonic() + self.timeout, msgspec.json.encode(body, enc_hook=_plain)
+        ends, data = monotonic() + self.timeout, _encode(body)
         tried = 0
         while True:
             tried += 1
@@ -107,6 +107,10 @@ def _said(answer: httpx.Response, url: str) -> OutlastError:
     place = {name: error[name] for name in ("row", "field") if name in error}
     known = _BY_KIND.get(kind, Unavailable if answer.status_code >= 500 else RequestError)
     return known(message, details={"status": answer.status_code, "kind": kind, **place})
+
+
+def _encode(body: Any) -> bytes:
+    return msgspec.json.Encoder(enc_hook=_plain, decimal_format="number").encode(body)
 
 
 def _plain(value: Any) -> Any:

@@ -8,7 +8,6 @@ from typing import Any
 
 import msgspec
 import polars as pl
-import sqlalchemy as sa
 
 from outlast.errors import NotFound, RequestError, Unexplained
 from outlast.evidence.moved import moved
@@ -19,9 +18,9 @@ from outlast.journal.finding import SHORTEST, find_predictions
 from outlast.journal.reading import actions
 from outlast.project.workspace import Workspace
 from outlast.registry.approvals import approvals
+from outlast.registry.contracts import sensitive
 from outlast.registry.rollout import transitions
 from outlast.registry.versions import Version, find, models
-from outlast.storage.ledger import schema as tables
 from outlast.types import ModelRef, digest_of
 
 _ID = re.compile(rf"[0-9a-f]{{{SHORTEST},}}")
@@ -93,7 +92,7 @@ def _explained(workspace: Workspace, version: Version, found: dict[str, Any]) ->
         told = explained(workspace, found)
     except Unexplained as error:
         return {"unexplained": str(error)}
-    kept = _sensitive(workspace, version)
+    kept = sensitive(workspace.ledger, version)
     parts = [
         msgspec.structs.replace(one, value=WITHHELD if one.field in kept else _plain(one.value))
         for one in told.contributions
@@ -103,7 +102,7 @@ def _explained(workspace: Workspace, version: Version, found: dict[str, Any]) ->
 
 def _veiled(workspace: Workspace, version: Version, found: dict[str, Any]) -> dict[str, Any]:
     """The prediction without values of sensitive columns, with a digest of what was asked."""
-    kept = _sensitive(workspace, version)
+    kept = sensitive(workspace.ledger, version)
     shown = {
         part: values and {name: WITHHELD if name in kept else value for name, value in values.items()}
         for part, values in ((part, found[part]) for part in ("asks", "features"))
@@ -118,11 +117,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         return str(value)
     return msgspec.to_builtins(value, enc_hook=str)
-
-
-def _sensitive(workspace: Workspace, version: Version) -> set[str]:
-    """The columns that the version's contract or the one in force calls sensitive."""
-    live = sa.select(tables.models.c.live_contract).where(tables.models.c.name == version.model)
-    with workspace.ledger.read() as connection:
-        contracts = [version.summary["contract"], connection.scalar(live) or {}]
-    return {name for one in contracts for name in one.get("journal", {}).get("sensitive", [])}

@@ -84,6 +84,13 @@ def _named(project: Project) -> Iterator[Finding]:
         for name in said:
             if name not in there:
                 yield _finding("outlast.toml", f"{section}.{name}", f"{says}: {nearest(name, there)}")
+    there = {*model.asks.names, *(name for lookup in model.lookups for name, _ in lookup.outputs)}
+    for name in contract.journal.sensitive:
+        if name not in there:
+            says = (
+                f"'{name}' is neither asked for nor looked up, so only a function can make it: {nearest(name, there)}"
+            )
+            yield _finding("outlast.toml", "journal.sensitive", says, blocks=False)
 
 
 def _names(project: Project) -> Iterator[Finding]:

@@ -61,7 +61,7 @@ def _held(run: Timed) -> bool:
 
 def _concluded(runs: list[Timed], server: Alone, case: Case) -> Check:
     serving, last = case.contract.serving, runs[-1]
-    figures = " and again ".join(f"p99 {_time(run.p99)}, {run.slow} of {run.requests} late" for run in runs)
+    figures = " and again ".join(f"p99 {in_words(run.p99)}, {run.slow} of {run.requests} late" for run in runs)
     says = f"{figures}, at {serving.rate:g} a second; {serving.p99} is promised"
     evidence: dict[str, Any] = {"runs": [asdict(run) for run in runs], "memory": server.memory}
     evidence |= {"waited": server.waited, PER_1000: _per_1000(runs, server)}
@@ -82,7 +82,8 @@ def _per_1000(runs: list[Timed], server: Alone) -> float | None:
     return None if server.ran is None or not answered else server.ran / answered * 1000
 
 
-def _time(milliseconds: float) -> str:
+def in_words(milliseconds: float) -> str:
+    """How long something took, as people read it."""
     return f"{milliseconds / 1000:.3g} s" if milliseconds >= 1000 else f"{milliseconds:.3g} ms"
 
 

@@ -13,6 +13,7 @@ from outlast.bundle.predictor import Predictor, open_bundle
 from outlast.bundle.replay import replayable
 from outlast.errors import NotFound, Refused, RequestError
 from outlast.gates.alone import alone
+from outlast.gates.latency import in_words
 from outlast.gates.load import Offered, offer, warm
 from outlast.gates.skew import live_alone
 from outlast.project.contract import Contract
@@ -206,6 +207,6 @@ def picture(found: LoadTest, file: Path) -> None:
         words = rule.mark_text(align="left", dx=4, dy=-6, color="#767676")
         layers.append(rule.mark_rule(strokeDash=[6, 4], color="#767676").encode(y="promised:Q"))
         layers.append(words.encode(y="promised:Q", x=alt.value(0), text="says:N"))
-    titled = pictures.title((f"99 of 100 answers came within {found.took.get('p99', 0):.3g} ms", says))
+    titled = pictures.title((f"99 of 100 answers came within {in_words(found.took.get('p99', 0))}", says))
     spec = pictures.whole(alt.layer(*layers).properties(title=titled, height=320))
     file.write_bytes(pictures.drawn(spec, drawable(file)))

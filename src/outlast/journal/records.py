@@ -144,7 +144,8 @@ def decoder(kind: type[R]) -> Callable[[bytes], R]:
 def _prediction(
     answer: Answer, origin: Origin, sent: tuple[str, str], sample: float, repeat: tuple[int | None, str | None]
 ) -> Prediction:
-    whole = sample >= 1.0 or crc32(answer.prediction_id.encode()) < sample * 2**32
+    asked = answer.unsure or answer.rung == "refused"  # people may be asked about it, and have to see it
+    whole = sample >= 1.0 or asked or crc32(answer.prediction_id.encode()) < sample * 2**32
     decision = answer.decision
     return Prediction(
         answer.prediction_id,

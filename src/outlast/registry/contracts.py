@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from outlast.errors import StorageError
 from outlast.project.contract import Contract
 from outlast.registry import audit
-from outlast.registry.versions import hold
+from outlast.registry.versions import Version, hold
 from outlast.storage.ledger import Ledger
 from outlast.storage.ledger.schema import models, versions
 from outlast.types import digest_of
@@ -45,6 +45,14 @@ def apply(ledger: Ledger, model: str, contract: Contract, *, by: str, at: dateti
         detail = {"changes": told, "before": row.live_digest, "after": digest_of(new)}
         audit.record(connection, actor=by, action="apply", object=model, detail=detail, at=at)
     return found
+
+
+def sensitive(ledger: Ledger, version: Version) -> set[str]:
+    """The columns that the version's contract or the one in force calls sensitive."""
+    live = sa.select(models.c.live_contract).where(models.c.name == version.model)
+    with ledger.read() as connection:
+        contracts = [version.summary["contract"], connection.scalar(live) or {}]
+    return {name for one in contracts for name in one.get("journal", {}).get("sensitive", [])}
 
 
 def effective(ledger: Ledger, model: str, frozen: Contract) -> Contract:

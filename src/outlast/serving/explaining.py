@@ -25,6 +25,8 @@ ROOM = 500
 _LATE = "No contributions: the time this request was given ran out before they were computed"
 
 
+EXPLAINING = ("explain", "explain_of")
+"""What a request may say of it."""
 Explain = Callable[[Answer], Explanation]
 
 

@@ -20,6 +20,7 @@ from outlast.journal.records import ActionRecord
 from outlast.journal.spelling import from_text
 from outlast.project.contract import Contract
 from outlast.project.workspace import Workspace
+from outlast.registry.contracts import sensitive
 from outlast.registry.versions import Version, versions
 from outlast.serving.actions import LONGEST, RESOLVED, the_prediction
 from outlast.serving.labels import record_of, truth_of
@@ -82,18 +83,15 @@ def waiting(workspace: Workspace, model: str, *, now: datetime, since: timedelta
         return []
     rest = _unlabelled(workspace, model, asked).sort("at", "prediction_id")
     held = leases.held(workspace.ledger, _lease(model, ""), now)
-    return [_told(row, model, known, held) for row in rest.iter_rows(named=True)]
+    kept = {number: sensitive(workspace.ledger, known[number]) for number in rest["version"].unique()}
+    return [_told(row, model, kept[row["version"]], held) for row in rest.iter_rows(named=True)]
 
 
 def claim(
     workspace: Workspace, model: str, prediction_id: str, *, by: str, now: datetime, length: timedelta = CLAIMED
 ) -> datetime:
     """Take a question for oneself, until the moment it gives; Conflict while somebody else has it."""
-    if all(one.prediction_id != prediction_id for one in waiting(workspace, model, now=now)):
-        raise NotFound(
-            f"'{prediction_id[:80]}' does not wait in the queue of {model}: it was answered, or never asked there; "
-            f"see `outlast queue list {model}`"
-        )
+    _require_waiting(workspace, model, prediction_id, now)
     if not leases.acquire(workspace.ledger, _lease(model, prediction_id), by, length.total_seconds(), now):
         raise Conflict(_taken(workspace, model, prediction_id, now))
     return utc(now) + length
@@ -111,12 +109,21 @@ def resolve(workspace: Workspace, journal: Journal, begins: str, said: Saying, *
         raise RequestError(f"The comment is not a text of 1 to {LONGEST:,} characters", details={"field": "comment"})
     given = {"prediction_id": name, "value": said.value}
     label = record_of(given, 0, model=model, truth=truth_of(workspace, model), at=at, origin=f"queue, {by}")
+    _require_waiting(workspace, model, name, now)
     if not leases.acquire(workspace.ledger, lease, by, CLAIMED.total_seconds(), now):
         raise Conflict(_taken(workspace, model, name, now))
     journal.labels([label])
     journal.actions([ActionRecord(model, name, None, RESOLVED, comment, by, at, "queue")])
     leases.release(workspace.ledger, lease, by)
     return Resolved(model, name, said.value, by)
+
+
+def _require_waiting(workspace: Workspace, model: str, prediction_id: str, now: datetime) -> None:
+    if all(one.prediction_id != prediction_id for one in waiting(workspace, model, now=now)):
+        raise NotFound(
+            f"'{prediction_id[:80]}' does not wait in the queue of {model}: it was answered, or never asked there; see "
+            f"`outlast queue list {model}`, and tell what turned out of any other with `outlast label`"
+        )
 
 
 def _members(workspace: Workspace, model: str, known: Mapping[int, Version], begin: datetime) -> pl.DataFrame:
@@ -149,8 +156,7 @@ def _unlabelled(workspace: Workspace, model: str, asked: pl.DataFrame) -> pl.Dat
     return asked
 
 
-def _told(row: dict[str, Any], model: str, known: Mapping[int, Version], held: Mapping[str, leases.Lease]) -> Waiting:
-    kept = set(Contract.model_validate(known[row["version"]].summary["contract"]).journal.sensitive)
+def _told(row: dict[str, Any], model: str, kept: set[str], held: Mapping[str, leases.Lease]) -> Waiting:
     asks = None if row["asks"] is None else from_text(row["asks"])
     shown = asks and {name: WITHHELD if name in kept else value for name, value in asks.items()}
     lease = held.get(_lease(model, row["prediction_id"]))

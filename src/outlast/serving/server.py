@@ -4,6 +4,7 @@ import faulthandler
 import gc
 import ipaddress
 import logging
+import socket
 import sys
 import threading
 from collections.abc import Callable, Collection, Iterator
@@ -140,7 +141,14 @@ def _loopback(host: str) -> bool:
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
-        return host == "localhost"
+        if host == "localhost":
+            return True
+    try:
+        socket.getaddrinfo(host, None)
+    except (OSError, UnicodeError) as error:
+        said = f"There is no address '{host[:80]}' here ({error})"
+        raise StorageError(f"{said}: give one of this machine, such as 127.0.0.1") from None
+    return False
 
 
 def _shown(host: str) -> str:

@@ -53,7 +53,7 @@ def test_columns_that_the_model_does_not_read_stay_and_bring_no_warning(workspac
 
 def test_a_misspelt_column_is_named_with_the_nearest(workspace, example, tmp_path):
     rows = pl.DataFrame([example]).rename({"distance": "distanse"})
-    with pytest.raises(RequestError, match="'distanse' is not a field: did you mean 'distance'"):
+    with pytest.raises(RequestError, match="has no column 'distance': did you mean 'distanse'"):
         _scored(workspace, rows, tmp_path)
 
 

@@ -9,6 +9,7 @@ from outlast.errors import StorageError
 from outlast.serving.answering import LARGEST
 from outlast.serving.grpc.service import Service
 from outlast.serving.parts import Parts
+from outlast.serving.workers.ports import listening
 
 _OPTIONS = (
     ("grpc.max_receive_message_length", LARGEST),
@@ -20,7 +21,7 @@ class GrpcServer:
     """A gRPC server on an address of this machine, between start() and stop()."""
 
     def __init__(self, parts: Parts, host: str, port: int, *, shared: bool = False) -> None:
-        self._parts, self._host, self._port = parts, host, port
+        self._parts, self._host, self._port, self._shared = parts, host, port, shared
         self._options = (("grpc.so_reuseport", int(shared)), *_OPTIONS)  # else a port that is taken is refused
         self._server: Any = None
 
@@ -31,6 +32,9 @@ class GrpcServer:
 
     async def start(self) -> None:
         """Answer from now on; StorageError where the port cannot be had."""
+        if self._port and not self._shared:
+            with listening(self._host.strip("[]"), self._port):
+                pass  # gRPC itself says what is wrong in words of its own insides
         server = grpc.aio.server(options=self._options)
         server.add_generic_rpc_handlers(tuple(Service(self._parts).handlers()))
         try:

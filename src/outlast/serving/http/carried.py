@@ -3,7 +3,8 @@
 from starlette.requests import Request
 from starlette.responses import Response
 
-from outlast.serving.explaining import Wanted, wanted_of
+from outlast.errors import RequestError, nearest
+from outlast.serving.explaining import EXPLAINING, Wanted, wanted_of
 from outlast.serving.handling import current, usable
 from outlast.serving.http.errors import HttpError
 from outlast.serving.parts import Parts
@@ -56,9 +57,15 @@ def patience(request: Request) -> float | None:
     return int(given) / 1000
 
 
-def wanted(request: Request) -> Wanted | None:
-    """What of the answers is to be explained, as the address says; mostly nothing."""
-    return wanted_of(request.query_params, _truth) if request.scope["query_string"] else None
+def wanted(request: Request, *others: str) -> Wanted | None:
+    """What of the answers is to be explained, as the address says; mostly nothing. It may ask for `others` besides."""
+    if not request.scope["query_string"]:
+        return None
+    given, known = request.query_params, (*EXPLAINING, *others)
+    unknown = next((name for name in given if name not in known), None)
+    if unknown is not None:
+        raise RequestError(f"'{unknown[:80]}' is no parameter of this address: {nearest(unknown, known)}")
+    return wanted_of(given, _truth)
 
 
 def _truth(given: str | None) -> bool | str | None:

@@ -38,6 +38,8 @@ STATUS: tuple[tuple[type[OutlastError], int, str], ...] = (
     (FeatureError, 503, "unavailable"),
     (StorageError, 503, "storage"),
 )
+_EXPECTED = (Busy, Late)
+"""What is no fault of the server's: metrics count it."""
 PATHS = (
     "/predict/{model}",
     "/invocations",
@@ -104,7 +106,9 @@ async def of_outlast(request: Request, error: Exception) -> Response:
     for kind, status, word in STATUS:
         if isinstance(error, kind):
             if status >= 500:
-                _log.error("%s: %s", _place(request), said_of(error))
+                _log.log(
+                    logging.INFO if kind in _EXPECTED else logging.ERROR, "%s: %s", _place(request), said_of(error)
+                )
             headers = {"retry-after": str(error.again)} if isinstance(error, Busy) else None
             return answer(status, word, message, path=path, headers=headers, **place)
     _log.error("%s failed", _place(request), exc_info=error)
@@ -122,7 +126,9 @@ async def of_routing(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     path = request.url.path[:200]
     if error.status_code == 404:
-        return answer(404, "not-found", f"There is nothing at '{path}': {nearest(path, PATHS)}", path=path)
+        nameless = path.endswith("/") and f"{path}{{model}}" not in PATHS
+        hint = "leave its last slash out" if nameless else nearest(path, PATHS)
+        return answer(404, "not-found", f"There is nothing at '{path}': {hint}", path=path)
     if error.status_code == 405:
         allowed = sorted((error.headers or {}).get("Allow", "").split(", "))
         message = f"'{path}' does not take {request.method[:40]}: use {' or '.join(allowed)}"

@@ -14,7 +14,7 @@ from outlast.bundle.predictor import Predictor
 from outlast.data.schema import Field
 from outlast.errors import RequestError, nearest
 from outlast.serving.choosing import given
-from outlast.serving.explaining import Wanted, wanted_of
+from outlast.serving.explaining import EXPLAINING, Wanted, wanted_of
 from outlast.serving.http.access import caller_of
 from outlast.serving.http.body import content_type, json_of, read
 from outlast.serving.http.carried import json_answer, parts_of, patience, request_id, wanted
@@ -24,7 +24,7 @@ from outlast.serving.parts import Parts
 from outlast.types import ModelRef
 
 FORMS = ("dataframe_split", "dataframe_records", "instances", "inputs")
-PARAMS = ("explain", "explain_of")
+_CSV = "the CSV"
 Rows = list[dict[str, Any]]
 
 
@@ -38,10 +38,12 @@ async def invocations(request: Request) -> Response:
     seat = parts.house.take(model)
     with seat as predictor:
         rows = _from_csv(body, predictor) if as_csv else _from_json(body, predictor)
-        explain = wanted(request) if as_csv else _wanted(body)
+        asked = wanted(request, "model")
+        explain = asked if as_csv else _wanted(body) or asked
         by = await given(parts, seat, rows, name, within=patience(request), explain=explain)
     begin = perf_counter()
-    found = {"predictions": all_spoken(by), **({"advice": True} if by.advice else {})}
+    head = {"model": by.predictor.model, "version": by.predictor.version, **({"advice": True} if by.advice else {})}
+    found = {**head, "predictions": all_spoken(by)}
     encoded = msgspec.json.encode(found)
     parts.metrics.step("encode", begin)
     return json_answer(encoded, name, again=by.again)
@@ -79,9 +81,9 @@ def _wanted(body: Any) -> Wanted | None:
         return None
     if not isinstance(params, dict):
         raise _odd("params", '{"explain": true}')
-    other = next((name for name in params if name not in PARAMS), None)
+    other = next((name for name in params if name not in EXPLAINING), None)
     if other is not None:
-        says = f"'{other[:80]}' is no parameter: {nearest(other, PARAMS)}"
+        says = f"'{other[:80]}' is no parameter: {nearest(other, EXPLAINING)}"
         raise RequestError(says, details={"field": "params"})
     return wanted_of(params)
 
@@ -92,7 +94,7 @@ def _split(value: Any, predictor: Predictor) -> Rows:
     names = value.get("columns", [ask.name for ask in predictor.asks])
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise _odd("dataframe_split", '{"columns": [...], "data": [[...], ...]}')
-    return _lines(names, value["data"], "dataframe_split")
+    return _lines(names, value["data"], "'dataframe_split'")
 
 
 def _records(value: Any, predictor: Predictor) -> Rows:
@@ -105,7 +107,7 @@ def _instances(value: Any, predictor: Predictor) -> Rows:
     if not isinstance(value, list):
         raise _odd("instances", "[{...}, {...}]")
     if value and all(isinstance(row, list) for row in value):
-        return _lines([ask.name for ask in predictor.asks], value, "instances")
+        return _lines([ask.name for ask in predictor.asks], value, "'instances'")
     return value
 
 
@@ -129,18 +131,18 @@ _READERS: dict[str, Callable[[Any, Predictor], Rows]] = {
 
 
 def _lines(names: Sequence[str], data: list[Any], form: str) -> Rows:
-    _each_once(names)
+    _each_once(names, "csv" if form == _CSV else "json")
     for index, row in enumerate(data):
         if not isinstance(row, list) or len(row) != len(names):
             size = f"{len(row)} values" if isinstance(row, list) else "no array"
-            raise RequestError(f"Row {index} of '{form}' has {size}: expected {len(names)}", details={"row": index})
+            raise RequestError(f"Row {index} of {form} has {size}: expected {len(names)}", details={"row": index})
     return [dict(zip(names, row, strict=True)) for row in data]
 
 
-def _each_once(names: Sequence[str]) -> None:
+def _each_once(names: Sequence[str], kind: str) -> None:
     for name in names:
         if names.count(name) > 1:
-            raise HttpError(400, "json", f"The column '{name[:80]}' comes twice: send each column once")
+            raise HttpError(400, kind, f"The column '{name[:80]}' comes twice: send each column once")
 
 
 def _odd(form: str, expected: str) -> RequestError:
@@ -158,15 +160,15 @@ def _from_csv(body: bytes, predictor: Predictor) -> Rows:
     if not lines:
         raise HttpError(400, "csv", "The CSV is empty: send a line of column names and a line per row")
     fields = {field.name: field for field in (*predictor.asks, *predictor.key_fields)}
-    rows = _lines(lines[0], list(lines[1:]), "CSV")
+    rows = _lines(lines[0], list(lines[1:]), _CSV)
     return [{name: _value(text, fields.get(name)) for name, text in row.items()} for row in rows]
 
 
 def _value(text: str, field: Field | None) -> Any:
     """A cell by its field's type; what cannot be read stays text, and the Predictor says what is wrong with it."""
-    if text == "":
-        return None
     dtype = "" if field is None else field.dtype
+    if text == "" or (dtype.startswith("Float") and text.lower() == "nan"):
+        return None  # as a frame has what is missing
     if dtype == "Boolean":
         return {"true": True, "false": False}.get(text.lower(), text)
     try:

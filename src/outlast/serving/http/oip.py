@@ -110,7 +110,14 @@ async def _parts_of_body(request: Request) -> tuple[_Body, bytes]:
     try:
         return msgspec.convert(found, _Body), tail
     except msgspec.ValidationError as error:
-        raise RequestError(f"The body is no inference request: {error}") from None
+        said, _, at = str(error).partition(" - at `$.")
+        raise RequestError(f"The body is no inference request: {_protocol(said, at.rstrip('`'))}") from None
+
+
+def _protocol(said: str, place: str) -> str:
+    """What is not as the protocol has it, and where."""
+    said = said[:1].lower() + said[1:].replace("`", "")
+    return f"'{place}' {said}" if place else said
 
 
 def _tensors(inputs: Sequence[_Input], tail: bytes) -> list[Tensor]:

@@ -11,7 +11,7 @@ from outlast.bundle.answers import Answer
 from outlast.bundle.predictor import Predictor, open_bundle
 from outlast.bundle.requests import Asked
 from outlast.bundle.ways import each
-from outlast.errors import RequestError, Unavailable
+from outlast.errors import RequestError, Unavailable, nearest
 from outlast.journal import runs
 from outlast.journal.sources import over_history, sources_of
 from outlast.project.workspace import Workspace
@@ -65,10 +65,20 @@ class Scorer:
 def asked(columns: Sequence[str], manifest: Mapping[str, Any]) -> list[str]:
     """The columns the version reads, since others are no fault of a file; all, where an error will name the nearest."""
     asks = {one["name"] for one in manifest["asks"]}
+    _require_spelt(columns, asks, {one["name"] for one in manifest["key"]} | {manifest["time"]})
     if not asks <= set(columns):
         return list(columns)
     known = asks | {one["name"] for one in manifest["key"]} | {manifest["time"]}
     return [name for name in columns if name in known]
+
+
+def _require_spelt(columns: Sequence[str], asks: set[str], others: set[str]) -> None:
+    """A column that is missing may be missing by the contract; one that is misspelt is missing in every row."""
+    spare = [name for name in columns if name not in asks | others]
+    for name in sorted(asks - set(columns)):
+        hint = nearest(name, spare)
+        if hint.startswith("did you mean"):
+            raise RequestError(f"The table has no column '{name}': {hint}", details={"field": name})
 
 
 def decoded_alone(
