@@ -113,3 +113,14 @@ def test_which_fields_a_row_needs_follows_from_it() -> None:
         *(False, False),
         *(False, True),
     ]
+
+
+def test_what_leads_to_no_lower_rung_is_a_warning_beside_what_does() -> None:
+    old, odd = Lower("full", ("a source is old",), ("stale:wind",)), Lower("simpler", ("odd",), ("unseen:origin",))
+    for both in (old.beside(odd), odd.beside(old)):
+        assert both == Lower("simpler", ("odd",), ("unseen:origin",), ("a source is old",))
+    worse = Lower("default", ("gone",), ("missing:x",))
+    assert old.beside(odd).beside(worse) == Lower(
+        "default", ("odd", "gone"), ("unseen:origin", "missing:x"), ("a source is old",)
+    )
+    assert old.beside(old).rung == "full"

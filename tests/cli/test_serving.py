@@ -153,6 +153,12 @@ def test_an_address_that_others_can_reach_is_refused(run, folder: Path, command:
     assert (done.code, "nobody holds a token" in done.err) == (3, True)
 
 
+def test_what_is_no_address_or_one_port_for_two_is_a_sentence(run, folder: Path) -> None:
+    assert "There is no address 'no.such.host.invalid' here" in run("serve", "--host", "no.such.host.invalid").err
+    done = run("serve", "--port", "8123", "--grpc-port", "8123")
+    assert (done.code, "--grpc-port is 8123, as --port is" in done.err) == (2, True)
+
+
 def test_a_tick_every_blink_is_refused(run, folder: Path) -> None:
     assert "expected a second or more" in run("up", "--every", "10ms").err
     assert "is not a length of time" in run("up", "--every", "often").err

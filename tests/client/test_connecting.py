@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from decimal import Decimal
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -60,6 +61,7 @@ def test_an_explanation_or_why_there_is_none_comes_with_an_answer(client: Client
 def test_values_of_other_libraries_are_sent_as_what_they_are(client: Client) -> None:
     row = {**ROW, "distance": np.float32(500.0), "scheduled_at": datetime(2013, 6, 28, 14, tzinfo=UTC)}
     assert client.predict("late", row).score == client.predict("late", ROW).score
+    assert client.predict("late", {**ROW, "distance": Decimal("500.0")}).score == client.predict("late", ROW).score
     with pytest.raises(RequestError, match="A object cannot be sent"):
         client.predict("late", {**ROW, "distance": object()})
 
@@ -100,6 +102,27 @@ def test_errors_are_the_classes_that_the_server_had(client: Client) -> None:
     with pytest.raises(RequestError, match="field 'tailnum' is missing") as caught:
         client.predict("late", {"origin": "JFK"})
     assert caught.value.details == {"status": 422, "kind": "request", "row": 0, "field": "tailnum"}
+
+
+def test_a_frame_is_told_how_its_rows_are_sent(client: Client) -> None:
+    frame = pl.DataFrame([ROW])
+    for some, hint in ((frame, r"frame\.to_dicts\(\)"), (frame.to_pandas(), r'frame\.to_dict\("records"\)')):
+        with pytest.raises(RequestError, match=hint):
+            client.predict("late", some)  # type: ignore[call-overload]
+    assert len(client.predict("late", frame.to_dicts())) == 1
+
+
+def test_a_client_that_was_closed_says_so(served: tuple[str, Workspace]) -> None:
+    client = outlast.connect(served[0])
+    client.close()
+    with pytest.raises(RequestError, match="was closed: connect again"):
+        client.predict("late", ROW)
+
+
+@pytest.mark.parametrize("token", ["two\nlines", "two words", "naïve"])
+def test_what_is_no_token_is_refused_at_once(token: str) -> None:
+    with pytest.raises(RequestError, match="The token is not one word"):
+        outlast.connect("http://localhost:8000", token)
 
 
 @pytest.mark.parametrize("url", ["localhost:8000", "ftp://x", "http://", "http://localhost:port", ""])

@@ -36,6 +36,17 @@ def test_a_broken_function_is_one_finding_with_its_name(orders: Path, body: str,
     assert told.startswith(sentence)
 
 
+def test_a_misspelt_sensitive_column_is_told_and_stands_in_nobodys_way(orders: Path) -> None:
+    file = orders / "outlast.toml"
+    file.write_text(file.read_text() + '\n[journal]\nsensitive = ["shp", "shop", "hour"]\n')
+    found = [one for one in findings(load_project(orders)) if one["column"].startswith("journal.sensitive")]
+    assert [(one["column"], one["blocks"]) for one in found] == [
+        ("journal.sensitive 'shp'", False),
+        ("journal.sensitive 'hour'", False),
+    ]
+    assert "did you mean 'shop'" in found[0]["says"]
+
+
 def test_every_broken_function_is_told(orders: Path) -> None:
     found = says(orders, "raise ValueError('one')", more=", lambda rows: rows[:1]")
     assert [column for column, _ in found] == ["calendar", "<lambda>"]

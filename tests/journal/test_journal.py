@@ -9,6 +9,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 from kept import NOON, Version, answer
+from msgspec.structs import replace
 
 from outlast.bundle.answers import Answer
 from outlast.errors import OutlastError, StorageError
@@ -70,6 +71,15 @@ def test_a_sample_keeps_every_prediction_but_not_every_row_of_features(workspace
     kept = rows["features"].drop_nulls().len()
     assert kept == rows["asks"].drop_nulls().len()
     assert 60 <= kept <= 140  # 100 expected; six standard deviations of 6.9 would be 41
+
+
+def test_what_people_may_be_asked_about_is_no_matter_of_sampling(workspace: Workspace) -> None:
+    contract = Contract.model_validate({"journal": {"sample": 1e-9}})
+    many = [replace(answer(n), unsure=n % 2 == 0) for n in range(20)]
+    with Journal(workspace) as journal:
+        journal.predictions(many, Version(contract=contract), request_id="r", server="s")
+    rows = reading.predictions(workspace, "late").collect()
+    assert set(rows.filter(pl.col("asks").is_not_null())["prediction_id"]) == {one.prediction_id for one in many[::2]}
 
 
 def test_sealed_and_waiting_records_are_read_together_each_once(workspace: Workspace) -> None:

@@ -341,6 +341,15 @@ def test_csv_is_read_by_the_types_of_training(client: httpx.Client) -> None:
     answer = client.post("/invocations", content="\r\n".join(lines), headers={"content-type": "text/csv"})
     expected = client.post("/predict/late", json=ROW).json()["score"]
     assert [one["score"] for one in answer.json()["predictions"]] == [expected, expected]
+    assert (answer.json()["model"], answer.json()["version"]) == ("late", 1)
+
+
+@pytest.mark.parametrize("path", ["/predict/late", "/invocations"])
+def test_a_misspelt_parameter_of_the_address_is_named(client: httpx.Client, path: str) -> None:
+    body = ROW if path == "/predict/late" else {"instances": [ROW]}
+    check(
+        client.post(f"{path}?explian=true", json=body), 422, "'explian' is no parameter of this address"
+    )
 
 
 @pytest.mark.parametrize(
@@ -378,7 +387,8 @@ def test_what_that_protocol_does_not_know_is_refused(client: httpx.Client, body:
         (b"origin\na,b", 422, "has 2 values"),
         (b"origin\n", 422, "no rows"),
         (b"origin,tailnum,distance,scheduled_at\nJFK,N1,far,2013-06-28T14:00:00Z", 422, "expected a number"),
-        (b"origin,tailnum,distance,scheduled_at\nJFK,N1,nan,2013-06-28T14:00:00Z", 422, "expected a number"),
+        (b"origin,tailnum,distance,scheduled_at\nJFK,N1,inf,2013-06-28T14:00:00Z", 422, "between -3.4e+38 and 3.4e+38"),
+        (b"origin,tailnum,distance,scheduled_at\nJFK,N1,nan,2013-06-28T14:00:00Z", 422, "'distance' is null"),
         (b"origin,tailnum,distance,scheduled_at\nJFK,N1,,2013-06-28T14:00:00Z", 422, "'distance' is null"),
     ],
 )

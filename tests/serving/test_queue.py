@@ -124,6 +124,16 @@ def test_a_resolution_is_a_label_and_says_who_and_why(client: httpx.Client, aski
     assert acted.select("action", "comment", "by").rows() == [("resolved", "It landed early", "ada")]
 
 
+def test_what_does_not_wait_is_not_resolved_but_labelled(client: httpx.Client) -> None:
+    sure = client.post("/predict/late", json=SURE).json()["prediction_id"]
+    once = predicted(client)["prediction_id"]
+    body = {"value": True, "by": "ada"}
+    assert client.post(f"/queue/late/{once}/resolve", json=body).status_code == 200
+    for name in (sure, once):
+        told = client.post(f"/queue/late/{name}/resolve", json=body)
+        assert (told.status_code, "`outlast label`" in told.json()["error"]["message"]) == (404, True)
+
+
 def test_whatever_has_a_label_waits_no_more_also_when_all_is_sealed(client: httpx.Client, asking: Running) -> None:
     by_id, by_key, left = (predicted(client, flight=key)["prediction_id"] for key in ("R1", "R2", "R3"))
     told = [{"prediction_id": by_id, "value": True}, {"key": "R2", "value": True}]

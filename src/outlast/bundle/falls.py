@@ -5,6 +5,7 @@ Nothing here runs for a row that is as it should be.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
 from outlast.bundle.answers import Rung
@@ -22,6 +23,8 @@ class Lower:
     rung: Rung
     reasons: tuple[str, ...]
     causes: tuple[str, ...]
+    warnings: tuple[str, ...] = ()
+    """What else was found, and leads to no lower rung."""
 
     @property
     def asked(self) -> bool:
@@ -33,9 +36,13 @@ class Lower:
         return "; ".join(self.reasons)
 
     def beside(self, other: "Lower") -> "Lower":
-        """Both at once: the lower rung, and all reasons."""
+        """Both at once: the lower rung with the reasons that led there; what leads to none is a warning beside."""
         rung = max(self.rung, other.rung, key=_DEPTH.__getitem__)
-        return Lower(rung, (*self.reasons, *other.reasons), (*self.causes, *other.causes))
+        led = [one for one in (self, other) if rung == "full" or one.rung != "full"]
+        warned = [reason for one in (self, other) if one not in led for reason in one.reasons]
+        reasons = tuple(chain.from_iterable(one.reasons for one in led))
+        causes = tuple(chain.from_iterable(one.causes for one in led))
+        return Lower(rung, reasons, causes, (*self.warnings, *other.warnings, *warned))
 
 
 @dataclass(frozen=True)

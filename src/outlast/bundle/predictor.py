@@ -208,7 +208,8 @@ class Predictor:
         """What the rung says that these rows fall to."""
         if lack.rung == "full":
             found = self._by_full(asked, now, look_up)
-            return [msgspec.structs.replace(one, warnings=[*one.warnings, *lack.reasons]) for one in found]
+            told = [*lack.reasons, *lack.warnings]
+            return [msgspec.structs.replace(one, warnings=[*one.warnings, *told]) for one in found]
         if lack.rung == "simpler":
             return self._lower(asked, now, lack, None)
         return self._degraded(asked, now, lack, None)
@@ -245,7 +246,7 @@ class Predictor:
     ) -> list[Answer]:
         floor = self._full.frames.freshness.floor if way is self._full and look_up is None else 0
         rows, table, marks = way.scored(asked, look_up)
-        causes = () if why is None else why.causes
+        causes, warned = ((), ()) if why is None else (why.causes, why.warnings)
         width, place = len(self.asks), _PLACE_OF_SCORE[self.task]
         asks, features = way.features[:width], way.features[width:]
         found = []
@@ -264,7 +265,7 @@ class Predictor:
                     decision=self.decision(scored, {**given, **computed} if self._reads_columns else _NOTHING),
                     rung=way.rung,
                     reasons=[] if why is None else list(why.reasons),
-                    warnings=one.warnings if one.decide_at >= floor else [*one.warnings, _too_early(floor)],
+                    warnings=_warned(one, warned, floor),
                     cells=mark,
                     causes=causes,
                 )
@@ -292,7 +293,7 @@ class Predictor:
                 decision=decision,
                 rung=rung,
                 reasons=list(why.reasons),
-                warnings=one.warnings,
+                warnings=[*one.warnings, *why.warnings],
                 cells=b"",
                 causes=why.causes,
             )
@@ -347,6 +348,12 @@ def answers_frame(answers: Sequence[Answer], task: Task) -> pl.DataFrame:
     else:
         columns["score"] = pl.Series([a.score for a in answers], dtype=pl.Float64)
     return pl.DataFrame(columns)
+
+
+def _warned(one: Asked, more: tuple[str, ...], floor: int) -> list[str]:
+    if one.decide_at >= floor and not more:
+        return one.warnings
+    return [*one.warnings, *more, *([] if one.decide_at >= floor else [_too_early(floor)])]
 
 
 def _too_early(floor: int) -> str:

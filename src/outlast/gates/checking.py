@@ -87,10 +87,8 @@ def _named(project: Project) -> Iterator[Finding]:
     there = {*model.asks.names, *(name for lookup in model.lookups for name, _ in lookup.outputs)}
     for name in contract.journal.sensitive:
         if name not in there:
-            says = (
-                f"'{name}' is neither asked for nor looked up, so only a function can make it: {nearest(name, there)}"
-            )
-            yield _finding("outlast.toml", "journal.sensitive", says, blocks=False)
+            says = f"is neither asked for nor looked up, so only a function can make it: {nearest(name, there)}"
+            yield _finding("outlast.toml", f"journal.sensitive '{name}'", says, blocks=False)
 
 
 def _names(project: Project) -> Iterator[Finding]:
