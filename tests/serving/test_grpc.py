@@ -286,7 +286,7 @@ def test_a_server_that_is_told_to_stop_answers_what_is_under_way(folder: Path) -
 
 def test_a_port_that_is_taken_is_refused(both: Running) -> None:
     host, _, port = both.grpc.partition(":")
-    with pytest.raises(StorageError, match=rf"Could not listen for gRPC on 127.0.0.1:{port}: .*choose another port"):
+    with pytest.raises(StorageError, match=rf"Could not listen on 127.0.0.1:{port}: .*choose another port"):
         asyncio.run(GrpcServer(None, host, int(port)).start())  # type: ignore[arg-type]
 
 
