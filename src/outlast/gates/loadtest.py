@@ -197,7 +197,8 @@ def picture(found: LoadTest, file: Path) -> None:
     ]
     says = f"{found.requests:,} requests at {found.rate:g} a second, of {found.version}, timed from when they were due"
     lines = alt.Chart(pictures.inline(rows)).mark_line(point=True, strokeWidth=2).encode(
-        x=alt.X("second:Q", title="second of the load", axis=alt.Axis(tickMinStep=1)),
+        x=alt.X("second:Q", title="second of the load", axis=alt.Axis(tickMinStep=1, format="d"),
+                scale=alt.Scale(domain=[0, max(1.0, *(line["second"] for line in found.lines))])),
         y=alt.Y("milliseconds:Q", title="milliseconds", scale=alt.Scale(type="log")),
         color=alt.Color("which:N", title=None, scale=alt.Scale(range=["#0072B2", "#D55E00"])),
     )  # fmt: skip

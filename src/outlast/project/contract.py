@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationIn
 from outlast.engines import size_of
 from outlast.errors import ContractError, ProjectError, SettingsError, nearest
 from outlast.project.policies import Then, Word, stale_of, then_of, words_of
-from outlast.types import Task, digest_of, duration
+from outlast.types import Task, counted, digest_of, duration
 
 FILE = "outlast.toml"
 LIVE = ("model.owner", "model.runbook", "monitoring", "gate", "retraining", "scoring", "journal.keep")
@@ -352,6 +352,16 @@ def _parts(data: dict[str, Any], *, live: bool) -> dict[str, Any]:
     return found
 
 
+_WORDS = {
+    "a valid string": "text",
+    "a valid list": "a list",
+    "a valid boolean": "true or false",
+    "a valid integer": "a whole number",
+    "a valid number": "a number",
+    "a valid dictionary": "a table",
+}
+
+
 def _explain(error: ValidationError, name: str) -> str:
     sentences = [_sentence(problem, name) for problem in error.errors()]
     return "\n".join(dict.fromkeys(sentences))
@@ -364,9 +374,19 @@ def _sentence(problem: Any, name: str) -> str:
         known = _known_keys(place[:-1])
         what = "section" if len(place) == 1 else "key"
         return f"{name}: unknown {what} '{key}': {nearest(place[-1], known)}"
-    said = problem["msg"].removeprefix("Value error, ")
     got = repr(problem["input"])
-    return f"{name}: '{key}' is {got[:80]}: {said[0].lower() + said[1:]}. Example: {_example(place)}"
+    return f"{name}: '{key}' is {got[:80]}: {_said(problem)}. Example: {_example(place)}"
+
+
+def _said(problem: Any) -> str:
+    """What is wrong with a value, in the words of these pages."""
+    if problem["type"] in ("too_short", "too_long"):
+        bound, word = ("min_length", "least") if problem["type"] == "too_short" else ("max_length", "most")
+        return f"expected {counted(problem['ctx'][bound], 'entry', 'entries')} at {word}"
+    said: str = problem["msg"].removeprefix("Value error, ").replace("Input should be", "expected", 1)
+    for theirs, ours in _WORDS.items():
+        said = said.replace(theirs, ours)
+    return said[0].lower() + said[1:]
 
 
 def _section_at(place: list[str]) -> type[BaseModel] | None:
