@@ -347,9 +347,7 @@ def test_csv_is_read_by_the_types_of_training(client: httpx.Client) -> None:
 @pytest.mark.parametrize("path", ["/predict/late", "/invocations"])
 def test_a_misspelt_parameter_of_the_address_is_named(client: httpx.Client, path: str) -> None:
     body = ROW if path == "/predict/late" else {"instances": [ROW]}
-    check(
-        client.post(f"{path}?explian=true", json=body), 422, "'explian' is no parameter of this address"
-    )
+    check(client.post(f"{path}?explian=true", json=body), 422, "'explian' is no parameter of this address")
 
 
 @pytest.mark.parametrize(

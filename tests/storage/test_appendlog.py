@@ -8,6 +8,8 @@ import random
 import signal
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -15,6 +17,7 @@ import polars as pl
 import pytest
 
 from outlast.errors import StorageError
+from outlast.storage import appendlog
 from outlast.storage import segments as segment_files
 from outlast.storage.appendlog import AppendLog, read, seal, segments
 from outlast.storage.checks.appendlog import CHECKS, Make, Taken
@@ -308,3 +311,48 @@ def test_sealed_segments_become_rows_of_a_table_once(tmp_path: Path) -> None:
 
     assert seal(tmp_path, "s", consume) == 20
     assert tables.scan("rows").collect()["n"].sort().to_list() == list(range(20))
+
+
+def test_a_segment_is_made_aside_before_the_one_before_is_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    makers: list[str] = []
+    real = appendlog.create
+
+    def create(folder: Path) -> tuple[Path, int, int]:
+        makers.append(threading.current_thread().name)
+        return real(folder)
+
+    monkeypatch.setattr(appendlog, "create", create)
+    written = [b"%d " % n + b"x" * 400 for n in range(30)]
+    with AppendLog(tmp_path, "s", segment_bytes=3_000, sync_every=0.001) as log:
+        for record in written:
+            log.append([record])
+            deadline = time.monotonic() + 60
+            while log._size >= 1_500 and log._next is None:
+                assert time.monotonic() < deadline
+                time.sleep(0.001)
+        assert makers[0] == "MainThread"
+        assert set(makers[1:]) == {"outlast-log-sync"}
+        assert [record for segment in segments(tmp_path, "s") for record in read(segment)] == written
+    taken = Taken()
+    assert seal(tmp_path, "s", taken) == 30
+    assert list((tmp_path / "s").iterdir()) == []
+
+
+def test_one_that_cannot_be_made_aside_is_made_when_it_is_needed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried = threading.Event()
+    real = appendlog.create
+
+    def create(folder: Path) -> tuple[Path, int, int]:
+        if threading.current_thread() is not threading.main_thread():
+            tried.set()
+            raise OSError(28, "No space left on device")
+        return real(folder)
+
+    monkeypatch.setattr(appendlog, "create", create)
+    with AppendLog(tmp_path, "s", segment_bytes=1_000, sync_every=0.001) as log:
+        log.append([b"x" * 700])
+        assert tried.wait(60)
+        log.append([b"y" * 700])
+        assert [record for segment in segments(tmp_path, "s") for record in read(segment)] == [b"x" * 700, b"y" * 700]

@@ -30,6 +30,8 @@ class AppendLog:
     _thread: threading.Thread | None
     _failure: OSError | None
     _retired: list[int]
+    _next: tuple[Path, int, int] | None
+    """The segment after this one, made while there was time."""
 
     def __init__(
         self, root: Path, stream: str, *, segment_bytes: int = 16 * 1024 * 1024, sync_every: float = 0.05
@@ -79,6 +81,8 @@ class AppendLog:
             self._closed = True
             thread, self._thread = self._thread, None
             self._retire()
+            with self._making:
+                self._drop_next()
         self._stop.set()
         self._dirty.set()
         if thread is not None:
@@ -92,9 +96,10 @@ class AppendLog:
         self.close()
 
     def _begin(self) -> None:
-        self._lock, self._syncing = threading.Lock(), threading.Lock()  # taken in the order syncing, lock
+        self._lock, self._syncing = threading.Lock(), threading.Lock()  # taken in the order syncing, lock, making
+        self._making = threading.Lock()
         self._dirty, self._stop = threading.Event(), threading.Event()
-        self._retired = []
+        self._retired, self._next = [], None
         self._thread = None
         self._failure = None
 
@@ -103,9 +108,9 @@ class AppendLog:
         if self._closed:
             raise StorageError(f"The log {self._folder} is closed: open another AppendLog to append to it")
         self._report()
-        with sentences("begin a segment in", self._folder):
-            self._path, self._fd, self._salt = create(self._folder)
-        self._size = HEADER_SIZE
+        with self._making, sentences("begin a segment in", self._folder):
+            self._path, self._fd, self._salt = self._next or create(self._folder)
+            self._next, self._size = None, HEADER_SIZE
         if self._thread is None:
             self._thread = threading.Thread(target=self._keep_synced, name="outlast-log-sync", daemon=True)
             self._thread.start()
@@ -153,6 +158,22 @@ class AppendLog:
             self._dirty.wait()
             self._stop.wait(self._every)
             self._sync()
+            self._make_next()
+
+    def _make_next(self) -> None:
+        """Have another segment when this one is half full: making it goes to the disk, and no append should wait."""
+        with self._making:  # one at a time, since segments are read in the order in which they were made
+            if self._closed or self._next is not None or self._size < self._limit // 2:
+                return
+            with contextlib.suppress(OSError):  # the append that needs it tries again, and says what is wrong
+                self._next = create(self._folder)
+
+    def _drop_next(self) -> None:
+        if self._next is not None:
+            path, fd, _ = self._next
+            path.unlink(missing_ok=True)
+            os.close(fd)
+            self._next = None
 
     def _sync(self) -> None:
         """Sync what was written since the last time, in one go; close what is retired."""
@@ -172,7 +193,7 @@ class AppendLog:
     def _after_fork(self) -> None:
         """In a forked child: let go of the parent's segments, whose locks the parent keeps."""
         self._let_go()
-        for fd in self._retired:
+        for fd in [*self._retired, *([] if self._next is None else [self._next[1]])]:
             os.close(fd)
         self._begin()
 
