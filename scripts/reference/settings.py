@@ -21,8 +21,8 @@ _MEANINGS = {
     "OUTLAST_SERVER": "The server that changes what is live; `off` for none. Wins over `workspace.toml`.",
     "OUTLAST_WORKERS": "How many processes `outlast serve` and `outlast up` answer with; `--workers` wins over it. "
     "Without it: one.",
-    "OUTLAST_LEAVE": "Seconds for which a server goes on answering after SIGTERM while `/readyz` says 503. Without it: "
-    "0 where only this machine reaches it, else 5.",
+    "OUTLAST_LEAVE": "How long, such as 5s, a server goes on answering after SIGTERM while `/readyz` says 503. "
+    "Without it: 0 where only this machine reaches it, else 5.",
     "OUTLAST_TOKEN": "The secret of the token that commands show to that server.",
 }
 _WORKSPACE = {

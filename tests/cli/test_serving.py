@@ -100,7 +100,7 @@ def test_up_takes_workers_and_ticks_above_them(folder: Path, run) -> None:
     [
         ("WORKERS", "two", "a whole number such as 2"),
         ("WORKERS", "0", "a whole number"),
-        ("LEAVE", "5s", "seconds such as 5"),
+        ("LEAVE", "five", "a length of time such as 5s"),
     ],
 )
 def test_a_setting_of_serving_that_is_no_number_is_a_sentence(

@@ -28,8 +28,11 @@ _EXTRAS = {
     "lightgbm": "lightgbm",
     "xgboost": "xgboost",
     "postgres": "psycopg",
+    "redis": "redis",
     "s3": "s3fs",
     "gcs": "gcsfs",
+    "grpc": "grpc",
+    "otel": "opentelemetry",
 }
 
 

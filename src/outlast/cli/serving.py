@@ -34,7 +34,7 @@ def serve(asked: Asked, workers: int | None, *, every: float | None = None) -> N
     if asked.grpc_port is not None and asked.grpc_port == asked.port != 0:
         raise SettingsError(f"--grpc-port is {asked.port}, as --port is: gRPC needs a port of its own, such as 8001")
     here = station()
-    leave = _number(settings.leave, "OUTLAST_LEAVE", "seconds such as 5")
+    leave = _seconds(settings.leave)
     of = workers or int(_number(settings.workers, "OUTLAST_WORKERS", "a whole number such as 2", whole=True) or 1)
     if here is None and of > 1:
         _supervise(asked, of, every, leave)
@@ -93,6 +93,18 @@ def _ticking(root: Path, every: float | None) -> Iterator[None]:
 
 def _say(text: str) -> None:
     print(text, flush=True)
+
+
+def _seconds(text: str | None) -> float | None:
+    """OUTLAST_LEAVE, with a unit as other lengths have one, or without."""
+    from outlast.types import duration
+
+    if text is None:
+        return None
+    try:
+        return duration(text).total_seconds()
+    except SettingsError:
+        return _number(text, "OUTLAST_LEAVE", "a length of time such as 5s")
 
 
 def _number(text: str | None, name: str, expected: str, *, whole: bool = False) -> float | None:

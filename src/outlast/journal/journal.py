@@ -2,7 +2,6 @@
 
 import threading
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
@@ -169,6 +168,10 @@ def seal(workspace: Workspace) -> dict[str, int]:
 
 def subjects(workspace: Workspace, kind: Kind) -> list[str]:
     """The models or sources that have a stream of this kind."""
-    with suppress(FileNotFoundError):
-        return sorted(folder.name for folder in (workspace.log_root / kind.name).iterdir() if folder.is_dir())
-    return []
+    place = workspace.log_root / kind.name
+    try:
+        return sorted(folder.name for folder in place.iterdir() if folder.is_dir())
+    except FileNotFoundError:
+        return []
+    except NotADirectoryError:
+        raise StorageError(f"There is a file in the way of {place}, where the journal goes: move it away") from None

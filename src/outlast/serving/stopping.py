@@ -60,6 +60,7 @@ class Stopping:
         if self._due is None:
             self._due = time.monotonic() + (self._leave if number == signal.SIGTERM else 0.0)
             self._station.leave()
+            _log.info("Told to stop: requests under way finish, in %d s at most; a second signal waits for none", LIMIT)
             return True
         _after(_AT_ONCE, 128 + number)
         return False

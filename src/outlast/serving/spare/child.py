@@ -74,7 +74,7 @@ def _said(error: BaseException, memory: int | None) -> str:
 
 def _yield_to_others(seconds: float) -> None:
     """Let go first of the processor and of memory: who is served already comes before who is tried."""
-    os.nice(5)
+    os.nice(10)
     with suppress(OSError):  # no Linux, or not allowed
         Path("/proc/self/oom_score_adj").write_text("1000", "ascii")
     signal.alarm(int(seconds) + _GRACE)
