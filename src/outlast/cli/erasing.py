@@ -3,6 +3,7 @@
 import typer
 
 from outlast.cli import places, screen
+from outlast.errors import RequestError
 
 
 def erase(
@@ -16,6 +17,8 @@ def erase(
     from outlast.control.shapes import Erasing
     from outlast.types import counted
 
+    if not key.strip():
+        raise RequestError("--key names nothing: say whose values, as a label names them")
     found = places.ask(ERASE, Erasing(places.meant(model), key, yes))
     if json:
         screen.as_json(found)

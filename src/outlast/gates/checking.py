@@ -60,7 +60,11 @@ def _contract(project: Project) -> Iterator[Finding]:
     if complete.passed is not True:
         missing = complete.evidence.get("missing")
         for key in missing or []:
-            yield _finding("outlast.toml", key, "is not said: a version cannot go live without it")
+            name, _, why = key.partition(" (")
+            if " is no decision of " in why:
+                yield _finding("outlast.toml", name, f"{why.removesuffix(')')}; a version cannot go live with it")
+            else:
+                yield _finding("outlast.toml", key, "is not said: a version cannot go live without it")
         if not missing:
             yield _finding("outlast.toml", "model.runbook", complete.says)
     if contract.model.task == "binary" and contract.value.payoff:

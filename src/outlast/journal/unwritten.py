@@ -73,7 +73,11 @@ class Unwritten:
         """Note that a model's log can be written."""
         if self.says.pop(model, None) is not None:
             self.refusing.discard(model)
-            _log.warning("Answers of %s can be written down again; %d were not", model, self.lost.get(model, 0))
+            lost = self.lost.get(model, 0)
+            said = (
+                f"; {counted(lost, 'answer')} that {'was' if lost == 1 else 'were'} given never will be" if lost else ""
+            )
+            _log.warning("Answers of %s can be written down again%s", model, said)
 
     def look(self) -> None:
         """Try, where nobody asks any more because all is refused: with as much as a batch of answers takes."""

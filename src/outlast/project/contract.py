@@ -143,7 +143,11 @@ class ServingSection(_Timed):
         ladder = info.data.get("ladder") or []
         for rung in ("simpler", "default"):
             if rung in words_of(value) and rung not in ladder:
-                raise ValueError(f"it leads to '{rung}', which [serving] ladder does not name: add it there")
+                named = (
+                    [name for name in value if rung in words_of({name: value[name]})] if isinstance(value, dict) else []
+                )
+                about = f"'{named[0]}' leads" if named else "it leads"
+                raise ValueError(f"{about} to '{rung}', which [serving] ladder does not name: add it there")
         return value
 
     @field_validator("stale", mode="before")
@@ -270,6 +274,11 @@ class ScoringSection(_Timed):
     def _all_or_none(self) -> Self:
         if len({self.input is None, self.output is None, self.schedule is None}) > 1:
             raise ValueError("input, output and schedule go together: say all of them or none")
+        schedule, output = self.schedule or "1d", self.output or ""
+        often = not _OF_DAY.fullmatch(schedule) and duration(schedule) < timedelta(days=1)
+        if often and "{date}" in output and "{time}" not in output:
+            said = f"every {schedule} into one file of a day, each would take the place of the one before"
+            raise ValueError(f"{said}: name it by {{date}} and {{time}}")
         return self
 
 

@@ -35,6 +35,10 @@ def test_a_place_is_named_by_when_it_was_due(tmp_path: Path) -> None:
     ("section", "said"),
     [
         ('input = "a.csv"', "input, output and schedule go together"),
+        (
+            'input = "a.csv"\noutput = "{date}.csv"\nschedule = "6h"',
+            "every 6h into one file of a day, each would take the place of the one before",
+        ),
         ('input = "a.csv"\noutput = "{day}.csv"\nschedule = "1d"', "{day} is not known: expected {date} or {time}"),
         ('input = "a.csv"\noutput = "b.csv"\nschedule = "24:00"', "expected a time of day in UTC such as 02:30"),
         ('input = "a.csv"\noutput = "b.csv"\nschedule = "30s"', "or a length of a minute or more such as 1d"),
