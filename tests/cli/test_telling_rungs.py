@@ -17,6 +17,17 @@ def costs(value: dict[str, Any] | None, loss: dict[str, float] | None) -> dict[s
 
 
 @pytest.mark.parametrize(
+    ("default", "worth", "told"), [("wait", 1.2, True), ("wait", 1.7, False), ("call", 1.2, False)]
+)
+def test_one_that_costs_more_than_the_version_is_worth_is_no_better_than_the_default(
+    default: str, worth: float, told: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    contract = {"value": {"payoff": {"call": {}, "wait": {}}}, "serving": {"defaults": {"decision": default}}}
+    telling_rungs.simpler({**costs(MONEY, LOSS), "value": {"per_decision": worth}, "contract": contract})
+    assert ("more than the version is worth against the default" in capsys.readouterr().out) is told
+
+
+@pytest.mark.parametrize(
     ("summary", "says"),
     [
         ({}, ""),

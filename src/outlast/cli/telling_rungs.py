@@ -18,6 +18,9 @@ def simpler(summary: Mapping[str, Any]) -> None:
     name = costs["metric"] if costs["metric"] in metrics else next(iter(metrics))
     says = f"{found['candidate']}, without lookups: {name} {screen.interval(metrics[name])}"
     screen.line("simpler", f"{says}; {_cost(costs)}")
+    if _worse_than_default(summary):
+        screen.line("", "that is more than the version is worth against the default: without 'simpler' in the ladder")
+        screen.line("", "such answers would be worth more, by these figures")
 
 
 def adopted(summary: Mapping[str, Any]) -> None:
@@ -46,6 +49,18 @@ def adopted_from(found: Mapping[str, Any]) -> str:
     return (
         f"adopted: trained elsewhere, taken from {found['from']}, digest {found['digest'][:12]}; not known: {lacking}"
     )
+
+
+def _worse_than_default(summary: Mapping[str, Any]) -> bool:
+    """Whether the declared default, where it is the baseline, is worth more than an answer of the simpler model."""
+    costs, worth, contract = summary["simpler"]["costs"]["value"], summary.get("value"), summary.get("contract")
+    if costs is None or worth is None or contract is None:
+        return False
+    decisions = list(contract["value"].get("payoff") or {})
+    ends = {"nobody acts": decisions[-1:], "everybody acts": decisions[:1]}
+    default = contract["serving"].get("defaults", {}).get("decision")
+    same = [default] == ends.get(contract["value"].get("baseline", "nobody acts"), [])
+    return same and costs["per_decision"] > worth["per_decision"]
 
 
 def _cost(costs: Mapping[str, Any]) -> str:
