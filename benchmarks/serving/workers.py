@@ -15,9 +15,9 @@ from _http import Connection
 from _project import churn
 from _report import conclude, spread, table, where
 from _sides import compare, hall
-from _wrk import Load, Side, need_wrk
+from _wrk import Load, Side, need_wrk, settle
 
-RUNS, LARGE = 3, 100
+RUNS, LARGE = 5, 100
 CONNECTIONS = (64, 16, 1)
 KINDS = {1: "single rows", LARGE: f"{LARGE} rows a request"}
 
@@ -36,6 +36,7 @@ def main() -> int:
         for _ in range(RUNS):
             for connections in CONNECTIONS:
                 for key, side in sides.items():
+                    settle(list(sides.values()))
                     side.measure(scripts[key], connections, before=())
         drawn = _drawn(sides[1, 2])
     return _conclude(sides, drawn)
@@ -53,11 +54,21 @@ def _conclude(sides: dict[tuple[int, int], Side], drawn: str) -> int:
     lines = [(f"{KINDS[size]}, {count} connections", f"{ratio:.2f}") for (size, count), ratio in ratios.items()]
     found += "\n\n" + table(("two workers' answers a second", "times one worker's"), lines)
     found += f"\n\nOf 64 connections that are kept, the two workers had {drawn}."
-    held = min(ratios.values()) >= 1.0 and ratios[1, 64] >= 1.2
-    bar = "two workers are never slower than one, and at 64 connections at least 1.2 times as quick with single rows."
+    slower = [(size, count) for size in KINDS for count in CONNECTIONS if _slower(sides, size, count)]
+    held = not slower and ratios[1, 64] >= 1.2
+    bar = (
+        "nowhere is every run of two workers slower than every run of one, and at 64 connections two are at least 1.2 "
+        "times as quick with single rows."
+    )
     machine = where("onnxruntime", "polars", "uvicorn", "msgspec")
     page = Path(__file__).parent / "README.md"
     return conclude("workers", found=found, bar=bar, held=held, machine=machine, page=page)
+
+
+def _slower(sides: dict[tuple[int, int], Side], size: int, count: int) -> bool:
+    """Whether two workers are slower than one by more than the runs differ among themselves."""
+    one, two = ([load.a_second for load in sides[size, workers].runs[count]] for workers in (1, 2))
+    return max(two) < min(one)
 
 
 def _row(side: str, count: int, loads: list[Load]) -> tuple[str, ...]:
