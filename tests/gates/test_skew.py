@@ -20,6 +20,7 @@ from outlast.types import ModelRef
 
 NOW = datetime(2024, 6, 1, tzinfo=UTC)
 NAME = "late-orders"
+pytestmark = pytest.mark.usefixtures("asked_anew")
 
 
 @pytest.fixture(scope="module")
