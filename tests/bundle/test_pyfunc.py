@@ -201,6 +201,7 @@ def load_apart(trained, tmp_path: Path) -> Load:
 def test_plain_mlflow_loads_it_from_the_mirror_by_number_and_by_alias(
     trained, tmp_path: Path, request: pytest.FixtureRequest, caplog: pytest.LogCaptureFixture, load: str
 ) -> None:
+    shutil.copyfile(request.getfixturevalue("empty_mlflow"), trained.workspace.home / "mlflow.db")
     assert [one.did for one in mirror(trained.workspace, "late-orders")] == ["made", "pointed"]
     frame = trained.features().head(50)
     frame.write_parquet(tmp_path / "features.parquet")

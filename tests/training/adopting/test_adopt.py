@@ -226,9 +226,9 @@ def logged(model: Any, address: str, folder: Path) -> None:
 
 
 def test_a_model_of_mlflow_is_adopted_with_its_chances_and_one_that_is_not_there_is_told(
-    orders: Path, elsewhere: tuple[pd.DataFrame, Any], monkeypatch: pytest.MonkeyPatch
+    orders: Path, elsewhere: tuple[pd.DataFrame, Any], empty_mlflow: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    address = f"sqlite:///{orders / 'tracking.db'}"
+    address = f"sqlite:///{shutil.copyfile(empty_mlflow, orders / 'tracking.db')}"
     monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
     logged(boosted(elsewhere), address, orders / "runs")
     project = load_project(orders)
