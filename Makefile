@@ -9,7 +9,7 @@ ready := $(VENV)/.ready
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench setup lock clean
+.PHONY: help demo test long check bench setup lock clean
 
 help:
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' Makefile
@@ -19,6 +19,9 @@ demo: $(ready) ## predict late flights on real data, from training to the watch,
 
 test: $(ready) ## run the whole suite
 	@$(python) -m pytest -n 2 --dist worksteal
+
+long: $(ready) ## run the tests that take too long for every change
+	@$(python) -m pytest -n 2 --dist worksteal -m slow --timeout 1800
 
 check: $(ready) ## lint, format, types, the walls between stages, and every example in the pages
 	@sh scripts/check $(VENV)

@@ -163,7 +163,7 @@ def digests(place: Workspace, version: Version) -> set[str]:
     return {lookup.digest for lookup in lookups_of(place, version.digest)}
 
 
-@BOTH
+@pytest.mark.parametrize("place", ["sqlite", pytest.param("redis", marks=pytest.mark.slow)], indirect=True)
 def test_versions_of_a_shared_set_are_side_by_side_until_the_last_user_of_the_old_retires(
     place: Workspace, first: Version, monkeypatch: pytest.MonkeyPatch
 ) -> None:

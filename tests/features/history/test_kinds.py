@@ -133,10 +133,10 @@ def prove(entity: str, key: str, folder: Path, *, minutes: int, withdrawn: bool 
 
 
 def pairs() -> list[Any]:
-    """Every kind of entity with every second kind of key; the other half goes with `make bench`."""
+    """Every kind of entity with every third kind of key; the others go with `make long`."""
     both = product(enumerate(ENTITIES), enumerate(KEYS))
     return [
-        pytest.param(entity, key, marks=[pytest.mark.slow] if (row + column) % 2 else [])
+        pytest.param(entity, key, marks=[pytest.mark.slow] if (row + column) % 3 else [])
         for (row, entity), (column, key) in both
     ]
 

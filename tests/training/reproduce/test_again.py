@@ -128,7 +128,9 @@ def runs(plain: Path) -> Runs:
     return Runs(workspace, kept, Steps(), anew=False)
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize(
+    "family", ["scikit-learn", *(pytest.param(name, marks=pytest.mark.slow) for name in ("lightgbm", "xgboost"))]
+)
 def test_a_version_made_again_is_equal_to_the_last_bit(
     orders: Path, family: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
