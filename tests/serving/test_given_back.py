@@ -10,7 +10,7 @@ from outlast.project.workspace import Workspace
 from outlast.serving.spare.proofs import Proofs
 from outlast.types import now
 
-SWAPS = 20
+SWAPS = 12
 LARGE = 16
 """Megabytes in the modules of each version."""
 
@@ -21,7 +21,7 @@ def resident(server: Running) -> float:
     return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmRSS:"))
 
 
-def test_twenty_swaps_leave_the_memory_of_two_versions(folder: Path, workspace: Workspace) -> None:
+def test_a_dozen_swaps_leave_the_memory_of_two_versions(folder: Path, workspace: Workspace) -> None:
     promote(workspace, 1)
     made = [changed(workspace, f"\nLARGE = np.full({LARGE} << 17, {turn}.0)\n") for turn in range(SWAPS)]
     for digest, _ in made:

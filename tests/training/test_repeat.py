@@ -23,7 +23,7 @@ def train_apart(folder: Path, hashes: str) -> Any:
     return json.loads(done.stdout)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def twice(orders_template: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Any]:
     """What every family gives, trained twice: in this process and in one with other hashes."""
     here, there = (
@@ -32,18 +32,12 @@ def twice(orders_template: Path, tmp_path_factory: pytest.TempPathFactory) -> li
     return [{family: trained(here, family) for family in FAMILIES}, train_apart(there, HASHES)]
 
 
-@pytest.mark.parametrize("family", FAMILIES)
-def test_two_trainings_predict_the_same_bits(twice: list[Any], family: str) -> None:
-    first, second = (found[family] for found in twice)
-    assert first["scores"] == second["scores"]
-    assert len(set(first["scores"])) > 5, "a model that says the same of everything proves nothing"
-
-
-@pytest.mark.parametrize("family", FAMILIES)
-def test_two_trainings_keep_the_same_bytes(twice: list[Any], family: str) -> None:
-    first, second = (found[family] for found in twice)
-    assert first["model"] == second["model"]
-
-
-def test_the_families_do_not_predict_the_same(twice: list[Any]) -> None:
-    assert len({tuple(twice[0][family]["scores"]) for family in FAMILIES}) == len(FAMILIES)
+def test_two_trainings_predict_the_same_bits_and_keep_the_same_bytes(twice: list[Any]) -> None:
+    """All families in one test: told apart, processes that share the tests would each train them all twice."""
+    first, second = twice
+    assert {name: found["scores"] for name, found in first.items()} == {n: f["scores"] for n, f in second.items()}
+    assert {name: found["model"] for name, found in first.items()} == {n: f["model"] for n, f in second.items()}
+    assert first.keys() == FAMILIES.keys()
+    for family, found in first.items():
+        assert len(set(found["scores"])) > 5, f"{family}: a model that says the same of everything proves nothing"
+    assert len({tuple(found["scores"]) for found in first.values()}) == len(FAMILIES), "they do not predict the same"
