@@ -87,6 +87,24 @@ def folder(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> It
     monkeypatch.chdir(tmp_path)
 
 
+@pytest.fixture(scope="session")
+def trained_twice(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The new project with a second version, of another seed; the first is live."""
+    place = tmp_path_factory.mktemp("twice") / "late-orders"
+    shutil.copytree(trained, place)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MLFLOW_TRACKING_URI", "off")
+        patch.setenv("OUTLAST_ACTOR", "ada")
+        main_in(place, "train", "--seed", "2", "--quiet")
+    return place
+
+
+@pytest.fixture
+def second(trained_twice: Path, folder: Path) -> None:
+    """The fresh copy has that second version too."""
+    shutil.copytree(trained_twice, folder, dirs_exist_ok=True)
+
+
 @pytest.fixture
 def bare(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The same project, never trained."""

@@ -7,12 +7,8 @@ import pytest
 CHECKS = ["bundle", "contract", "data", "leakage", "floors", "value", "calibration", "champion", "slices", "skew"]
 
 
-def second(run) -> None:
-    assert run("train", "--seed", "2", "--quiet").code == 0
-
-
+@pytest.mark.usefixtures("second")
 def test_a_version_that_passes_goes_live(run, folder: Path) -> None:
-    second(run)
     done = run("promote", "late-orders@2", "-m", "a better one", "--json")
     assert done.code == 0
     assert (done.json["rollout"]["live"], done.json["rollout"]["previous"]) == (2, 1)
@@ -21,8 +17,8 @@ def test_a_version_that_passes_goes_live(run, folder: Path) -> None:
     assert done.json["verdict"]["absent"] == []
 
 
+@pytest.mark.usefixtures("second")
 def test_promoting_says_what_is_live_now(run, folder: Path) -> None:
-    second(run)
     done = run("promote")
     assert done.code == 0
     assert "late-orders@2 is live; before it: 1" in done.out
@@ -63,8 +59,8 @@ def test_promoting_what_is_live_is_a_conflict(run, folder: Path) -> None:
     assert (done.code, "is live already" in done.err) == (3, True)
 
 
+@pytest.mark.usefixtures("second")
 def test_rolling_back_brings_the_version_before(run, folder: Path) -> None:
-    second(run)
     assert run("promote", "--quiet").code == 0
     done = run("rollback", "--reason", "too many alarms")
     assert (done.code, done.out) == (0, "late-orders@1 is live again; before it: none\n")
@@ -81,8 +77,8 @@ def test_rolling_back_without_a_version_before_is_refused(run, folder: Path) -> 
     assert (done.code, "no earlier version to roll back to" in done.err) == (3, True)
 
 
+@pytest.mark.usefixtures("second")
 def test_versions_say_which_is_live(run, folder: Path) -> None:
-    second(run)
     listed = run("versions", "--json").json
     assert [(one["model"], one["number"], one["state"]) for one in listed] == [
         ("late-orders", 1, "live"),
