@@ -187,7 +187,7 @@ def test_a_history_is_looked_up_as_the_time_rule_says(lookup: Lookup, facts: Any
     agree(lookup, got, frame, asks)
 
 
-@settings(relaxed, max_examples=15)
+@settings(relaxed, max_examples=10)
 @given(facts=facts_strategy, asks=asks_strategy, cut=st.integers(0, 25))
 def test_both_stores_of_fresh_values_give_the_bits_of_the_history(
     redis_url: str, tmp_path: Path, lookup: Lookup, facts: Any, asks: Any, cut: int

@@ -26,7 +26,7 @@ def metric(text: str, name: str) -> float:
 class Callers:
     """Callers that ask on and on, and come again where a worker was killed under them."""
 
-    def __init__(self, server: Running, count: int = 6) -> None:
+    def __init__(self, server: Running, count: int = 2) -> None:
         self.answered: list[str] = []
         self._server, self._done = server, threading.Event()
         self._threads = [threading.Thread(target=self._ask) for _ in range(count)]
