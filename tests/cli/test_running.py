@@ -337,7 +337,7 @@ def test_backfill_of_what_only_was_trained_says_that_there_is_nothing_to_fill(ru
 
 
 def test_why_explains_an_answer_of_the_journal_without_what_is_sensitive(run, folder: Path, monkeypatch) -> None:
-    monkeypatch.setattr(why, "_sensitive", lambda *_: {"distance_km"})
+    monkeypatch.setattr(why, "sensitive", lambda *_: {"distance_km"})
     place = Workspace.find(folder)
     handle = open_model("late-orders@1", place)
     (answer,) = handle.answers([ROW])

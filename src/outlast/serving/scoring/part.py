@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +12,15 @@ from outlast.bundle.answers import Answer
 from outlast.bundle.predictor import Predictor, open_bundle
 from outlast.bundle.requests import Asked
 from outlast.bundle.ways import each
-from outlast.errors import RequestError, Unavailable, nearest
+from outlast.errors import RequestError, Unavailable
 from outlast.journal import runs
 from outlast.journal.sources import over_history, sources_of
 from outlast.project.workspace import Workspace
 from outlast.serving.scoring.kept import Kept, Run, Told
 from outlast.types import micros, now, utc
 
+_MISSPELT = 0.8
+"""How alike names are of which one is the other misspelt."""
 _SPLITS = 256
 """Into how many parts rows are divided at most to find those that have no answer."""
 
@@ -76,9 +79,10 @@ def _require_spelt(columns: Sequence[str], asks: set[str], others: set[str]) -> 
     """A column that is missing may be missing by the contract; one that is misspelt is missing in every row."""
     spare = [name for name in columns if name not in asks | others]
     for name in sorted(asks - set(columns)):
-        hint = nearest(name, spare)
-        if hint.startswith("did you mean"):
-            raise RequestError(f"The table has no column '{name}': {hint}", details={"field": name})
+        close = get_close_matches(name, spare, n=1, cutoff=_MISSPELT)
+        if close:
+            said = f"The table has no column '{name}': did you mean '{close[0]}'?"
+            raise RequestError(said, details={"field": name})
 
 
 def decoded_alone(
