@@ -2,9 +2,10 @@
 
 import ctypes
 import logging
+import sys
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import NamedTuple
 
 from outlast.bundle.predictor import Predictor
@@ -21,6 +22,8 @@ Failed = Callable[[Known, Exception, bool], None]
 """Is told which version could not be loaded, why, and whether it is the first time."""
 KEPT = 2
 """Versions of a model kept loaded: the one that is live, and the one before, so that a rollback is a swap."""
+_TURN = 0.0001
+"""Seconds of such a turn at most."""
 _LATEST = 160.0
 """Seconds after which, at the latest, what failed again and again is tried once more."""
 _log = logging.getLogger("outlast.serving")
@@ -57,7 +60,8 @@ class Loader:
             if self._prover is not None and not self._prover.proven(known):
                 self.proving[known.model] = known.version
                 return None
-            predictor = self._opened(known)
+            with giving_way():
+                predictor = self._opened(known)
         except Exception as error:  # noqa: BLE001 - the user's code runs here, and may raise anything
             times = 1 if tried is None else tried.times + 1
             wait = min(AGAIN * 2 ** (times - 1), _LATEST)
@@ -106,6 +110,17 @@ class Loader:
             said = "; ".join(answer.reasons)
             _log.warning("%s@%d answers its own example by its %s: %s", known.model, known.version, answer.rung, said)
         return predictor
+
+
+@contextmanager
+def giving_way() -> Iterator[None]:
+    """Let who answers take turns more often meanwhile: opening a version is a second of Python beside the requests."""
+    usual = sys.getswitchinterval()
+    sys.setswitchinterval(min(usual, _TURN))
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(usual)
 
 
 def give_back() -> None:
