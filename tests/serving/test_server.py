@@ -9,14 +9,14 @@ import pytest
 from late_project import ROW, promote
 from running import running
 
-from outlast.errors import Refused, StorageError
+from outlast.errors import OutlastError, Refused, StorageError
 from outlast.project.workspace import Workspace
 from outlast.registry.tokens import Wanted, create, revoke
 from outlast.serving.server import listening, serve
 from outlast.types import now
 
 
-@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.5", "example.com", ""])
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.5", ""])
 def test_other_machines_are_not_let_in_without_tokens(tmp_path: Path, host: str) -> None:
     place = Workspace(tmp_path)
     for _ in range(2):
@@ -24,6 +24,11 @@ def test_other_machines_are_not_let_in_without_tokens(tmp_path: Path, host: str)
             serve(place, host, 0)
         token, _ = create(place.ledger, Wanted.of("ana", ["view"], at=now()), by="ada", at=now())
         revoke(place.ledger, token.id, by="ada", at=now())
+
+
+def test_a_name_that_is_not_this_machines_is_refused_whether_it_is_known_here_or_not(tmp_path: Path) -> None:
+    with pytest.raises(OutlastError, match=r"nobody holds a token|There is no address 'example.com' here"):
+        serve(Workspace(tmp_path), "example.com", 0)
 
 
 def test_with_a_token_an_address_for_other_machines_is_taken(tmp_path: Path) -> None:

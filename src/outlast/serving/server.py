@@ -141,8 +141,8 @@ def _loopback(host: str) -> bool:
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
-        if host == "localhost":
-            return True
+        if host in ("localhost", ""):
+            return bool(host)  # nothing is every address
     try:
         socket.getaddrinfo(host, None)
     except (OSError, UnicodeError) as error:

@@ -159,7 +159,7 @@ FAULTS: list[tuple[Any, str]] = [
     (example(gives={}), "gives nothing, so it shows nothing: name a column and its value, such as gives={'late_1d'"),
     (example(gives={"late_2d": 1}), "gives 'late_2d', which the set does not compute: did you mean 'late_"),
     (example(asks={"shopp": "north"}), "asks no 'shop', which names the entity of window(deliveries): did you mean"),
-    (example(asks={"shop": {"a"}}), "asks 'shop' as a list: expected text"),
+    (example(asks={"shop": {"a"}}), "asks 'shop' as an array: expected text"),
     (example(facts={"delivery": ROWS}), "has facts of 'delivery', which the set does not read: did you mean"),
     (example(facts=ROWS), "has a list as its facts: expected rows by source"),
     (example(facts={"deliveries": ROWS[0]}), "has a dict as the facts of 'deliveries': expected a list of rows"),
