@@ -4,6 +4,7 @@ from time import perf_counter
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware.errors import ServerErrorMiddleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -40,7 +41,7 @@ def create_app(parts: Parts, extra: Extra = _NONE) -> ASGIApp:
     )
     app.router.redirect_slashes = False
     app.state.extra = extra
-    straight: ASGIApp = _Straight(app)
+    straight: ASGIApp = ServerErrorMiddleware(_Straight(app), handler=errors.of_accident)
     if parts.tracing is not None:
         straight = Traced(straight, parts.tracing)
     return _Counted(straight, parts, Access(parts.keys, extra))
@@ -113,10 +114,6 @@ class _Straight:
             response = await errors.of_outlast(request, error)
         except ClientDisconnect as error:
             response = await _gone(request, error)
-        except Exception as error:
-            response = await errors.of_accident(request, error)
-            await response(scope, receive, send)
-            raise  # the log gets it
         await response(scope, receive, send)
 
 
