@@ -265,7 +265,7 @@ class Predictor:
                     decision=self.decision(scored, {**given, **computed} if self._reads_columns else _NOTHING),
                     rung=way.rung,
                     reasons=[] if why is None else list(why.reasons),
-                    warnings=_warned(one, warned, floor),
+                    warnings=one.warnings if one.decide_at >= floor and not warned else _warned(one, warned, floor),
                     cells=mark,
                     causes=causes,
                 )
@@ -351,8 +351,6 @@ def answers_frame(answers: Sequence[Answer], task: Task) -> pl.DataFrame:
 
 
 def _warned(one: Asked, more: tuple[str, ...], floor: int) -> list[str]:
-    if one.decide_at >= floor and not more:
-        return one.warnings
     return [*one.warnings, *more, *([] if one.decide_at >= floor else [_too_early(floor)])]
 
 

@@ -110,7 +110,7 @@ def parse(body: bytes) -> Any:
     except msgspec.DecodeError as error:
         raise _malformed(_why(body, str(error))) from None
     colons = body.count(b":")
-    if type(value) is dict and colons in (len(value), _fields(value)):
+    if type(value) is dict and (colons == len(value) or colons == _fields(value)):
         return value  # each field has a colon of its own: none came twice
     if _colons(value) != colons or b"\\u003" in body:
         _refuse_duplicates(body)
