@@ -109,10 +109,6 @@ def _said(answer: httpx.Response, url: str) -> OutlastError:
     return known(message, details={"status": answer.status_code, "kind": kind, **place})
 
 
-def _encode(body: Any) -> bytes:
-    return msgspec.json.Encoder(enc_hook=_plain, decimal_format="number").encode(body)
-
-
 def _plain(value: Any) -> Any:
     """A value of another library, such as a number of NumPy, as Python has it."""
     item = getattr(value, "item", None)
@@ -120,3 +116,6 @@ def _plain(value: Any) -> Any:
         kind = type(value).__name__
         raise RequestError(f"A {kind} cannot be sent: expected text, numbers, moments, true, false or None")
     return item()
+
+
+_encode = msgspec.json.Encoder(enc_hook=_plain, decimal_format="number").encode
