@@ -9,7 +9,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -315,21 +314,23 @@ def test_sealed_segments_become_rows_of_a_table_once(tmp_path: Path) -> None:
 
 def test_a_segment_is_made_aside_before_the_one_before_is_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     makers: list[str] = []
-    real = appendlog.create
+    begun, real = threading.Semaphore(0), appendlog.create
 
     def create(folder: Path) -> tuple[Path, int, int]:
         makers.append(threading.current_thread().name)
+        if len(makers) > 1:
+            begun.release()
         return real(folder)
 
     monkeypatch.setattr(appendlog, "create", create)
     written = [b"%d " % n + b"x" * 400 for n in range(30)]
     with AppendLog(tmp_path, "s", segment_bytes=3_000, sync_every=0.001) as log:
+        half_full = None
         for record in written:
             log.append([record])
-            deadline = time.monotonic() + 60
-            while log._size >= 1_500 and log._next is None:
-                assert time.monotonic() < deadline
-                time.sleep(0.001)
+            if log._size >= 1_500 and half_full != log._path:
+                half_full = log._path
+                assert begun.acquire(timeout=60)
         assert makers[0] == "MainThread"
         assert set(makers[1:]) == {"outlast-log-sync"}
         assert [record for segment in segments(tmp_path, "s") for record in read(segment)] == written

@@ -116,14 +116,19 @@ def test_one_that_dies_at_once_again_and_again_is_waited_for_longer_each_time(tm
 
 
 _TURNS = """
-import faulthandler, mmap, time
+import faulthandler, mmap
 from outlast.serving.workers.station import Board
 faulthandler.enable()
 board = Board(mmap.mmap(known["board"], Board.size(known["of"])), known["of"])
-def turn():
+def turn_until_left():
+    channel.settimeout(0.05)
     while True:
         board.turn(known["slot"])
-        time.sleep(0.05)
+        try:
+            if not channel.recv(1):
+                return
+        except TimeoutError:
+            pass
 def hang():
     channel.recv(1)
     sys.exit()
@@ -140,8 +145,7 @@ ready()
 if known["slot"] == 1 and not os.path.exists({str(marker)!r}):
     open({str(marker)!r}, "w").close()
     hang()
-threading.Thread(target=turn, daemon=True).start()
-until_left()
+turn_until_left()
 """
     with supervised(tmp_path, worker, hangs=1.0, site=True) as process:
         line(process)
