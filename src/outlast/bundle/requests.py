@@ -20,8 +20,8 @@ FIRST_YEAR, LAST_YEAR = 1900, 2200
 LARGEST = 3.4028234663852886e38
 """The largest 32-bit float: models compute with no more, and fail on what lies beyond."""
 _A_NUMBER, _FITTING = "a number", "a number between -3.4e+38 and 3.4e+38"
-EXACT = 2**53
 _DAY = 86_400_000_000
+EXACT = 2**53
 """The greatest whole number up to which a float names one whole number only: past it, 1e17 may mean any of several."""
 Convert = Callable[[Any], Any]
 _KEY = Policy()
