@@ -66,19 +66,20 @@ def serve(
     extra = extra or Extra()
     speaking = _speaking_grpc(extra)
     station = extra.station or Station()
-    stopping = Stopping(station, _leave(extra, host))
+    here = _loopback(host)
+    stopping = Stopping(station, _leave(extra, here))
     bound = sharing if station.shared else listening
     threads.few()
+    sys.setswitchinterval(0.001)  # a large request in a thread may hold up the small ones no longer than that
     if station.shared:
         faulthandler.enable()  # a worker that hangs is ended by a signal that lets it say where
-    with until_told(stopping), _keys(workspace, host) as keys, bound(host, port) as socket_:
+    with until_told(stopping), _keys(workspace, host, here) as keys, bound(host, port) as socket_:
         station.watch(stopping.left_alone)
         address = f"http://{_shown(host)}:{socket_.getsockname()[1]}"
         with _parts(workspace, keys, models, opener, station, traced=True) as parts:
             threads.one_each()
             gc.collect()
             gc.freeze()  # what is loaded now stays: later collections need not look at it
-            sys.setswitchinterval(0.001)  # a large request in a thread may hold up the small ones no longer than that
             beside = None
             if speaking is not None:
                 beside = speaking(parts, _shown(host), extra.grpc_port or 0, shared=station.shared)
@@ -101,7 +102,7 @@ def local(workspace: Workspace, *, opener: Opener = open_predictor, extra: Extra
     started = threading.Event()
     with ExitStack() as opened:
         opened.enter_context(threadpool_limits(1))
-        keys = opened.enter_context(_keys(workspace, "127.0.0.1"))
+        keys = opened.enter_context(_keys(workspace, "127.0.0.1", here=True))
         socket_ = opened.enter_context(listening("127.0.0.1", 0))
         station = Station()
         stopping = Stopping(station, 0.0)
@@ -120,9 +121,8 @@ def local(workspace: Workspace, *, opener: Opener = open_predictor, extra: Extra
 
 
 @contextmanager
-def _keys(workspace: Workspace, host: str) -> Iterator[Keys]:
+def _keys(workspace: Workspace, host: str, here: bool) -> Iterator[Keys]:
     """The workspace's tokens; Refused where other machines could come in and nobody holds one."""
-    here = _loopback(host)
     keys = Keys(workspace, always=not here)
     keys.look()
     if not here and not keys.any_live:
@@ -242,10 +242,10 @@ def _note(parts: Parts) -> None:
     parts.station.note(parts.load, ready=parts.ready_here)
 
 
-def _leave(extra: Extra, host: str) -> float:
+def _leave(extra: Extra, here: bool) -> float:
     if extra.leave is not None:
         return extra.leave
-    return 0.0 if _loopback(host) else LEAVE
+    return 0.0 if here else LEAVE
 
 
 def _config(parts: Parts, extra: Extra, drain: int) -> uvicorn.Config:
