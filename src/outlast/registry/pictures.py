@@ -186,7 +186,7 @@ def _slices(found: Mapping[str, Any]) -> "Chart":
     import altair as alt
 
     rows = [{"says": _label(one), **one["metric"], "kind": _kind(one)} for one in _judged(found)[:_SLICES]]
-    kinds, legend = list(dict.fromkeys(row["kind"] for row in rows)), _below()
+    kinds, legend = list(dict.fromkeys(row["kind"] for row in rows)), _below(direction="vertical")
     colours, shapes = (alt.Scale(domain=kinds, range=[_KINDS[kind][part] for kind in kinds]) for part in (0, 1))
     small = alt.Axis(labelFontSize=11, labelLimit=430)  # two columns and their rows fit
     order = [row["says"] for row in rows]
@@ -203,7 +203,7 @@ def _slices(found: Mapping[str, Any]) -> "Chart":
     whole = alt.Chart(inline([{"value": value, "what": of_all}])).mark_rule(color=_GREY)
     whole = whole.encode(x="value:Q", strokeDash=_dashed(of_all))
     layers = (whole, ends, dots.encode(x="value:Q", y=y, color=colour, shape=shape))
-    height = _AROUND + 26 * len(rows)
+    height = _AROUND + 26 * len(rows) + 18 * (len(kinds) - 1)
     return alt.layer(*layers).properties(height=height, title=title(slices_title(found)))
 
 
