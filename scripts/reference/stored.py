@@ -21,6 +21,13 @@ _LEDGER = {
     "leases": "which worker does which job, and until when",
     "windows": "counts and findings of the watch, per model, version and window",
     "alerts": "what was raised, and whether it was delivered",
+    "sealed": "in which order the journal's segments came into the tables",
+    "profiles": "counts up to each check, per model, version and slice",
+    "detectors": "the evidence that detectors have gathered up to the last check",
+    "incidents": "what somebody has to look at: cause, severity, owner, state",
+    "incident_events": "what became of each incident, step by step",
+    "accepted": "what was accepted as normal, by whom and why",
+    "decisions": "why a successor was trained, or was not, and what became of it",
     "mirror": "what MLflow was told",
     "marks": "how far a job has come, and what each day's audit of served features found",
 }

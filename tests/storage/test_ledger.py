@@ -193,7 +193,7 @@ def stamp(url: str, revision: str, form: str = "1") -> None:
     [
         ("0000", "1", "earlier release .*back it up, then run: outlast doctor --migrate"),
         ("9999", "1", "newer release .*upgrade Outlast"),
-        ("0002", "2", "has format 2, this release reads format 1"),
+        ("0003", "2", "has format 2, this release reads format 1"),
     ],
 )
 def test_a_ledger_of_another_release_is_refused(url: str, revision: str, form: str, sentence: str) -> None:
@@ -209,8 +209,8 @@ def test_migrating_never_touches_a_newer_ledger(url: str) -> None:
 
 
 def test_migrating_creates_and_then_does_nothing(url: str) -> None:
-    assert migrate_ledger(url) == (None, "0002")
-    assert migrate_ledger(url) == ("0002", "0002")
+    assert migrate_ledger(url) == (None, "0003")
+    assert migrate_ledger(url) == ("0003", "0003")
 
 
 @pytest.fixture
@@ -219,15 +219,15 @@ def next_release(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "100% migrations"
     shutil.copytree(opening.MIGRATIONS, folder)
     monkeypatch.setattr(opening, "MIGRATIONS", folder)
-    monkeypatch.setattr(schema, "HEAD", "0003")
-    return folder / "versions" / "v0003.py"
+    monkeypatch.setattr(schema, "HEAD", "0004")
+    return folder / "versions" / "v0004.py"
 
 
 NEXT = """
 import sqlalchemy as sa
 from alembic import op
-revision = "0003"
-down_revision = "0002"
+revision = "0004"
+down_revision = "0003"
 def upgrade():
     op.add_column("models", sa.Column("nickname", sa.String()))
     {mistake}
@@ -248,8 +248,8 @@ def test_an_earlier_ledger_is_migrated_when_asked(url: str, request: pytest.Fixt
     request.getfixturevalue("next_release").write_text(NEXT.format(mistake=""))
     with pytest.raises(StorageError, match="outlast doctor --migrate"):
         open_ledger(url)
-    assert migrate_ledger(url) == ("0002", "0003")
-    assert revision_and_columns(url) == ("0003", True)
+    assert migrate_ledger(url) == ("0003", "0004")
+    assert revision_and_columns(url) == ("0004", True)
     open_ledger(url).dispose()
 
 
@@ -258,7 +258,7 @@ def test_a_migration_that_fails_changes_nothing(url: str, request: pytest.Fixtur
     request.getfixturevalue("next_release").write_text(NEXT.format(mistake="op.execute('SELECT no_such_thing()')"))
     with pytest.raises((sa.exc.DBAPIError, StorageError)):
         migrate_ledger(url)
-    assert revision_and_columns(url) == ("0002", False)
+    assert revision_and_columns(url) == ("0003", False)
 
 
 # Addresses

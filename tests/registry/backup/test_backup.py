@@ -47,6 +47,10 @@ def fill(workspace: Workspace) -> None:
     )
     served.taking(workspace.ledger, "late", 1, bundle, "host-1", NOON)
     leases.acquire(workspace.ledger, "seal/*", "host-1", 60, NOON)
+    with workspace.ledger.write() as connection:
+        counted = {"model": "late", "version": 1, "slice": "", "at": NOON, "counts": bytes(range(256))}
+        connection.execute(sa.insert(schema.profiles).values(**counted))
+        connection.execute(sa.insert(schema.sealed).values(stream="labels/late", segment="one", at=NOON))
     workspace.tables.append("predictions/late", pl.DataFrame({"n": [1, 2]}), once="one")
     workspace.tables.append("predictions/late", pl.DataFrame({"n": [3], "more": ["x"]}))
     workspace.fresh.ingest("d", [Fact("jfk", "1", 5, b"wind")])

@@ -1,5 +1,6 @@
 """The ledger as lines of JSON, one file per table: what SQLite wrote PostgreSQL can take, and the other way round."""
 
+from base64 import b64decode
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any, BinaryIO
@@ -34,7 +35,7 @@ def read(connection: sa.Connection, table: sa.Table, stream: BinaryIO) -> None:
     """Put lines back as rows of an empty table."""
     for rows in _parts(stream):
         for row in rows:
-            _with_moments(table, row)
+            _typed(table, row)
         connection.execute(sa.insert(table), rows)
     _count_on(connection, table)
 
@@ -55,10 +56,16 @@ def _parts(stream: BinaryIO) -> Iterator[list[dict[str, Any]]]:
         yield rows
 
 
-def _with_moments(table: sa.Table, row: dict[str, Any]) -> None:
+def _typed(table: sa.Table, row: dict[str, Any]) -> None:
+    """What JSON has no type for: moments, and bytes, which it holds in base64."""
     for column in table.columns:
-        if isinstance(column.type, schema.Moment) and row.get(column.name) is not None:
-            row[column.name] = datetime.fromisoformat(row[column.name])
+        value = row.get(column.name)
+        if value is None:
+            continue
+        if isinstance(column.type, schema.Moment):
+            row[column.name] = datetime.fromisoformat(value)
+        elif isinstance(column.type, sa.LargeBinary):
+            row[column.name] = b64decode(value)
 
 
 def _count_on(connection: sa.Connection, table: sa.Table) -> None:

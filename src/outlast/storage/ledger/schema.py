@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from outlast.types import utc
 
-HEAD = "0002"
+HEAD = "0003"
 """The newest migration this release knows. Revisions are four digits, so they sort in the order they were written."""
 
 VERSION_TABLE = "ledger_version"
@@ -257,3 +257,90 @@ mirror = sa.Table(
 )
 
 marks = sa.Table("marks", metadata, _key("name", Words), _may("value", Plain), _must("at", Moment()))
+
+sealed = sa.Table(
+    "sealed",
+    metadata,
+    sa.Column("id", Count, primary_key=True),
+    _must("stream", Words),
+    _must("segment", Words),
+    _must("at", Moment()),
+    sa.UniqueConstraint("stream", "segment"),
+)
+
+profiles = sa.Table(
+    "profiles",
+    metadata,
+    _key("model", Words),
+    _key("version", Count),
+    _key("slice", Words),
+    _key("at", Moment()),
+    _must("counts", sa.LargeBinary()),
+)
+
+detectors = sa.Table(
+    "detectors",
+    metadata,
+    _key("model", Words),
+    _key("name", Words),
+    _must("at", Moment()),
+    _may("state", sa.LargeBinary()),
+    _may("detail", Plain),
+)
+
+incidents = sa.Table(
+    "incidents",
+    metadata,
+    _key("id", Words),
+    _must("model", Words),
+    _must("cause", Words),
+    _must("severity", Words),
+    _must("state", Words),
+    _may("owner", Words),
+    _must("opened_at", Moment()),
+    _must("changed_at", Moment()),
+    _may("closed_at", Moment()),
+    _may("detail", Plain),
+    sa.Index(None, "model", "opened_at"),
+)
+
+incident_events = sa.Table(
+    "incident_events",
+    metadata,
+    sa.Column("id", Count, primary_key=True),
+    _must("incident", Words),
+    _must("at", Moment()),
+    _must("by", Words),
+    _must("action", Words),
+    _must("sentence", Words),
+    _may("detail", Plain),
+    sa.ForeignKeyConstraint(["incident"], ["incidents.id"]),
+    sa.Index(None, "incident"),
+)
+
+accepted = sa.Table(
+    "accepted",
+    metadata,
+    sa.Column("id", Count, primary_key=True),
+    _must("model", Words),
+    _must("at", Moment()),
+    _must("by", Words),
+    _must("reason", Words),
+    _may("incident", Words),
+    _may("detail", Plain),
+    sa.Index(None, "model"),
+)
+
+decisions = sa.Table(
+    "decisions",
+    metadata,
+    sa.Column("id", Count, primary_key=True),
+    _must("model", Words),
+    _must("at", Moment()),
+    _must("what", Words),
+    _may("trigger", Words),
+    _may("version", Count),
+    _must("sentence", Words),
+    _may("detail", Plain),
+    sa.Index(None, "model", "at"),
+)
