@@ -15,11 +15,11 @@ from answered import ASKED, NOW, ask, push
 
 from outlast.gates.promote import fill_fresh
 from outlast.monitoring import audits
-from outlast.monitoring.alerts import Alert, alerts
 from outlast.monitoring.audits import Audited, audit_due, audited, chance, findings
 from outlast.monitoring.report import report
 from outlast.monitoring.skew import Column, Unread
 from outlast.monitoring.subject import Subject, open_subject
+from outlast.monitoring.telling.alerts import Alert, alerts
 from outlast.project.loader import load_project
 from outlast.project.workspace import Workspace
 from outlast.registry.versions import Version

@@ -8,9 +8,9 @@ from watched import DAY, HOUR, MODEL, START, Origin, made, predict, through_the_
 
 from outlast.bundle.refusals import refusal
 from outlast.journal.journal import Journal, seal
-from outlast.monitoring.alerts import alerts
 from outlast.monitoring.refusals import judge_refusals
 from outlast.monitoring.subject import Subject, open_subject
+from outlast.monitoring.telling.alerts import alerts
 from outlast.project.workspace import Workspace
 from outlast.retraining.jobs import Shared, watch
 from outlast.types import micros

@@ -11,7 +11,7 @@ from late_project import ROW, build, promote
 
 from outlast.errors import DataError
 from outlast.journal.reading import predictions
-from outlast.monitoring.alerts import alerts
+from outlast.monitoring.telling.alerts import alerts
 from outlast.project.contract import read_contract
 from outlast.project.workspace import Workspace
 from outlast.registry import contracts

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from answered import ask, rated
 
-from outlast.monitoring.alerts import alerts
 from outlast.monitoring.audits import audited
+from outlast.monitoring.telling.alerts import alerts
 from outlast.project.workspace import Workspace
 from outlast.registry import mirror
 from outlast.registry.versions import find

@@ -17,8 +17,8 @@ from watched import DAY, HOUR, MODEL, START, made, predict, through_the_day
 from webhook import Webhook
 
 from outlast.errors import StorageError
-from outlast.monitoring.alerts import alerts
 from outlast.monitoring.report import report
+from outlast.monitoring.telling.alerts import alerts
 from outlast.monitoring.windows import pending, stored
 from outlast.project.workspace import Workspace
 from outlast.registry import mirror

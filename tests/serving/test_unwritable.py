@@ -12,7 +12,7 @@ from running import Running, eventually, running
 from outlast.cli.workspace_health import _journal
 from outlast.journal import reading
 from outlast.journal.journal import seal
-from outlast.monitoring.alerts import alerts
+from outlast.monitoring.telling.alerts import alerts
 from outlast.project.workspace import Workspace
 from outlast.retraining.tick import tick
 from outlast.types import now

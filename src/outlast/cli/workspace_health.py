@@ -18,7 +18,7 @@ from outlast.gates.refill import refill as refill_fresh
 from outlast.journal.columns import KINDS
 from outlast.journal.journal import subjects
 from outlast.journal.unwritten import lost
-from outlast.monitoring.alerts import alerts
+from outlast.monitoring.telling.alerts import alerts
 from outlast.project.workspace import Workspace
 from outlast.registry import audit, rollout, served, versions
 from outlast.registry.unread import unread

@@ -19,10 +19,10 @@ from outlast.bundle.predictor import open_bundle
 from outlast.data.schema import from_json
 from outlast.errors import OutlastError
 from outlast.journal.reading import predictions
-from outlast.monitoring.alerts import Scope, raise_alerts
 from outlast.monitoring.judge import Finding
 from outlast.monitoring.skew import Audit, Column, Hold, Unread, audit
 from outlast.monitoring.subject import Subject
+from outlast.monitoring.telling.alerts import Scope, raise_alerts
 from outlast.monitoring.windows import put_mark
 from outlast.project.workspace import Workspace
 from outlast.registry.versions import find

@@ -3,9 +3,9 @@
 from datetime import datetime, timedelta
 
 from outlast.journal.unwritten import lost
-from outlast.monitoring.alerts import Scope, raise_alerts
 from outlast.monitoring.judge import Finding
 from outlast.monitoring.subject import Subject
+from outlast.monitoring.telling.alerts import Scope, raise_alerts
 from outlast.monitoring.windows import starts_of
 from outlast.storage.ledger import Ledger
 

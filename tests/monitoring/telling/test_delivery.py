@@ -9,9 +9,9 @@ import pytest
 from webhook import Webhook
 
 from outlast.errors import ContractError
-from outlast.monitoring.alerts import Scope, alerts, raise_alerts
-from outlast.monitoring.delivery import deliver, is_quiet
 from outlast.monitoring.judge import Finding
+from outlast.monitoring.telling.alerts import Scope, alerts, raise_alerts
+from outlast.monitoring.telling.delivery import deliver, is_quiet
 from outlast.project.contract import Contract
 from outlast.storage.ledger import Ledger, open_ledger
 

@@ -16,7 +16,7 @@ import httpx
 import sqlalchemy as sa
 
 from outlast.errors import ContractError
-from outlast.monitoring.alerts import Alert, alerts
+from outlast.monitoring.telling.alerts import Alert, alerts
 from outlast.storage.ledger import Ledger
 from outlast.storage.ledger import schema as tables
 from outlast.types import FORMAT, utc

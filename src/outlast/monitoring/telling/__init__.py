@@ -1,0 +1,1 @@
+"""Telling people: alerts, the routes they take, and when."""
