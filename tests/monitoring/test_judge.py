@@ -7,9 +7,9 @@ import polars as pl
 import pytest
 
 from outlast.data.profile import Profile, build, cells, score_cells
-from outlast.monitoring.counts import CELLS, Counts, cell_counts
+from outlast.monitoring.counting.counts import CELLS, Counts, cell_counts
+from outlast.monitoring.counting.sums import Moments
 from outlast.monitoring.judge import ASSUMED_EFFECT, Bench, Effects, judge, measured_effects
-from outlast.monitoring.sums import Moments
 
 SUMMARY = {
     "metrics": {"brier": {"value": 0.2, "low": 0.195, "high": 0.205}},

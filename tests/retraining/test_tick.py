@@ -17,9 +17,9 @@ from watched import DAY, HOUR, MODEL, START, made, predict, through_the_day
 from webhook import Webhook
 
 from outlast.errors import StorageError
+from outlast.monitoring.counting.windows import pending, stored
 from outlast.monitoring.report import report
 from outlast.monitoring.telling.alerts import alerts
-from outlast.monitoring.windows import pending, stored
 from outlast.project.workspace import Workspace
 from outlast.registry import mirror
 from outlast.retraining import jobs

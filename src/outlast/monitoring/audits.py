@@ -19,11 +19,11 @@ from outlast.bundle.predictor import open_bundle
 from outlast.data.schema import from_json
 from outlast.errors import OutlastError
 from outlast.journal.reading import predictions
+from outlast.monitoring.counting.windows import put_mark
 from outlast.monitoring.judge import Finding
 from outlast.monitoring.skew import Audit, Column, Hold, Unread, audit
 from outlast.monitoring.subject import Subject
 from outlast.monitoring.telling.alerts import Scope, raise_alerts
-from outlast.monitoring.windows import put_mark
 from outlast.project.workspace import Workspace
 from outlast.registry.versions import find
 from outlast.storage.ledger import Ledger

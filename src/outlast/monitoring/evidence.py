@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from outlast.data.profile import ABOVE, BELOW, BINS, CELLS, MISSING
-from outlast.monitoring.counts import Ints
+from outlast.monitoring.counting.counts import Ints
 
 Floats = npt.NDArray[np.float64]
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from outlast.data.profile import ABOVE, BELOW, MISSING, UNSEEN, Bins, Profile
 from outlast.monitoring import evidence
-from outlast.monitoring.counts import Counts, Ints
+from outlast.monitoring.counting.counts import Counts, Ints
 from outlast.types import Task, counted
 
 ENOUGH = 100

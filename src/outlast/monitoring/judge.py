@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from outlast.data.profile import ABOVE, BELOW, MISSING, UNSEEN, Bins, Profile
 from outlast.monitoring import evidence
-from outlast.monitoring.counts import Counts, Ints
+from outlast.monitoring.counting.counts import Counts, Ints
 from outlast.monitoring.figures import ENOUGH, reference_of
 from outlast.types import Task
 

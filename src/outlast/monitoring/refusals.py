@@ -12,10 +12,10 @@ import polars as pl
 
 from outlast.journal.reading import predictions, refusals
 from outlast.monitoring import evidence
+from outlast.monitoring.counting.windows import starts_of
 from outlast.monitoring.judge import Finding, Scale
 from outlast.monitoring.subject import Subject
 from outlast.monitoring.telling.alerts import Scope, raise_alerts
-from outlast.monitoring.windows import starts_of
 from outlast.project.workspace import Workspace
 from outlast.types import EPOCH, utc
 

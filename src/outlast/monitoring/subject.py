@@ -8,7 +8,7 @@ from typing import Any
 
 from outlast.bundle.format import unpack
 from outlast.data.profile import Profile, from_json, score_cells
-from outlast.monitoring.grading import Terms
+from outlast.monitoring.counting.grading import Terms
 from outlast.project.contract import Contract
 from outlast.project.workspace import Workspace
 from outlast.registry.contracts import effective

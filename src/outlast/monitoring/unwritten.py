@@ -3,10 +3,10 @@
 from datetime import datetime, timedelta
 
 from outlast.journal.unwritten import lost
+from outlast.monitoring.counting.windows import starts_of
 from outlast.monitoring.judge import Finding
 from outlast.monitoring.subject import Subject
 from outlast.monitoring.telling.alerts import Scope, raise_alerts
-from outlast.monitoring.windows import starts_of
 from outlast.storage.ledger import Ledger
 
 _DAY = timedelta(days=1)

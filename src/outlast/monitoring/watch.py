@@ -10,12 +10,12 @@ from datetime import datetime, timedelta
 from itertools import groupby
 from typing import Any
 
-from outlast.monitoring import windows
-from outlast.monitoring.counts import Counts, merged
+from outlast.monitoring.counting import windows
+from outlast.monitoring.counting.counts import Counts, merged
+from outlast.monitoring.counting.windows import Hold, Key, starts_of, stored
 from outlast.monitoring.judge import Bench, Effects, Finding, Scale, judge, measured_effects
 from outlast.monitoring.subject import Subject
 from outlast.monitoring.telling.alerts import Scope, raise_alerts
-from outlast.monitoring.windows import Hold, Key, starts_of, stored
 from outlast.project.workspace import Workspace
 from outlast.storage.ledger import Ledger
 

@@ -7,7 +7,7 @@ from uuid import uuid4
 from outlast.bundle.ingest import oldest_needed
 from outlast.features.compiled import CompiledLookup
 from outlast.gates.refill import backfill
-from outlast.monitoring.windows import Hold
+from outlast.monitoring.counting.windows import Hold
 from outlast.project.workspace import Workspace
 from outlast.registry.letting_out import DROP_SECONDS, DROPPING, forget_run_out
 from outlast.registry.servable import Servable, lookups_of, lookups_read, servable

@@ -8,11 +8,11 @@ from outlast.errors import StorageError
 from outlast.journal import journal, keeping, strays
 from outlast.monitoring import unwritten
 from outlast.monitoring.audits import audit_due
+from outlast.monitoring.counting.windows import Hold, refresh
 from outlast.monitoring.refusals import judge_refusals
 from outlast.monitoring.subject import Subject, open_subject
 from outlast.monitoring.telling.delivery import deliver
 from outlast.monitoring.watch import judge_pending
-from outlast.monitoring.windows import Hold, refresh
 from outlast.project.workspace import Workspace
 from outlast.registry.versions import find, versions
 from outlast.retraining.fresh import forget

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from outlast.bundle.predictor import open_bundle
 from outlast.errors import NotFound, OutlastError
+from outlast.monitoring.counting.windows import Hold
 from outlast.monitoring.judge import Finding
 from outlast.monitoring.telling.alerts import Scope, raise_alerts
-from outlast.monitoring.windows import Hold
 from outlast.project.contract import Contract
 from outlast.project.workspace import Workspace
 from outlast.registry.contracts import effective

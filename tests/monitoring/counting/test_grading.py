@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from outlast.data.profile import build, score_cells
 from outlast.journal.spelling import to_text, value_text
-from outlast.monitoring.counts import Counts
+from outlast.monitoring.counting.counts import Counts
+from outlast.monitoring.counting.grading import Terms, count
 from outlast.monitoring.figures import figures
-from outlast.monitoring.grading import Terms, count
 from outlast.project.contract import Contract
 from outlast.types import Task
 

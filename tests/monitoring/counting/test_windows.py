@@ -8,10 +8,10 @@ from watched import DAY, HOUR, MODEL, START, made, predict, through_the_day
 
 from outlast.journal.journal import Journal
 from outlast.journal.records import label
-from outlast.monitoring.counts import merged
+from outlast.monitoring.counting.counts import merged
+from outlast.monitoring.counting.windows import pending, refresh, stored
 from outlast.monitoring.figures import figures
 from outlast.monitoring.subject import open_subject
-from outlast.monitoring.windows import pending, refresh, stored
 from outlast.types import micros
 
 

@@ -15,8 +15,8 @@ import polars as pl
 import sqlalchemy as sa
 
 from outlast.journal.reading import joined
-from outlast.monitoring.counts import Counts
-from outlast.monitoring.grading import COLUMNS, Terms, count
+from outlast.monitoring.counting.counts import Counts
+from outlast.monitoring.counting.grading import COLUMNS, Terms, count
 from outlast.monitoring.subject import Subject
 from outlast.project.workspace import Workspace
 from outlast.storage.ledger import Ledger

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from outlast.data.profile import CELLS
 from outlast.errors import StorageError
-from outlast.monitoring.sums import Moments
+from outlast.monitoring.counting.sums import Moments
 from outlast.types import FORMAT
 
 Ints = npt.NDArray[np.int64]

@@ -6,7 +6,7 @@ from fractions import Fraction
 from hypothesis import given
 from hypothesis import strategies as st
 
-from outlast.monitoring.sums import Moments, exact
+from outlast.monitoring.counting.sums import Moments, exact
 
 values = st.lists(st.floats(-1e140, 1e140, allow_nan=False), max_size=40)
 

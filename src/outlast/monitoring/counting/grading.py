@@ -13,8 +13,8 @@ import polars as pl
 from outlast.bundle.decisions import OUTCOMES, Payoff, worth_of
 from outlast.data.profile import CELLS
 from outlast.journal.spelling import from_text, value_of
-from outlast.monitoring.counts import AGES, Counts, Ints, age_buckets, cell_counts
-from outlast.monitoring.sums import Moments
+from outlast.monitoring.counting.counts import AGES, Counts, Ints, age_buckets, cell_counts
+from outlast.monitoring.counting.sums import Moments
 from outlast.project.contract import Contract
 from outlast.types import Task, duration, micros
 
