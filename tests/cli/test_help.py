@@ -25,7 +25,21 @@ LIFE = [
 ]
 LIFE += ["gate", "load-test", "approve", "reject", "promote", "withdraw", "rollback", "retire", "transfer", "history"]
 LIFE += ["ready"]
-LIFE += ["serve", "predict", "score", "label", "act", "push", "backfill", "monitor", "skew", "tick", "up", "doctor"]
+LIFE += [
+    "serve",
+    "predict",
+    "score",
+    "label",
+    "act",
+    "push",
+    "backfill",
+    "monitor",
+    "feeds",
+    "skew",
+    "tick",
+    "up",
+    "doctor",
+]
 LIFE += ["backup", "restore", "erase"]
 
 GROUPS = ["features", "queue", "audit", "token"]

@@ -50,7 +50,7 @@ READING = {
 }
 """Commands that read what the server keeps."""
 HERE = {
-    *("init", "check", "dataset", "serve", "predict", "score", "label", "act", "push", "monitor", "skew"),
+    *("init", "check", "dataset", "serve", "predict", "score", "label", "act", "push", "monitor", "feeds", "skew"),
     *("reproduce", "adopt", "tick", "up", "doctor", "backup", "restore", "load-test"),
 }
 """Commands that look at the workspace itself."""

@@ -37,3 +37,19 @@ def test_a_moment_that_is_none_is_told(run, folder: Path) -> None:
     wrong = run("skew", "--since", "yesterday")
     assert wrong.code != 0
     assert "'yesterday' is no moment: write one such as 2013-07-01" in wrong.err
+
+
+def test_feeds_say_how_new_each_source_is_once_a_tick_has_looked(run, folder: Path) -> None:
+    before = run("feeds")
+    assert "Nothing was looked at yet: `outlast tick` looks" in before.out
+    assert run("tick").code == 0
+    found = {one["source"]: one for one in run("feeds", "--json").json}
+    assert {one["looked_at"] is not None for one in found.values()} == {True}
+    assert {one["limit"] for one in found.values()} == {None}  # files that never move are no feeds
+    contract = folder / "outlast.toml"
+    name = next(iter(found))
+    text = contract.read_text()
+    assert "[monitoring]\n" in text
+    contract.write_text(text.replace("[monitoring]\n", f'[monitoring]\nfresh = {{ {name} = "1h" }}\n'))
+    assert run("apply").code == 0
+    assert f"{name} has nothing newer than" in run("feeds").out

@@ -61,6 +61,7 @@ for command in (
     running.push,
     running.backfill,
     looking.monitor,
+    looking.feeds,
     looking.skew,
     running.tick,
     running.up,

@@ -1,4 +1,4 @@
-"""Commands that only read: versions, show, why, history, monitor, doctor."""
+"""Commands that only read: versions, show, why, history, monitor, feeds, doctor."""
 
 from pathlib import Path
 from typing import Any
@@ -130,6 +130,23 @@ def monitor(
         screen.as_json(found.to_json())
     else:
         watched(found, last)
+
+
+def feeds(model: str = places.MODEL, json: bool = places.JSON) -> None:
+    """Show the sources a model declared: how new, how much, how late."""
+    from outlast.cli.watched import fed
+    from outlast.monitoring.feeds.watching import feeds as found_feeds
+    from outlast.monitoring.subject import open_subject
+    from outlast.registry.versions import find
+
+    place = places.workspace()
+    version = find(place.ledger, places.model_ref(model, place))
+    now = places.at()
+    found = found_feeds(place, open_subject(place, version.model, version.number), now=now)
+    if json:
+        screen.as_json([one.to_json() for one in found])
+    else:
+        fed(found, now)
 
 
 def skew(

@@ -1,12 +1,14 @@
-"""What `outlast monitor` says: the newest windows, all of them together, what moved most, and who was told."""
+"""What `outlast monitor` says, the windows, what moved, who was told; and what `outlast feeds` does."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 
 from outlast.cli import screen
+from outlast.monitoring.feeds.watching import Feed
 from outlast.monitoring.figures import Figure, Figures
 from outlast.monitoring.report import Line, Report
 from outlast.monitoring.skew import Audit, Column
-from outlast.types import counted
+from outlast.types import counted, span, utc
 
 NOTHING = "No answer was given in full, its features kept, that could be computed again"
 MOST, ALERTS = 5, 3
@@ -46,6 +48,33 @@ def recomputed(found: Audit) -> None:
         print(f"Of {unsaid:,} values the reason was not looked for, in too many facts: ask with --since and --until")
     for unread in found.unread:
         print(f"{counted(unread.answers, 'answer')} of version {unread.version} not computed again: {unread.sentence}")
+
+
+def fed(found: Sequence[Feed], now: datetime) -> None:
+    """Sources, for people."""
+    screen.table(
+        ("source", "newest (UTC)", "age", "may be", "yesterday", "usual"),
+        [
+            (
+                one.source,
+                "—" if one.newest is None else f"{one.newest:%Y-%m-%d %H:%M}",
+                "—" if one.newest is None else _minutes(utc(now) - one.newest),
+                "—" if one.limit is None else _minutes(one.limit) + ("" if one.declared else ", learnt"),
+                f"{one.yesterday:,}",
+                "—" if one.usual is None else f"{one.usual:,.0f}",
+            )
+            for one in found
+        ],
+        empty="Every source of this model was declared by another, which watches it",
+    )
+    for sentence in (sentence for one in found for sentence in one.findings):
+        print(sentence)
+    if any(one.looked_at is None for one in found):
+        print("Nothing was looked at yet: `outlast tick` looks")
+
+
+def _minutes(length: timedelta) -> str:
+    return span(max(length, timedelta(0)) // timedelta(minutes=1) * timedelta(minutes=1))
 
 
 def _example(column: Column) -> str:

@@ -189,6 +189,17 @@ class MonitoringSection(_Timed):
     routes: list[str] = Field(["log"], examples=[["log", "https://hooks.example.com/outlast"]])
     quiet: list[str] = Field([], examples=[["22:00-07:00"]])
     refusals: float | None = Field(None, examples=[0.01], ge=0, lt=1)
+    fresh: dict[str, str] = Field({}, examples=[{"weather": "6h"}])
+
+    @field_validator("fresh", mode="after")
+    @classmethod
+    def _ages(cls, value: dict[str, str]) -> dict[str, str]:
+        for source, age in value.items():
+            try:
+                duration(age)
+            except SettingsError as error:
+                raise ValueError(f"'{source}': {error}") from None
+        return value
 
 
 class RetrainingSection(_Timed):

@@ -9,6 +9,7 @@ from outlast.journal import journal, keeping, strays
 from outlast.monitoring import unwritten
 from outlast.monitoring.audits import audit_due
 from outlast.monitoring.counting.windows import Hold, refresh
+from outlast.monitoring.feeds.watching import watch_feeds
 from outlast.monitoring.refusals import judge_refusals
 from outlast.monitoring.subject import Subject, open_subject
 from outlast.monitoring.telling.delivery import deliver
@@ -117,6 +118,14 @@ def skew(shared: Shared, model: str, hold: Hold) -> tuple[bool, str]:
     return True, f"audited {counted(len(done), 'day')}, raised {raised}; the last: {done[-1][0].sentence(model)}"
 
 
+def feeds(shared: Shared, model: str, hold: Hold) -> tuple[bool, str]:
+    """Look at the sources that a model declared, and raise what is wrong with them."""
+    if not versions(shared.workspace.ledger, model):
+        return False, "no version yet"
+    looked, raised = watch_feeds(shared.workspace, shared.main(model), now=shared.now, hold=hold)
+    return raised > 0, f"looked at {counted(looked, 'source')}, raised {counted(raised, 'alert')}"
+
+
 def score(shared: Shared, model: str, hold: Hold) -> tuple[bool, str]:
     """Score the model's table, if its contract says when and that has come."""
     return score_due(shared.workspace, model, now=shared.now, hold=hold)
@@ -155,6 +164,13 @@ def alerts(shared: Shared, _: str, hold: Hold) -> tuple[bool, str]:
 
 
 FIRST: dict[str, Job] = {"seal": seal, "servers": close_servers}
-PER_MODEL: dict[str, Job] = {"watch": watch, "skew": skew, "keep": keep, "mirror": mirror, "score": score}
+PER_MODEL: dict[str, Job] = {
+    "watch": watch,
+    "skew": skew,
+    "feeds": feeds,
+    "keep": keep,
+    "mirror": mirror,
+    "score": score,
+}
 LAST: dict[str, Job] = {"alerts": alerts, "prune": prune, "compact": compact}
 """Jobs in the order of a tick: alerts come after what raises them."""
