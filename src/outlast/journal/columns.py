@@ -68,8 +68,10 @@ LABELS = _kind("labels", LabelRecord)
 FACTS = _kind("facts", FactRecord)
 SHADOWS = Kind("shadows", PREDICTIONS.decode, PREDICTIONS.schema)
 """What challengers would have answered: nobody got it, no label belongs to it, and no window counts it."""
-REPEATS = Kind("repeats", PREDICTIONS.decode, PREDICTIONS.schema)
-"""Second answers to a request that another host had answered; no label belongs to them, and no window counts them."""
+TAKEN_BY = "taken_by"
+REPEATS = Kind("repeats", PREDICTIONS.decode, PREDICTIONS.schema | {TAKEN_BY: pl.String()})
+"""Second answers to a request that another host had answered; no label belongs to them, and no window counts them.
+`taken_by` is the segment that brought the first answer, where the second had been taken for it until then."""
 REFUSALS = Kind("refusals", PREDICTIONS.decode, PREDICTIONS.schema)
 """Rows that got no answer, and why: no window counts them as predictions, and people may be asked instead."""
 ACTIONS = _kind("actions", ActionRecord)

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import polars as pl
 
-from outlast.journal.columns import PREDICTIONS, REPEATS, SEGMENT
+from outlast.journal.columns import PREDICTIONS, REPEATS, SEGMENT, TAKEN_BY
 from outlast.project.workspace import Workspace
 
 _WINDOW = timedelta(days=1)
@@ -32,10 +32,12 @@ def keep(workspace: Workspace, model: str, segment: str, frame: pl.DataFrame) ->
         ~pl.struct(_REQUEST).is_first_distinct()
     )
     mine, theirs = (later.filter(pl.col("old") == old)["prediction_id"].implode() for old in (False, True))
-    repeats = frame.filter(pl.col("prediction_id").is_in(mine))
+    own = pl.lit(None, pl.String).alias(TAKEN_BY)
+    repeats = frame.filter(pl.col("prediction_id").is_in(mine)).with_columns(own)
     if theirs.list.len().item():
         old = tables.scan(table).filter(pl.col("prediction_id").is_in(theirs)).collect()
-        repeats = pl.concat([repeats, old.select(frame.columns).with_columns(pl.lit(segment).alias(SEGMENT))])
+        taken = old.select(frame.columns).with_columns(pl.lit(segment).alias(TAKEN_BY))
+        repeats = pl.concat([repeats, taken])
     if repeats.height:
         tables.append(REPEATS.stream(model), repeats, once=segment)
     tables.append(table, frame.filter(~pl.col("prediction_id").is_in(mine)), once=segment)

@@ -7,7 +7,7 @@ from typing import Any
 
 from outlast.bundle.answers import Answer
 from outlast.errors import OutlastError, StorageError
-from outlast.journal import first
+from outlast.journal import first, sealing
 from outlast.journal.columns import ACTIONS, FACTS, KINDS, LABELS, PREDICTIONS, REFUSALS, SHADOWS, Kind
 from outlast.journal.records import ActionRecord, FactRecord, LabelRecord, Origin, encode, predicted
 from outlast.journal.spelling import to_text
@@ -140,27 +140,32 @@ class Journal:
 
 
 def seal(workspace: Workspace) -> dict[str, int]:
-    """Move every finished segment into its table, without a journal of one's own."""
+    """Move what is written into the tables; who writes on this host is asked to finish the segment it has open.
+
+    A segment's number in the ledger, see `sealing`, is given between its rows and the removal of its file.
+    """
     moved: dict[str, int] = {}
     damage: OutlastError | None = None
-    for kind in KINDS:
-        for subject in subjects(workspace, kind):
-            stream = kind.stream(subject)
+    streams = [(kind, subject) for kind in KINDS for subject in subjects(workspace, kind)]
+    appendlog.finish(workspace.log_root, [kind.stream(subject) for kind, subject in streams])
+    for kind, subject in streams:
+        stream = kind.stream(subject)
 
-            def consume(segment: str, payloads: list[bytes], *, kind: Kind = kind, subject: str = subject) -> None:
-                frame = kind.frame(segment, payloads)
-                if kind is PREDICTIONS:
-                    first.keep(workspace, subject, segment, frame)
-                else:
-                    workspace.tables.append(kind.stream(subject), frame, once=segment)
+        def consume(segment: str, payloads: list[bytes], *, kind: Kind = kind, subject: str = subject) -> None:
+            frame, table = kind.frame(segment, payloads), kind.stream(subject)
+            if kind is PREDICTIONS:
+                first.keep(workspace, subject, segment, frame)
+            else:
+                workspace.tables.append(table, frame, once=segment)
+            sealing.note(workspace.ledger, table, [segment])
 
-            try:
-                count = appendlog.seal(workspace.log_root, stream, consume)
-            except OutlastError as error:
-                damage = damage or error
-                continue
-            if count:
-                moved[stream] = count
+        try:
+            count = appendlog.seal(workspace.log_root, stream, consume)
+        except OutlastError as error:
+            damage = damage or error
+            continue
+        if count:
+            moved[stream] = count
     if damage is not None:
         raise damage
     return moved

@@ -14,9 +14,12 @@ from pathlib import Path
 
 from outlast.errors import StorageError
 from outlast.storage.records import HEADER_SIZE, Records, closing, frames
-from outlast.storage.segments import Segment, create, failed, folder_of, read, seal, segments, sentences
+from outlast.storage.segments import Segment, create, failed, folder_of, read, seal, segments, sentences, want, wanted
 
-__all__ = ["AppendLog", "Records", "Segment", "read", "seal", "segments"]
+__all__ = ["AppendLog", "Records", "Segment", "finish", "read", "seal", "segments"]
+
+_LOOK = 0.1
+"""Seconds between two looks at whether somebody wants the open segment."""
 
 
 class AppendLog:
@@ -37,7 +40,7 @@ class AppendLog:
         self, root: Path, stream: str, *, segment_bytes: int = 16 * 1024 * 1024, sync_every: float = 0.05
     ) -> None:
         self._folder = folder_of(root, stream)
-        self._path = self._folder
+        self._root, self._path = Path(root).absolute(), self._folder
         self._limit, self._every = segment_bytes, sync_every
         self._fd: int | None = None
         self._size = self._salt = 0
@@ -99,7 +102,7 @@ class AppendLog:
         self._lock, self._syncing = threading.Lock(), threading.Lock()  # taken in the order syncing, lock, making
         self._making = threading.Lock()
         self._dirty, self._stop = threading.Event(), threading.Event()
-        self._retired, self._next = [], None
+        self._retired, self._next, self._wanted = [], None, 0
         self._thread = None
         self._failure = None
 
@@ -110,7 +113,7 @@ class AppendLog:
         self._report()
         with self._making, sentences("begin a segment in", self._folder):
             self._path, self._fd, self._salt = self._next or create(self._folder)
-            self._next, self._size = None, HEADER_SIZE
+            self._next, self._size, self._wanted = None, HEADER_SIZE, wanted(self._root)
         if self._thread is None:
             self._thread = threading.Thread(target=self._keep_synced, name="outlast-log-sync", daemon=True)
             self._thread.start()
@@ -155,10 +158,18 @@ class AppendLog:
 
     def _keep_synced(self) -> None:
         while not self._stop.is_set():
-            self._dirty.wait()
-            self._stop.wait(self._every)
-            self._sync()
-            self._make_next()
+            if self._dirty.wait(None if self._fd is None else _LOOK):
+                self._stop.wait(self._every)
+                self._sync()
+                self._make_next()
+            if self._fd is not None and wanted(self._root) != self._wanted:
+                self._finish()
+
+    def _finish(self) -> None:
+        """Let go of the open segment, for one who seals; a failed sync is reported by the next append."""
+        with self._lock:
+            self._retire()
+        self._sync()
 
     def _make_next(self) -> None:
         """Have another segment when this one is half full: making it goes to the disk, and no append should wait."""
@@ -196,6 +207,15 @@ class AppendLog:
         for fd in [*self._retired, *([] if self._next is None else [self._next[1]])]:
             os.close(fd)
         self._begin()
+
+
+def finish(root: Path, streams: Sequence[str]) -> None:
+    """Have every writer of these streams finish its segment: this process's at once, others within a second."""
+    folders = {folder_of(root, stream) for stream in streams}
+    for log in list(_logs):
+        if log._folder in folders:
+            log._finish()
+    want(root, streams)
 
 
 _logs: "weakref.WeakSet[AppendLog]" = weakref.WeakSet()

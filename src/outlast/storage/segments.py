@@ -8,16 +8,19 @@ import logging
 import os
 import re
 import socket
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from outlast.errors import NotFound, StorageError
-from outlast.storage.records import Records, header
+from outlast.storage.records import HEADER_SIZE, Records, header
 from outlast.storage.whole import sync
 from outlast.types import now
 
 _STREAM = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]*(/[A-Za-z0-9][A-Za-z0-9._@+-]*)*")
+_WANTED = ".wanted"
+_PATIENCE, _LOOK = 1.0, 0.005
 _counter = itertools.count()
 _log = logging.getLogger(__name__)
 
@@ -85,6 +88,38 @@ def seal(root: Path, stream: str, consume: Callable[[str, list[bytes]], None]) -
     if damage is not None:
         raise damage
     return count
+
+
+def wanted(root: Path) -> int:
+    """When somebody last wanted segments to be finished, as the file system tells it; 0 for never."""
+    try:
+        return os.stat(Path(root, _WANTED)).st_mtime_ns
+    except OSError:
+        return 0
+
+
+def want(root: Path, streams: Sequence[str]) -> None:
+    """Have the writers of streams finish what they have open, and wait for them, a second at most.
+
+    A writer that does not, since it hangs or is of an Outlast that did not know this, is left alone: its segment is
+    sealed another time.
+    """
+    waiting = [path for stream in streams for path in _paths(root, stream) if _open_with_records(path)]
+    if not waiting:
+        return
+    with sentences("ask for finished segments in", Path(root)):
+        Path(root, _WANTED).touch()
+    until = time.monotonic() + _PATIENCE
+    while waiting and time.monotonic() < until:
+        time.sleep(_LOOK)
+        waiting = [path for path in waiting if _held(path)]
+
+
+def _open_with_records(path: Path) -> bool:
+    try:
+        return path.stat().st_size > HEADER_SIZE and _held(path)
+    except FileNotFoundError:
+        return False
 
 
 def _whole(path: Path) -> list[bytes]:
