@@ -1,0 +1,164 @@
+"""Bets against "nothing has moved": what a row of each cell pays.
+
+A bet on a bounded g with E[g] <= m multiplies its stake by 1 + l (g - m), so that its expectation is at most 1 whatever
+else is true (Waudby-Smith & Ramdas 2024, betting). Its logarithm is one number per cell, so a check's evidence is a
+product of counts with weights. m is the reference's value, plus its sampling error, plus a margin that is meant: what
+moves less than that is no news.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from outlast.monitoring.detecting.tables import Floats, Ints
+
+_ROOM = 0.98
+"""No bet stakes more than this share of everything on one row."""
+
+
+@dataclass(frozen=True)
+class Bet:
+    """What a bet is on: in words' raw material, `what` went `direction` (in these cells)."""
+
+    what: str
+    direction: str
+    cells: tuple[int, ...] = ()
+    size: float = 0.0
+
+
+class Bets(Protocol):
+    """The bets of one family: the same list for each stream, with weights, stakes and margins of its own."""
+
+    @property
+    def names(self) -> Sequence[Bet]: ...
+
+    @property
+    def weight(self) -> Floats:
+        """[stream, bet], each row summing to 1."""
+
+    def weights(self, shares: Floats) -> Floats:
+        """[stream, cell, bet]: the logarithm of what a row of the cell pays, where these shares are expected."""
+
+    def residuals(self, counts: npt.NDArray[Any], shares: Floats) -> tuple[Floats, Floats]:
+        """[block, stream, functional]: by how much sums exceed the expected, and the variance of independent rows."""
+
+    def groups(self) -> list[list[int]]:
+        """Which functionals are judged together."""
+
+
+@dataclass(frozen=True, eq=False)
+class Means:
+    """Bets on the means of functionals of the cell.
+
+    `values` and `on` are [stream, bet, cell]; where a cell is not `on` the bet stands still: what is missing says
+    nothing of where values lie. `stake` and `slack` are [stream, bet].
+    """
+
+    names: tuple[Bet, ...]
+    weight: Floats
+    values: Floats
+    on: npt.NDArray[np.bool_]
+    stake: Floats
+    slack: Floats
+
+    def limits(self, shares: Floats) -> Floats:
+        """m: the largest mean of each functional that is no news."""
+        mass, first = self._moments(shares)
+        return np.asarray(first / np.maximum(mass, 1e-300) + self.slack, np.float64)
+
+    def weights(self, shares: Floats) -> Floats:
+        limit = self.limits(shares)
+        stake = np.minimum(self.stake, _ROOM / np.maximum(limit, 1e-12))[:, :, None]
+        pays = np.log1p(stake * (self.values - limit[:, :, None])) * self.on
+        return np.ascontiguousarray(pays.transpose(0, 2, 1))
+
+    def residuals(self, counts: npt.NDArray[Any], shares: Floats) -> tuple[Floats, Floats]:
+        """One functional for each different (what, cells), upwards: the other direction is its mirror."""
+        picked = self._functionals()
+        values, on = self.values[:, picked], self.on[:, picked]
+        mass = np.maximum((on * shares[..., None, :]).sum(axis=-1), 1e-300)
+        mean = (on * values * shares[..., None, :]).sum(axis=-1) / mass
+        second = (on * values**2 * shares[..., None, :]).sum(axis=-1) / mass
+        rows = np.einsum("hjc,jfc->hjf", counts, on.astype(np.float64))
+        sums = np.einsum("hjc,jfc->hjf", counts, on * values)
+        return sums - rows * mean, rows * np.maximum(0.0, second - mean**2)
+
+    def groups(self) -> list[list[int]]:
+        """Location and scale by themselves, mass in cells as one."""
+        found: dict[str, list[int]] = {}
+        for place, bet in enumerate(self._functionals()):
+            found.setdefault(self.names[bet].what, []).append(place)
+        return list(found.values())
+
+    def _functionals(self) -> list[int]:
+        seen: dict[tuple[str, tuple[int, ...]], int] = {}
+        for place, bet in enumerate(self.names):
+            seen.setdefault((bet.what, bet.cells), place)
+        return list(seen.values())
+
+    def _moments(self, shares: Floats) -> tuple[Floats, Floats]:
+        mass = np.einsum("jic,jc->ji", self.on.astype(np.float64), shares)
+        return mass, np.einsum("jic,jc->ji", self.on * self.values, shares)
+
+
+@dataclass(frozen=True, eq=False)
+class Coins:
+    """Bets on the outcomes of groups of score cells: likelihood ratios of coins, each cell with its own.
+
+    Cells come as [no, yes] pairs, flat. `limit` is [stream, bet, pair]: the largest share of yes (of no, in bets
+    downwards) that is no news; `odds` by how much a bet takes them to be multiplied; `member` which pairs it is on.
+    """
+
+    names: tuple[Bet, ...]
+    weight: Floats
+    rate: Floats
+    """[stream, pair]: the share of yes in the reference."""
+    limit: Floats
+    odds: Floats
+    member: npt.NDArray[np.bool_]
+    up: npt.NDArray[np.bool_]
+
+    def weights(self, shares: Floats) -> Floats:
+        m = self.limit
+        p = shifted(m, self.odds[:, None])
+        hit, miss = (np.where(self.member, np.log(a / b), 0.0) for a, b in ((p, m), (1 - p, 1 - m)))
+        yes = np.where(self.up[:, None], hit, miss)
+        no = np.where(self.up[:, None], miss, hit)
+        both = np.stack([no, yes], axis=-1)
+        return np.ascontiguousarray(both.reshape(*m.shape[:2], -1).transpose(0, 2, 1))
+
+    def residuals(self, counts: npt.NDArray[Any], shares: Floats) -> tuple[Floats, Floats]:
+        pairs = np.asarray(counts, np.float64).reshape(*counts.shape[:-1], -1, 2)
+        rows = pairs.sum(axis=-1)
+        rate = self.rate
+        return pairs[..., 1] - rows * rate, rows * rate * (1 - rate)
+
+    def groups(self) -> list[list[int]]:
+        return [list(range(self.rate.shape[1]))]
+
+
+def shifted(p: Floats, odds: npt.NDArray[np.float64]) -> Floats:
+    """A probability whose odds are multiplied."""
+    return np.asarray(odds * p / (1 - p + odds * p), np.float64)
+
+
+def normal(weights: npt.NDArray[np.float64]) -> Floats:
+    """Rows that sum to 1; a row of zeros stays one."""
+    return np.asarray(weights / np.maximum(weights.sum(axis=-1, keepdims=True), 1e-300), np.float64)
+
+
+def upper(hits: npt.NDArray[Any], rows: npt.NDArray[Any], z: float) -> Floats:
+    """The upper limit of a rate after so many hits (Wilson 1927): above 0 even where none was seen."""
+    k, n = np.asarray(hits, np.float64), np.maximum(1e-9, np.asarray(rows, np.float64))
+    p = np.clip(k / n, 0.0, 1.0)
+    middle = p + z * z / (2 * n)
+    reach = z * np.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
+    return np.asarray((middle + reach) / (1 + z * z / n), np.float64)
+
+
+def whole(counts: Ints) -> Floats:
+    """Shares of the cells of each stream."""
+    return normal(np.asarray(counts, np.float64))

@@ -1,0 +1,48 @@
+"""A bank's state as bytes: the same state, the same bytes."""
+
+import zlib
+from dataclasses import asdict
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from outlast.errors import StorageError
+from outlast.monitoring.detecting.bank import State, Track
+from outlast.monitoring.detecting.bets import Bet
+from outlast.types import FORMAT
+
+_ARRAYS = ("log_r", "log_m", "began", "rows")
+
+
+def to_bytes(state: State) -> bytes:
+    """The state, to be kept."""
+    tracks = {name: _plain(track) for name, track in sorted(state.tracks.items())}
+    packed = msgspec.msgpack.encode({"format": FORMAT, "checks": state.checks, "tracks": tracks}, order="deterministic")
+    return zlib.compress(packed, 1)
+
+
+def from_bytes(data: bytes) -> State:
+    """A kept state; `Bank.resume` fits it to a bank."""
+    try:
+        kept = msgspec.msgpack.decode(zlib.decompress(data))
+    except (zlib.error, msgspec.DecodeError) as error:
+        raise StorageError(f"A detector's state cannot be read: {error}; remove it to begin anew") from error
+    if kept.get("format", 0) > FORMAT:
+        raise StorageError(
+            f"A detector's state has format {kept['format']}, this Outlast reads up to {FORMAT}: upgrade Outlast"
+        )
+    return State({name: _track(track) for name, track in kept["tracks"].items()}, kept["checks"])
+
+
+def _plain(track: Track) -> dict[str, Any]:
+    arrays = {name: np.ascontiguousarray(getattr(track, name)).astype("<f8").tobytes() for name in _ARRAYS}
+    return {"keys": list(track.keys), "bets": [list(asdict(bet).values()) for bet in track.bets], **arrays}
+
+
+def _track(kept: dict[str, Any]) -> Track:
+    shape = (len(kept["keys"]), len(kept["bets"]))
+    arrays = {name: np.frombuffer(kept[name], "<f8").reshape(shape).copy() for name in _ARRAYS}
+    arrays["began"] = arrays["began"].astype(np.int64)
+    bets = tuple(Bet(what, direction, tuple(cells), size) for what, direction, cells, size in kept["bets"])
+    return Track(tuple(kept["keys"]), bets, **arrays)

@@ -1,0 +1,108 @@
+"""From a reference and a budget to two banks: who is paged, and what becomes a ticket."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from outlast.errors import SettingsError
+from outlast.monitoring.detecting.bank import Bank, Family
+from outlast.monitoring.detecting.bets import whole
+from outlast.monitoring.detecting.dependence import effects
+from outlast.monitoring.detecting.streams import FORMS, Form, Severity
+from outlast.monitoring.detecting.tables import HOUR, Floats, Season, Table, Tables, season_of
+
+YEAR = 365 * 24 * HOUR
+ENOUGH_ROWS = 5_000
+ENOUGH_WEEKS = 4
+
+
+@dataclass(frozen=True)
+class Budget:
+    """False alarms that are allowed: the chance of any page in a year, and tickets a year; seconds between checks."""
+
+    pages: float = 0.05
+    tickets: float = 1.0
+    cadence: int = HOUR
+
+    def log_threshold(self, severity: Severity) -> float:
+        """log A: checks of a year, divided by the budget.
+
+        >>> round(math.exp(Budget().log_threshold("page")))
+        175200
+        """
+        allowed = self.pages if severity == "page" else self.tickets
+        if allowed <= 0:
+            raise SettingsError(f"A budget of {allowed:g} false {severity}s a year forbids every one: expected above 0")
+        return math.log(max(1.0, YEAR / self.cadence / allowed))
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """Two banks, and what they rest on."""
+
+    pages: Bank
+    tickets: Bank
+    budget: Budget
+    rows: Mapping[str, int]
+    """How many rows the reference of each table has."""
+    weeks: float
+
+    @property
+    def low_power(self) -> list[str]:
+        """Tables whose reference has too few rows for a small shift to show: thresholds are not raised for them."""
+        return [name for name, rows in self.rows.items() if rows < ENOUGH_ROWS]
+
+    @property
+    def banks(self) -> tuple[Bank, Bank]:
+        return self.pages, self.tickets
+
+    @property
+    def word(self) -> str:
+        """How the budget may be called."""
+        if self.weeks < ENOUGH_WEEKS:
+            return f"aimed at: the reference has {self.weeks:.1f} weeks, and fewer than {ENOUGH_WEEKS} show no season"
+        return "tried on the model's own past"
+
+
+def planned(tables: Tables, budget: Budget, *, forms: Mapping[str, Form] = FORMS, level: float = 1.0) -> Plan:
+    """The banks for these tables; families without a table give their share of the budget to the others.
+
+    `level` multiplies every effect of dependence: the rehearsal raises it where the past asks for it.
+    """
+    sides = {}
+    severities: tuple[Severity, ...] = ("page", "ticket")
+    for severity in severities:
+        given = {name: form for name, form in forms.items() if form.severity == severity and form.source in tables}
+        total = sum(form.share for form in given.values())
+        families = [family(name, form, tables[form.source], form.share / total, level) for name, form in given.items()]
+        sides[severity] = Bank(severity, tuple(families), budget.log_threshold(severity))
+    rows = {form.source: _rows(form, tables[form.source]) for form in forms.values() if form.source in tables}
+    weeks = max((table.weeks for table in tables.values()), default=0.0)
+    return Plan(sides["page"], sides["ticket"], budget, rows, weeks)
+
+
+def family(name: str, form: Form, table: Table, share: float, level: float = 1.0) -> Family:
+    """One family with its bets, season and effects of dependence."""
+    mine = table
+    if form.fold is not None:
+        mine = table.mapped(form.fold(table.counts), None if table.past is None else form.fold(table.past))
+    season = season_of(mine) if form.seasonal else Season(whole(mine.counts))
+    bets = form.bets(mine)
+    phi = np.maximum(1.0, effects(mine, bets, season) * level)
+    return Family(name, form.source, table.keys, bets, season, phi, _prior(form, mine) * share, form.fold)
+
+
+def _prior(form: Form, table: Table) -> Floats:
+    """Equal parts; slices by the root of their rows."""
+    if not form.by_size:
+        return np.full(len(table.keys), 1 / max(1, len(table.keys)))
+    root = np.sqrt(np.maximum(1.0, table.counts.sum(axis=1)))
+    return np.asarray(root / root.sum(), np.float64)
+
+
+def _rows(form: Form, table: Table) -> int:
+    """How many rows the best known stream of a table has."""
+    counts = table.counts if form.fold is None else form.fold(table.counts)
+    return round(float(counts.sum(axis=-1).max(initial=0)))
