@@ -55,24 +55,44 @@ def promote(  # noqa: PLR0913 (who, why, when and how, all by name)
     version = find(ledger, ref if ref.version is not None else ModelRef(ref.name, "latest"))
     before = require_allowed(ledger, version.model, Asked(WAYS[to], version.number, share))
     verdict = evidence(workspace, version, steps, now=now)
+    asked = Asked(WAYS[to], version.number, share)
+    return let_out(
+        workspace, version, asked, verdict=verdict.digest, by=by, reason=reason, now=clock(), expected=before.sequence,
+        watcher=watcher,
+    ), verdict  # fmt: skip
+
+
+def let_out(  # noqa: PLR0913 (who, why, when and how, all by name)
+    workspace: Workspace,
+    version: Version,
+    asked: Asked,
+    *,
+    verdict: str,
+    by: str,
+    reason: str,
+    now: datetime,
+    expected: int,
+    watcher: Watcher | None = None,
+) -> Rollout:
+    """Let a version out on a verdict that it passed: its fresh values filled, then one transition."""
+    steps, clock = Steps(watcher), clock_from(now)
     with _protected(workspace, version, clock) as mark:
         with steps.step("fill fresh values"):
             fill_fresh(workspace, version, now=clock(), watcher=_Goes(mark))
         with steps.step("promote"):
             mark.renew()
-            rollout = transition(
-                ledger,
+            return transition(
+                workspace.ledger,
                 version.model,
-                action=WAYS[to],
+                action=asked.action,
                 to=version.number,
                 by=by,
                 reason=reason,
-                verdict=verdict.digest,
-                share=share,
-                expected=before.sequence,
+                verdict=verdict,
+                share=asked.share,
+                expected=expected,
                 at=clock(),
             )
-    return rollout, verdict
 
 
 def roll_back(workspace: Workspace, model: str, *, by: str, reason: str, now: datetime) -> Rollout:

@@ -202,6 +202,22 @@ class MonitoringSection(_Timed):
         return value
 
 
+class WindowSection(_Timed):
+    """Which of the data a successor is trained on."""
+
+    use: Literal["all", "recent", "weighted"] = Field("all", examples=["recent"])
+    length: str | None = _length("180d")
+    half_life: str | None = _length("90d")
+    holdout: float | None = Field(None, examples=[0.1], gt=0, lt=1)
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        for use, name in (("recent", "length"), ("weighted", "half_life")):
+            if (self.use == use) != (getattr(self, name) is not None):
+                raise ValueError(f'use = "{use}" and {name} = "90d", or another length, go together: say both or none')
+        return self
+
+
 class RetrainingSection(_Timed):
     """When a successor is trained, and who lets it in."""
 
@@ -209,6 +225,16 @@ class RetrainingSection(_Timed):
     schedule: str | None = _length("30d")
     triggers: list[Literal["schedule", "harm", "drift", "labels", "age"]] = Field([], examples=[["harm", "schedule"]])
     cooldown: str | None = _length("7d")
+    age: str = _length("180d", "180d")
+    labels: int = Field(1000, examples=[500], ge=0)
+    budget: int = Field(4, examples=[4], ge=0)
+    cost: float | None = Field(None, examples=[5.0], ge=0)
+    limit: str = _length("6h", "6h")
+    window: WindowSection = Field(WindowSection(), examples=[{"use": "recent", "length": "180d"}])
+    shadow: str = _length("1d", "1d")
+    canary: float = Field(0.1, examples=[0.1], gt=0, lt=1)
+    patience: str = _length("14d", "14d")
+    margin: float | None = Field(None, examples=[0.5], ge=0)
 
 
 class JournalSection(_Timed):

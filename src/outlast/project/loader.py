@@ -22,6 +22,7 @@ from typing import Any
 from outlast.errors import OutlastError, ProjectError
 from outlast.project.contract import Contract, read_contract
 from outlast.project.declare import Features, Model
+from outlast.project.period import Period
 from outlast.project.reach import reachable
 from outlast.project.workspace import FILE, Workspace, require_project
 from outlast.types import digest_of
@@ -68,13 +69,14 @@ class Code:
 
 @dataclass(frozen=True, eq=False)
 class Project:
-    """A folder, read: its contract, its code and the model it declares."""
+    """A folder, read: its contract, its code and the model it declares; of a run of the loop, the period it takes."""
 
     folder: Path
     workspace: Workspace
     contract: Contract
     code: Code
     model: Model
+    period: Period | None = None
 
 
 def load_project(start: Path, workspace: Workspace | None = None) -> Project:

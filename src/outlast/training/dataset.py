@@ -86,7 +86,7 @@ def require_classes(project: Project, label: pl.Series) -> None:
 
 
 def cutoff_of(project: Project, now: datetime) -> datetime:
-    """The moment whose knowledge is trained on: the contract's `until`, or now."""
+    """The moment whose knowledge is trained on: that of the run's period, else the contract's `until`, or now."""
     until = _moment(project, "until")
     return min(now, until) if until is not None else now
 
@@ -170,6 +170,15 @@ def _in_period(project: Project, frame: pl.LazyFrame) -> pl.LazyFrame:
 
 
 def _moment(project: Project, name: str) -> datetime | None:
+    said, period = _said(project, name), project.period
+    if period is None:
+        return said
+    if name == "until":
+        return period.until
+    return max((one for one in (said, period.since) if one is not None), default=None)
+
+
+def _said(project: Project, name: str) -> datetime | None:
     text = getattr(project.contract.training, name)
     if text is None:
         return None

@@ -27,6 +27,7 @@ def lineage_of(project: Project, *, seed: int, threads: int) -> dict[str, Any]:
     return {
         "code": {"digest": project.code.digest, **committed(project.folder, project.workspace.packages)},
         "features": features_of(project.model),
+        **({} if project.period is None else {"period": project.period.to_json()}),
         "seed": seed,
         "threads": threads,
         "python": platform.python_version(),

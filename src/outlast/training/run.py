@@ -206,7 +206,8 @@ def _period(project: Project, dataset: Dataset, test_rows: Mask) -> dict[str, st
     first_test = at.filter(pl.Series(test_rows)).min()
     edges = {"from": at.min(), "until": at.max(), "test_from": first_test}
     said = {name: moment(int(us)).isoformat() for name, us in edges.items() if isinstance(us, int)}
-    return {**said, "cutoff": dataset.cutoff.isoformat() if project.contract.training.until else None}
+    pinned = project.contract.training.until or project.period is not None
+    return {**said, "cutoff": dataset.cutoff.isoformat() if pinned else None}
 
 
 def _profile(project: Project, dataset: Dataset, tested: Scored, train_rows: Mask) -> profiles.Profile:

@@ -1,12 +1,14 @@
 """Which rows train and which test: by time, by group, or at random; the same for the same seed."""
 
+from datetime import timedelta
+
 import numpy as np
 import numpy.typing as npt
 
 from outlast.errors import DataError, TrainingError
 from outlast.project.loader import Project
 from outlast.training.dataset import AT, GROUP, LABEL_AT, Dataset
-from outlast.types import counted
+from outlast.types import counted, micros
 
 Mask = npt.NDArray[np.bool_]
 Split = tuple[Mask, Mask]
@@ -20,13 +22,38 @@ def split_kind(project: Project) -> str:
 
 def split_rows(project: Project, dataset: Dataset, seed: int) -> Split:
     """Which rows train and which test. By time, a row trains only if its label was known when the test begins."""
-    holdout, how = project.contract.training.holdout, split_kind(project)
+    train, test = _split(project, dataset, seed)
+    train &= _kept(project, dataset, seed)
+    return _both_filled(dataset, train, test, split_kind(project))
+
+
+def _kept(project: Project, dataset: Dataset, seed: int) -> Mask:
+    """Which rows may train where old ones are to count less: any `fit` can be given fewer of them."""
+    period = project.period
+    if period is None or period.half_life is None:
+        return np.ones(dataset.rows.height, dtype=np.bool_)
+    if project.model.question.time is None:
+        raise TrainingError(
+            "outlast.toml: 'retraining.window' weighs rows by their age, but the questions have no time: "
+            'give Source(…, time=…), or use = "all"'
+        )
+    age = np.maximum(micros(period.until) - dataset.rows[AT].to_numpy(), 0)
+    chance = 0.5 ** (age / (period.half_life / timedelta(microseconds=1)))
+    drawn: Mask = np.random.default_rng([seed, 1]).random(dataset.rows.height) < chance
+    return drawn
+
+
+def _split(project: Project, dataset: Dataset, seed: int) -> Split:
+    how, period = split_kind(project), project.period
+    holdout = project.contract.training.holdout
+    if period is not None and period.holdout is not None:
+        holdout = period.holdout
     if how == "random":
         test = np.random.default_rng(seed).random(dataset.rows.height) < holdout
-        return _both_filled(dataset, ~test, test, "random")
+        return ~test, test
     if how == "group":
         test = _whole_groups(dataset, holdout, seed)
-        return _both_filled(dataset, ~test, test, "group")
+        return ~test, test
     if project.model.question.time is None:
         raise TrainingError(
             "outlast.toml: 'training.split' is \"time\", but the questions have no time: "
@@ -35,8 +62,7 @@ def split_rows(project: Project, dataset: Dataset, seed: int) -> Split:
     at = dataset.rows[AT].to_numpy()
     begin = np.quantile(at, 1 - holdout, method="lower")
     test = at >= begin
-    train = ~test & (dataset.rows[LABEL_AT].to_numpy() < begin)
-    return _both_filled(dataset, train, test, "time")
+    return ~test & (dataset.rows[LABEL_AT].to_numpy() < begin), test
 
 
 def _whole_groups(dataset: Dataset, holdout: float, seed: int) -> Mask:

@@ -84,6 +84,21 @@ def count(rows: pl.DataFrame, terms: Terms, now: datetime) -> Counts:
     )
 
 
+def worths(rows: pl.DataFrame, terms: Terms, now: datetime) -> tuple[Floats, Floats]:
+    """What each decision turned out to be worth, and what the baseline's would have been.
+
+    NaN where the outcome does not count yet, or a decision has no price under these terms.
+    """
+    graded = _Graded(rows, terms, now)
+    ours, theirs = np.full(rows.height, np.nan), np.full(rows.height, np.nan)
+    places = [int(row) for row in np.flatnonzero(graded.counted) if graded.decisions[row] is not None]
+    if not places or (not terms.payoff and terms.per_unit_error is None):
+        return ours, theirs
+    earned, before = _priced(graded, places)
+    ours[places], theirs[places] = (np.array(found, np.float64) for found in (earned, before))
+    return ours, theirs
+
+
 class _Graded:
     """Columns of predictions as arrays: what was scored, what was true, and whether that counts yet."""
 
@@ -230,6 +245,15 @@ def _worth(graded: _Graded) -> tuple[dict[str, list[float]], int]:
     if not terms.payoff and terms.per_unit_error is None:
         return {}, 0
     places = [int(row) for row in np.flatnonzero(graded.counted) if graded.decisions[row] is not None]
+    earned, before = _priced(graded, places)
+    gains = [a - b for a, b in zip(earned, before, strict=True) if a is not None and b is not None]
+    priced = [worth for worth in earned if worth is not None]
+    return {"value": priced, "gain": gains}, len(places) - len(priced)
+
+
+def _priced(graded: _Graded, places: list[int]) -> tuple[list[float | None], list[float | None]]:
+    """What these decisions were worth, and what the baseline's would have been."""
+    terms = graded.terms
     read = _by_error if terms.task == "regression" else _by_outcome
     columns = [{**_named(graded.rows["features"][row]), **_named(graded.rows["asks"][row])} for row in places]
     earned = [read(graded, row, graded.decisions[row], named) for row, named in zip(places, columns, strict=True)]
@@ -237,9 +261,7 @@ def _worth(graded: _Graded) -> tuple[dict[str, list[float]], int]:
         None if decision is None else _by_outcome(graded, row, decision, named)
         for row, decision, named in zip(places, _baseline(terms, columns), columns, strict=True)
     ]
-    gains = [a - b for a, b in zip(earned, before, strict=True) if a is not None and b is not None]
-    priced = [worth for worth in earned if worth is not None]
-    return {"value": priced, "gain": gains}, len(places) - len(priced)
+    return earned, before
 
 
 def _by_error(graded: _Graded, row: int, decision: Any, named: Mapping[str, Any]) -> float | None:

@@ -1,6 +1,6 @@
 """Whether today's sources still give a version's training set, and what moved where they do not."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import polars as pl
@@ -9,6 +9,7 @@ from outlast.bundle.format import unpack
 from outlast.data.fingerprint import rows_digest
 from outlast.data.schema import dtype_name
 from outlast.journal.sources import Sources, project_of
+from outlast.project.period import Period
 from outlast.project.workspace import Workspace
 from outlast.training.dataset import AT, KEY, LABEL, LABEL_AT, build_dataset, cutoff_of
 from outlast.training.reproduce.inputs import Kept, TrainingSet
@@ -51,6 +52,8 @@ def today(workspace: Workspace, kept: Kept) -> TrainingSet:
     """The training set that today's sources give, as known at the version's cutoff. This executes the bundle's code."""
     version = kept.version
     project = project_of(workspace, unpack(workspace.artifacts.get(version.digest)))
+    if "period" in version.lineage:
+        project = replace(project, period=Period.from_json(version.lineage["period"]))
     dataset = build_dataset(project, Sources(project), cutoff_of(project, version.created_at))
     rows = laid_out(version.model, dataset, split_rows(project, dataset, version.lineage["seed"]))
     given = {name: dtype_name(dataset.rows.schema[name]) for name in given_names(project.model)}
