@@ -8,6 +8,7 @@
     model/trees.onnx     its trees
     model/simpler.pkl    the ladder's simpler model, if any, which looks nothing up; .json and .onnx likewise
     profile.json         the reference's frozen bins and counts
+    past.msgpack         the reference by the hour, the scale of its loss, where it loses most, and a sample of it
     reference.json       rows of training that explanations compare with, if a model is compiled
     golden.json          example requests with the facts they read, their features and answers
     environment.txt      every installed distribution

@@ -4,11 +4,12 @@ from datetime import datetime
 from typing import Any
 
 from outlast.control.client import Server
-from outlast.control.operations import CLAIM, REGISTER, SCHEMAS
+from outlast.control.operations import BINS, CLAIM, REGISTER, SCHEMAS
 from outlast.control.shapes import About, Claiming, Registering
 from outlast.data.schema import Schema, from_json
 from outlast.project.loader import Project
 from outlast.project.workspace import Workspace
+from outlast.registry.bins import Frozen
 from outlast.registry.declarations import claims
 from outlast.registry.versions import Version
 from outlast.training.keeping import other_folders
@@ -25,6 +26,9 @@ class There:
 
     def schemas(self, model: str) -> dict[str, Schema]:
         return {source: from_json(text) for source, text in self._server.ask(SCHEMAS, About(model)).items()}
+
+    def frozen(self, model: str) -> Frozen:
+        return self._server.ask(BINS, About(model))
 
     def keep(self, data: bytes) -> str:
         self._workspace.artifacts.put(data)  # the run's own commands read it here

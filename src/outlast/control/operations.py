@@ -40,6 +40,7 @@ from outlast.gates.compared import Compared
 from outlast.gates.verdict import Verdict
 from outlast.journal.erased import Erased
 from outlast.registry.audit import Entry, Report
+from outlast.registry.bins import Frozen
 from outlast.registry.rollout import Rollout
 from outlast.registry.tokens import Role, Token
 from outlast.registry.versions import Transferred, Version
@@ -101,6 +102,10 @@ CLAIM = Operation("claim", "Take the names that a project declares", "train", Cl
 SCHEMAS = Operation(
     "schemas", "The schemas of sources as last trained on", "train", About, dict[str, str], "registering", posted=False
 )
+BINS = Operation(
+    "bins", "The bins that the next version of a model keeps on with", "train", About, Frozen, "registering",
+    posted=False,
+)  # fmt: skip
 REGISTER = Operation("register", "Give a bundle that was sent its number", "train", Registering, Version, "registering")
 GATE = Operation(
     "gate", "Put every check to a version, which executes its code, and keep the verdict", "train", About, Verdict,

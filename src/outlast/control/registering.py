@@ -4,13 +4,14 @@ from collections.abc import Mapping
 
 from outlast.bundle.format import Bundle, unpack
 from outlast.control.acting import Acting, Do
-from outlast.control.operations import CLAIM, REGISTER, SCHEMAS
+from outlast.control.operations import BINS, CLAIM, REGISTER, SCHEMAS
 from outlast.control.shapes import About, Claiming, Registering
 from outlast.data.schema import to_json
 from outlast.errors import Refused, RequestError, nearest
 from outlast.journal.sources import schemas_before
 from outlast.project.declare import require_name
 from outlast.registry.background import mirror_later
+from outlast.registry.bins import Frozen, frozen_bins
 from outlast.registry.versions import Version, register
 from outlast.training.keeping import claim
 
@@ -35,6 +36,10 @@ def _claim(acting: Acting, asked: Claiming) -> dict[str, int]:
 def _schemas(acting: Acting, about: About) -> dict[str, str]:
     found = schemas_before(acting.workspace, about.ref.name)
     return {source: to_json(schema).decode() for source, schema in found.items()}
+
+
+def _bins(acting: Acting, about: About) -> Frozen:
+    return frozen_bins(acting.workspace, about.ref.name)
 
 
 def _register(acting: Acting, asked: Registering) -> Version:
@@ -65,4 +70,4 @@ def _same(bundle: Bundle, asked: Registering) -> None:
             )
 
 
-DO: Mapping[str, Do] = {CLAIM.name: _claim, SCHEMAS.name: _schemas, REGISTER.name: _register}
+DO: Mapping[str, Do] = {CLAIM.name: _claim, SCHEMAS.name: _schemas, BINS.name: _bins, REGISTER.name: _register}

@@ -89,13 +89,18 @@ def build(frame: pl.DataFrame, scores: npt.NDArray[Any] | None = None, *, thresh
     return Profile(features, _counted(bins, _number_cells(bins, values)), frame.height)
 
 
+def recounted(bins: Bins, name: str, column: pl.Series) -> Bins:
+    """The same bins under a feature's name, with the counts of another column."""
+    return _counted(msgspec.structs.replace(bins, name=name), column_cells(bins, column))
+
+
 def cells(profile: Profile, frame: pl.DataFrame) -> Cells:
     """The cell of every row and feature, in the profile's order of features."""
     found = np.empty((frame.height, len(profile.features)), dtype=np.uint8)
     for index, bins in enumerate(profile.features):
         if bins.name not in frame.columns:
             raise DataError(f"The rows have no feature '{bins.name}' to count: {nearest(bins.name, frame.columns)}")
-        found[:, index] = _column_cells(bins, frame[bins.name])
+        found[:, index] = column_cells(bins, frame[bins.name])
     return found
 
 
@@ -161,7 +166,7 @@ def _bins(column: pl.Series) -> Bins:
         words = column.cast(pl.String).drop_nulls().value_counts(name="n")
         ranked = words.sort(pl.col("n"), pl.col(column.name), descending=[True, False])[column.name]
         bins = Bins(column.name, "category", categories=ranked.head(KNOWN).to_list(), complete=len(ranked) <= KNOWN)
-    return _counted(bins, _column_cells(bins, column))
+    return _counted(bins, column_cells(bins, column))
 
 
 def _counted(bins: Bins, found: Cells) -> Bins:
@@ -189,7 +194,8 @@ def _floats(column: pl.Series) -> npt.NDArray[np.float64]:
     return column.cast(pl.Float64).fill_null(math.nan).to_numpy()
 
 
-def _column_cells(bins: Bins, column: pl.Series) -> Cells:
+def column_cells(bins: Bins, column: pl.Series) -> Cells:
+    """The cell of every value of a column."""
     if bins.kind == "number":
         if column.dtype.is_numeric() or column.dtype in (pl.Boolean, pl.Null):
             return _number_cells(bins, _floats(column))

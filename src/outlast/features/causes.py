@@ -104,7 +104,7 @@ def clock_read(function: Callable[..., Any], call: Callable[[], object]) -> str 
     found: list[str] = []
 
     def watch(frame: Any, event: str, called: Any) -> None:
-        if event == "c_call" and called.__name__ in CLOCK.words and _of_project(frame.f_code.co_filename):
+        if event == "c_call" and called.__name__ in CLOCK.words and of_project(frame.f_code.co_filename):
             module = getattr(called, "__module__", None) or getattr(called.__self__, "__module__", "")
             if module in ("time", "datetime"):
                 found.append(f"{module}.{called.__name__}")
@@ -123,7 +123,7 @@ def clock_read(function: Callable[..., Any], call: Callable[[], object]) -> str 
 def _words(function: Callable[..., Any], seen: set[int], depth: int) -> Iterator[tuple[str, str, int]]:
     """The names a function's source uses, with file and line, and after them those of the project's it calls."""
     code = getattr(function, "__code__", None)
-    if code is None or id(code) in seen or depth > _DEEP or not _of_project(code.co_filename):
+    if code is None or id(code) in seen or depth > _DEEP or not of_project(code.co_filename):
         return
     seen.add(id(code))
     for word, line in _parsed(function):
@@ -165,7 +165,7 @@ _STANDARD = Path(inspect.__file__).parent
 _POLARS = Path(pl.__file__).parents[1]
 
 
-def _of_project(file: str) -> bool:
+def of_project(file: str) -> bool:
     """Whether a file is the project's own: not a library's, and not ours."""
     path = Path(file)
     return not any(path.is_relative_to(place) for place in (_STANDARD, _POLARS, _OURS)) and "site-packages" not in file

@@ -8,6 +8,7 @@ from outlast.data.schema import Schema
 from outlast.journal.sources import schemas_before
 from outlast.project.loader import Project
 from outlast.project.workspace import Workspace, project_folders
+from outlast.registry.bins import Frozen, frozen_bins
 from outlast.registry.declarations import claims, declare
 from outlast.registry.versions import Version, register
 from outlast.types import Task
@@ -21,6 +22,9 @@ class Keeper(Protocol):
 
     def schemas(self, model: str) -> dict[str, Schema]:
         """The schemas of the newest version's sources."""
+
+    def frozen(self, model: str) -> Frozen:
+        """The bins that the next version keeps on with."""
 
     def keep(self, data: bytes) -> str:
         """Keep a bundle; its digest."""
@@ -53,6 +57,9 @@ class Here:
 
     def schemas(self, model: str) -> dict[str, Schema]:
         return schemas_before(self._workspace, model)
+
+    def frozen(self, model: str) -> Frozen:
+        return frozen_bins(self._workspace, model)
 
     def keep(self, data: bytes) -> str:
         return self._workspace.artifacts.put(data)

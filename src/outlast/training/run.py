@@ -14,7 +14,6 @@ from outlast.bundle.estimator import Floats
 from outlast.bundle.format import NATIVE, encode, in_order, pack, unpack
 from outlast.bundle.lookups import written
 from outlast.bundle.machine import environment, here
-from outlast.data import profile as profiles
 from outlast.data.schema import Field, infer, to_json
 from outlast.data.validation import Violation
 from outlast.features.functions import wants_pandas
@@ -41,6 +40,7 @@ from outlast.training.search import Searched, parameters_of, require_parameters,
 from outlast.training.simpler.rung import Run, Simpler, simpler_model, wanted
 from outlast.training.splitting import Mask, Split, split_kind, split_rows
 from outlast.training.steps import Steps, Watcher
+from outlast.training.watching.kept import watched
 from outlast.types import moment
 
 ABSENT: tuple[str, ...] = ()
@@ -85,15 +85,14 @@ def train(
         _require_readable(project, dataset)
     with steps.step("prove functions"):
         require_invariant(project, dataset.rows)
-    train_rows, test_rows = split_rows(project, dataset, seed)
+    split = train_rows, test_rows = split_rows(project, dataset, seed)
     with steps.step("look for leaks"):
-        violations = joined(violations, suspicions(project, sources, dataset, (train_rows, test_rows)))
+        violations = joined(violations, suspicions(project, sources, dataset, split))
     estimator, searched = _fitted(project, dataset, train_rows, seed, steps, adopted)
     with steps.step("evaluate"):
         tested = _score(project, dataset, estimator, test_rows)
-        summary = _summary(project, dataset, tested, (train_rows, test_rows), seed)
-        summary["evaluation"] = _evaluation(project, dataset, estimator, tested, (train_rows, test_rows), seed)
-        summary["search"] = searched.summary
+        summary = _summary(project, dataset, tested, split, seed) | {"search": searched.summary}
+        summary["evaluation"] = _evaluation(project, dataset, estimator, tested, split, seed)
     with steps.step("compile"):
         compiled = compiled_form(estimator, tested, dataset.features, pandas=wants_pandas(project.model.fit), seed=seed)
         summary["compiled"] = compiled.summary() | (loaded_in_vain(project) if compiled.proof else {})
@@ -103,12 +102,13 @@ def train(
     with steps.step("bundle"):
         lineage = lineage_of(project, seed=seed, threads=contract.threads)
         lineage["parameters"] = {"search": searched.chosen, "estimator": parameters_of(estimator)}
-        lineage |= origin | simpler.lineage | kept_with(project, dataset, (train_rows, test_rows), tested.table)
+        seen = watched(run, keeper.frozen(project.model.name))
+        lineage |= origin | simpler.lineage | seen.lineage | kept_with(project, dataset, split, tested.table)
         summary["snapshot"] = lineage["snapshot"]
         files = with_reference({NATIVE: pickled(project.model, estimator), **compiled.files, **simpler.files}, run)
-        files["profile.json"] = profiles.to_json(_profile(project, dataset, tested, train_rows))
+        files |= seen.files
         files["golden.json"] = encode(golden_rows(project, sources, dataset, tested, simpler=simpler.tested))
-        manifest = {**_manifest(project, sources, dataset), **simpler.manifest}
+        manifest = {**_manifest(project, sources, dataset), **simpler.manifest, **seen.manifest}
     with steps.step("prove"):
         whole = {**files, **_files(project, summary, lineage)}
         files["golden.json"], summary["golden"] = proven(manifest, whole, project.workspace.fresh)
@@ -208,13 +208,6 @@ def _period(project: Project, dataset: Dataset, test_rows: Mask) -> dict[str, st
     said = {name: moment(int(us)).isoformat() for name, us in edges.items() if isinstance(us, int)}
     pinned = project.contract.training.until or project.period is not None
     return {**said, "cutoff": dataset.cutoff.isoformat() if pinned else None}
-
-
-def _profile(project: Project, dataset: Dataset, tested: Scored, train_rows: Mask) -> profiles.Profile:
-    column = {"binary": 1, "regression": 0}.get(dataset.task)
-    scored = tested.table.max(axis=1) if column is None else tested.table[:, column]
-    edge = threshold(project.contract) if dataset.task == "binary" else None
-    return profiles.build(dataset.x.filter(pl.Series(train_rows)), scored, threshold=edge)
 
 
 def _files(project: Project, summary: dict[str, Any], lineage: dict[str, Any]) -> dict[str, bytes]:
