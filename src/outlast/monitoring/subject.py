@@ -1,12 +1,13 @@
 """What is watched: a version with its frozen profile, and the contract as it is now."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
 from typing import Any
 
 from outlast.bundle.format import unpack
+from outlast.data.past import FILE, Past, from_bytes
 from outlast.data.profile import Profile, from_json, score_cells
 from outlast.monitoring.counting.grading import Terms
 from outlast.project.contract import Contract
@@ -27,6 +28,10 @@ class Subject:
     profile: Profile
     summary: Mapping[str, Any]
     terms: Terms
+    past: Past | None = None
+    """None of a version that was made before versions kept one."""
+    digests: Mapping[str, str] = field(default_factory=dict)
+    """What each feature computes, by name."""
 
     @property
     def cadence(self) -> timedelta:
@@ -41,4 +46,5 @@ def open_subject(workspace: Workspace, model: str, version: int) -> Subject:
     profile = from_json(bundle.files["profile.json"])
     cells = None if profile.scores is None else partial(score_cells, profile)
     terms = Terms.of(bundle.contract, found.task, features=profile.names, score_cells=cells)
-    return Subject(model, version, found.task, contract, profile, found.summary, terms)
+    past, digests = from_bytes(bundle.files.get(FILE)), bundle.manifest.get("feature_digests", {})
+    return Subject(model, version, found.task, contract, profile, found.summary, terms, past, digests)

@@ -56,6 +56,8 @@ def worst_pairs(cells: Cells, mills: Ints) -> Pairs:
     if rows < 2 * _FEWEST or features < 2 or mills.min() == mills.max():
         return Pairs()
     tried = _candidates(cells, mills)
+    if not tried:
+        return Pairs()
     hits = np.stack([cells[:, feature] == cell for feature, cell in tried], axis=1).astype(np.float64)
     together = hits.T @ hits
     lost = hits.T @ (hits * mills[:, None])
