@@ -45,6 +45,7 @@ def test_the_worst_pair_is_found_first_and_no_feature_is_paired_with_itself() ->
 
 def test_where_nothing_is_lost_or_rows_are_few_there_is_one_leaf_and_no_pair() -> None:
     cells, mills = rows()
-    for chosen, lost in ((cells, np.zeros_like(mills)), (cells[:40], mills[:40]), (cells[:, :0], mills), (cells * 0, mills)):
+    nothing = np.zeros_like(mills)
+    for chosen, lost in ((cells, nothing), (cells[:40], mills[:40]), (cells[:, :0], mills), (cells * 0, mills)):
         assert harm_tree(chosen, lost) == HarmTree()
         assert worst_pairs(chosen, lost) == Pairs()
