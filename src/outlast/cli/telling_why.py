@@ -10,6 +10,7 @@ from outlast.cli.telling_rungs import adopted_from, taken
 from outlast.evidence.told import Acted, Answered, Why
 from outlast.registry.approvals import Approval
 from outlast.registry.rollout import Transition
+from outlast.registry.versions import Version
 from outlast.types import counted
 
 _SHOWN = 6
@@ -27,7 +28,7 @@ def told(found: Why) -> None:
     if adopted is not None:
         _answer("where from", [adopted_from(adopted)])
     _answer("what data fed it" if adopted is None else "what tested it", _data(found))
-    _answer("what features", _features(_computing(found), taken(version.summary)))
+    _answer("what features", [*_features(_computing(found), taken(version.summary)), *_bins(version)])
     _answer("what environment", _environment(found))
     _answer("what let it out", _evidence(found))
 
@@ -120,6 +121,19 @@ def _features(features: list[dict[str, Any]] | None, names: Sequence[str]) -> li
     computed = [f"{one['kind']} {one['digest'][:8]}: {_computed(one)}" for one in features or ()]
     more = [f"and {len(computed) - _SHOWN} more, with --json"] if len(computed) > _SHOWN else []
     return [", ".join(names), *computed[:_SHOWN], *more]
+
+
+def _bins(version: Version) -> list[str]:
+    """Whose bins its features are counted in, where they are not of its own rows."""
+    return [
+        f"counted in the bins of {version.model}@{one['version']}, so that both can be watched as one: "
+        f"{_some(one['features'])}"
+        for one in version.lineage.get("bins", ())
+    ]
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join([*names[:_SHOWN], *([f"and {len(names) - _SHOWN} more"] if len(names) > _SHOWN else [])])
 
 
 def _computed(one: dict[str, Any]) -> str:

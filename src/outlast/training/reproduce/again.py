@@ -11,6 +11,7 @@ from outlast.errors import NotFound, StorageError
 from outlast.project.workspace import Workspace
 from outlast.registry.declarations import folder_of
 from outlast.registry.versions import Version
+from outlast.training.reproduce.bins import bins_taken, said_of_bins
 from outlast.training.reproduce.changes import Instead, said_of, with_changes
 from outlast.training.reproduce.inputs import PARTS, Inputs, Kept, Part, kept_inputs
 from outlast.training.reproduce.isolated import Outcome, fit_apart
@@ -56,7 +57,9 @@ def reproduce(
     run = Runs(workspace, kept, Steps(watcher), anew)
     instead = instead or Instead()
     found = run.judged(with_changes(workspace, kept, instead))
-    return replace(found, evidence=found.evidence | run.of_sources()) if instead.sources else found
+    taken = bins_taken(workspace, version)
+    more = {"bins": taken, **(run.of_sources() if instead.sources else {})}
+    return replace(found, sentence=found.sentence + said_of_bins(taken, version.model), evidence=found.evidence | more)
 
 
 def _adopted(version: Version) -> Reproduced:
