@@ -25,7 +25,8 @@ from outlast.project.workspace import Workspace
 from outlast.registry.versions import Version
 from outlast.storage.ledger import Ledger
 from outlast.storage.ledger.schema import alerts as alert_rows
-from outlast.storage.ledger.schema import marks
+from outlast.storage.ledger.schema import incident_events, marks
+from outlast.storage.ledger.schema import incidents as incident_rows
 from outlast.training.run import train
 
 MODEL = "late-orders"
@@ -101,7 +102,7 @@ def test_other_code_is_a_ticket_once(served: Served, monkeypatch: pytest.MonkeyP
         "late-orders@1, day of 2024-06-01 UTC: dear was served in 12 of 12 answers (100.0%) otherwise than the facts "
         f"give, as known then or as they came in: prediction {example} had 6.0, not 2.0; find out which code answers "
         "as version 1: outlast history late-orders, and all of it: outlast skew late-orders --since 2024-06-01 "
-        "--until 2024-06-02"
+        f"--until 2024-06-02 (incident {alert.detail['incident']} (SEV3))"
     )
     assert "dear differs in 100.0% (other code); see: outlast skew late-orders" in done[0][0].sentence(MODEL)
     kept = report(place, MODEL).audits[-1].columns[0]
@@ -272,7 +273,8 @@ def forget(place: Workspace) -> None:
     """The ledger as it was before the first audit."""
     with place.ledger.write() as connection:
         connection.execute(sa.delete(marks).where(marks.c.name.startswith("skew")))
-        connection.execute(sa.delete(alert_rows))
+        for rows in (alert_rows, incident_events, incident_rows):
+            connection.execute(sa.delete(rows))
 
 
 def test_two_at_once_keep_and_tell_one_audit(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:

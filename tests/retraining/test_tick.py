@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from threading import Barrier, Thread
@@ -18,6 +19,7 @@ from webhook import Webhook
 
 from outlast.errors import StorageError
 from outlast.monitoring.counting.windows import pending, stored
+from outlast.monitoring.incidents.incident import incidents, timeline
 from outlast.monitoring.report import report
 from outlast.monitoring.telling.alerts import alerts
 from outlast.project.workspace import Workspace
@@ -60,6 +62,9 @@ def state(workspace: Workspace) -> dict[str, Any]:
         kept[name] = workspace.tables.scan(name).collect().sort("at", "prediction_id").drop("segment").to_dicts()
     kept["windows"] = [(w.starts_at, w.counts.to_json(), w.findings) for w in stored(workspace.ledger, MODEL)]
     kept["pending"] = pending(workspace.ledger, MODEL)
+    found = incidents(workspace.ledger)
+    kept["incidents"] = [replace(one, opened_at=START, changed_at=START) for one in found]
+    kept["timelines"] = [[line.sentence for line in timeline(workspace.ledger, one.id)] for one in found]
     kept["alerts"] = sorted((a.id, a.kind, a.sentence, a.delivered_at is None) for a in alerts(workspace.ledger))
     return kept
 
@@ -79,9 +84,12 @@ def test_a_tick_counts_judges_and_tells(tmp_path: Path, webhook: Webhook) -> Non
     found = {line.job: line for line in done}
     assert found["watch"].sentence.startswith("counted 8 windows, judged 8")
     assert found["watch"].did
-    kinds = {alert.kind: alert.severity for alert in alerts(workspace.ledger)}
-    assert kinds == {"empty-column": "page", "loss": "page"}
-    assert {body["kind"] for body in webhook.taken} == set(kinds)
+    (incident,) = incidents(workspace.ledger, MODEL)  # the loss follows from the column that is gone
+    assert (incident.severity, incident.cause) == ("SEV1", "column wind")
+    assert {one.kind for one in incident.found} == {"empty-column", "loss"}
+    assert {alert.kind: alert.severity for alert in alerts(workspace.ledger)} == {"empty-column": "page"}
+    (body,) = webhook.taken
+    assert (body["kind"], body["incident"], body["level"]) == ("empty-column", incident.id, "SEV1")
     assert {body["owner"] for body in webhook.taken} == {"ops@example.com"}
     assert all(alert.delivered_at for alert in alerts(workspace.ledger))
     told = report(workspace, MODEL)
@@ -166,7 +174,7 @@ def test_two_ticks_at_once_do_no_job_twice(
     assert max(most) == 1
     assert not any(line.failed for line in lines), lines
     tick(workspace, now=LATER + HOUR)  # what one had to leave to the other is done by now
-    assert len(webhook.keys) == len(set(webhook.keys)) == len(alerts(workspace.ledger)) == 2
+    assert len(webhook.keys) == len(set(webhook.keys)) == len(alerts(workspace.ledger)) == 1
     assert sum(w.counts.rows for w in stored(workspace.ledger, MODEL)) == 4400
     workspace.ledger.dispose()
 
@@ -214,7 +222,7 @@ def test_one_job_that_fails_is_reported_and_does_not_stop_the_others(
     assert (found["seal"].failed, found["seal"].sentence) == (True, "The disk is gone: put it back")
     assert found["mirror"].failed
     assert found["watch"].did
-    assert len(webhook.keys) == 2  # what waits in the log is counted all the same
+    assert len(webhook.keys) == 1  # what waits in the log is counted all the same
     with open_ledger(workspace.ledger_url) as ledger, ledger.read() as connection:
         assert connection.execute(sa.select(tables.leases)).all() == []
 
@@ -228,7 +236,7 @@ def test_a_webhook_that_is_down_fails_the_tick_until_it_is_up(tmp_path: Path) ->
         assert "cannot be reached" in line.sentence
         hook.up()
         (line,) = [line for line in tick(workspace, now=LATER + HOUR) if line.job == "alerts"]
-        assert (line.did, line.sentence) == (True, "delivered 2 alerts")
-        assert len(hook.keys) == len(set(hook.keys)) == 2
+        assert (line.did, line.sentence) == (True, "delivered 1 alert")
+        assert len(hook.keys) == len(set(hook.keys)) == 1
     finally:
         hook.close()

@@ -20,10 +20,11 @@ from outlast.data.schema import from_json
 from outlast.errors import OutlastError
 from outlast.journal.reading import predictions
 from outlast.monitoring.counting.windows import put_mark
+from outlast.monitoring.incidents.grouping import Scope
+from outlast.monitoring.incidents.raising import raise_findings
 from outlast.monitoring.judge import Finding
 from outlast.monitoring.skew import Audit, Column, Hold, Unread, audit
 from outlast.monitoring.subject import Subject
-from outlast.monitoring.telling.alerts import Scope, raise_alerts
 from outlast.project.workspace import Workspace
 from outlast.registry.versions import find
 from outlast.storage.ledger import Ledger
@@ -224,7 +225,7 @@ def _keep(
         put_mark(connection, name, _plain(found), now)
         for version, (of, some) in told.items():
             scope = Scope(model, version, "day", found.day, found.day + DAY)
-            raised += raise_alerts(connection, scope, some, of.contract, now)
+            raised += raise_findings(connection, scope, some, of.contract, now)
     new = before is None or (before.columns, before.unread) != (found.columns, found.unread)
     return raised if new or raised else None
 

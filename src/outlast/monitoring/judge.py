@@ -7,8 +7,8 @@ exceeds `budget` times a year over all tests of a year (the union bound). Drift 
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import timedelta
+from dataclasses import asdict, dataclass, field
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from outlast.data.profile import ABOVE, BELOW, MISSING, UNSEEN, Bins, Profile
@@ -43,6 +43,16 @@ _LOSSES: Mapping[Task, tuple[str, float]] = {
 
 
 @dataclass(frozen=True)
+class Harm:
+    """What something costs a day, in the contract's currency, with its interval; and what the model is worth a day."""
+
+    per_day: float
+    low: float
+    high: float
+    stake: float | None = None
+
+
+@dataclass(frozen=True)
 class Finding:
     """Something that should not be so, with the numbers that show it."""
 
@@ -52,6 +62,19 @@ class Finding:
     sentence: str
     deviation: float | None
     """Standard errors beyond the limit; None where there is no doubt to measure."""
+    since: datetime | None = None
+    """When it began, where that is known better than by the window it was found in."""
+    harm: Harm | None = None
+    source: str | None = None
+    """The source that it is about, where it is about one."""
+    against: Literal["promotion", "accepted"] = "promotion"
+    """The reference that it departs from: what was accepted as normal silences findings against the promotion's."""
+
+    def plain(self) -> dict[str, Any]:
+        """Plain values, without what is not said."""
+        kept = {name: getattr(self, name) for name in ("kind", "column", "severity", "sentence", "deviation")}
+        may = {"since": self.since and self.since.isoformat(), "harm": self.harm and asdict(self.harm)}
+        return kept | {name: said for name, said in {**may, "source": self.source}.items() if said is not None}
 
 
 @dataclass(frozen=True)

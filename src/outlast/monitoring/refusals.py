@@ -13,9 +13,10 @@ import polars as pl
 from outlast.journal.reading import predictions, refusals
 from outlast.monitoring import evidence
 from outlast.monitoring.counting.windows import starts_of
+from outlast.monitoring.incidents.grouping import Scope
+from outlast.monitoring.incidents.raising import raise_findings
 from outlast.monitoring.judge import Finding, Scale
 from outlast.monitoring.subject import Subject
-from outlast.monitoring.telling.alerts import Scope, raise_alerts
 from outlast.project.workspace import Workspace
 from outlast.types import EPOCH, utc
 
@@ -48,7 +49,7 @@ def judge_refusals(
                 continue
             scope = Scope(model, version, scale, start, start + length)
             with workspace.ledger.write() as connection:
-                raised += raise_alerts(connection, scope, [told], subject(version).contract, now)
+                raised += raise_findings(connection, scope, [told], subject(version).contract, now)
     return raised
 
 

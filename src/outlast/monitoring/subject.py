@@ -1,6 +1,6 @@
 """What is watched: a version with its frozen profile, and the contract as it is now."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
@@ -32,6 +32,8 @@ class Subject:
     """None of a version that was made before versions kept one."""
     digests: Mapping[str, str] = field(default_factory=dict)
     """What each feature computes, by name."""
+    sources: Mapping[str, str] = field(default_factory=dict)
+    """Which source a feature is looked up in, of those that are."""
 
     @property
     def cadence(self) -> timedelta:
@@ -46,5 +48,17 @@ def open_subject(workspace: Workspace, model: str, version: int) -> Subject:
     profile = from_json(bundle.files["profile.json"])
     cells = None if profile.scores is None else partial(score_cells, profile)
     terms = Terms.of(bundle.contract, found.task, features=profile.names, score_cells=cells)
+    sources = _sources(bundle.manifest.get("lookups", ()), profile.names)
     past, digests = from_bytes(bundle.files.get(FILE)), bundle.manifest.get("feature_digests", {})
-    return Subject(model, version, found.task, contract, profile, found.summary, terms, past, digests)
+    return Subject(model, version, found.task, contract, profile, found.summary, terms, past, digests, sources)
+
+
+def _sources(lookups: Iterable[Mapping[str, Any]], columns: Iterable[str]) -> dict[str, str]:
+    """The source of each column that a lookup gives; a window's columns end with its width."""
+    given = [(name, bool(kept["over"]), kept["source"]["name"]) for kept in lookups for name, _ in kept["outputs"]]
+    return {
+        column: source
+        for name, wide, source in given
+        for column in columns
+        if (column.startswith(f"{name}_") if wide else column == name)
+    }

@@ -4,9 +4,10 @@ from datetime import datetime, timedelta
 
 from outlast.journal.unwritten import lost
 from outlast.monitoring.counting.windows import starts_of
+from outlast.monitoring.incidents.grouping import Scope
+from outlast.monitoring.incidents.raising import raise_findings
 from outlast.monitoring.judge import Finding
 from outlast.monitoring.subject import Subject
-from outlast.monitoring.telling.alerts import Scope, raise_alerts
 from outlast.storage.ledger import Ledger
 
 _DAY = timedelta(days=1)
@@ -20,4 +21,4 @@ def tell(ledger: Ledger, of: Subject, now: datetime) -> int:
     found = [Finding("journal", one.server, "page", one.sentence, None) for one in noted]
     day = starts_of(now, _DAY)
     with ledger.write() as connection:
-        return raise_alerts(connection, Scope(of.model, of.version, "day", day, day + _DAY), found, of.contract, now)
+        return raise_findings(connection, Scope(of.model, of.version, "day", day, day + _DAY), found, of.contract, now)

@@ -5,7 +5,6 @@ where it stopped and ends at the same findings and alerts.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import asdict
 from datetime import datetime, timedelta
 from itertools import groupby
 from typing import Any
@@ -13,9 +12,10 @@ from typing import Any
 from outlast.monitoring.counting import windows
 from outlast.monitoring.counting.counts import Counts, merged
 from outlast.monitoring.counting.windows import Hold, Key, starts_of, stored
+from outlast.monitoring.incidents.grouping import Scope
+from outlast.monitoring.incidents.raising import raise_findings
 from outlast.monitoring.judge import Bench, Effects, Finding, Scale, judge, measured_effects
 from outlast.monitoring.subject import Subject
-from outlast.monitoring.telling.alerts import Scope, raise_alerts
 from outlast.project.workspace import Workspace
 from outlast.storage.ledger import Ledger
 
@@ -54,21 +54,21 @@ def _judge_day(
     bench = _bench(subject, past.effects(subject, day))
     whole = merged(window.counts for window in found) if over else None
     of_day = [] if whole is None else judge(whole, bench, "day")
-    raised = 0
+    of, raised = (subject.model, subject.version), 0
     with ledger.write() as connection:
         for window in fresh:
             own = judge(window.counts, bench, "window")
             kept = [*_plain("window", own), *_plain("day", of_day if window is found[-1] else [])]
             windows.note_judged(connection, window, kept, done=over)
-            scope = Scope(subject.model, subject.version, "window", window.starts_at, window.ends_at)
-            raised += raise_alerts(connection, scope, own, subject.contract, now)
-        scope = Scope(subject.model, subject.version, "day", day, day + DAY)
-        raised += raise_alerts(connection, scope, of_day, subject.contract, now)
+            scope = Scope(*of, "window", window.starts_at, window.ends_at, subject.sources)
+            raised += raise_findings(connection, scope, own, subject.contract, now)
+        scope = Scope(*of, "day", day, day + DAY, subject.sources)
+        raised += raise_findings(connection, scope, of_day, subject.contract, now)
     return len(fresh), raised
 
 
 def _plain(scale: Scale, findings: list[Finding]) -> list[dict[str, Any]]:
-    return [{"scale": scale, **asdict(finding)} for finding in findings]
+    return [{"scale": scale, **finding.plain()} for finding in findings]
 
 
 def _bench(subject: Subject, effects: Effects) -> Bench:

@@ -180,6 +180,13 @@ class ServingSection(_Timed):
             raise ValueError("expected a size of at least 1 MB, such as 600MB or 2GiB") from None
 
 
+class EscalateSection(_Timed):
+    """Who is told of a page that nobody has acknowledged, and after how long."""
+
+    after: str = _length("1h", "1h")
+    to: list[str] = Field([], examples=[["mailtos://oncall@example.com"]])
+
+
 class MonitoringSection(_Timed):
     """How the model is watched, and who is told."""
 
@@ -190,6 +197,11 @@ class MonitoringSection(_Timed):
     quiet: list[str] = Field([], examples=[["22:00-07:00"]])
     refusals: float | None = Field(None, examples=[0.01], ge=0, lt=1)
     fresh: dict[str, str] = Field({}, examples=[{"weather": "6h"}])
+    tolerance: float = Field(0.05, examples=[0.02], gt=0, le=1)
+    escalate: EscalateSection = Field(
+        EscalateSection(), examples=[{"after": "1h", "to": ["https://hooks.example.com"]}]
+    )
+    digest: str | None = _length("1d")
 
     @field_validator("fresh", mode="after")
     @classmethod

@@ -8,8 +8,9 @@ from pathlib import Path
 from outlast.bundle.predictor import open_bundle
 from outlast.errors import NotFound, OutlastError
 from outlast.monitoring.counting.windows import Hold
+from outlast.monitoring.incidents.grouping import Scope
+from outlast.monitoring.incidents.raising import raise_findings
 from outlast.monitoring.judge import Finding
-from outlast.monitoring.telling.alerts import Scope, raise_alerts
 from outlast.project.contract import Contract
 from outlast.project.workspace import Workspace
 from outlast.registry.contracts import effective
@@ -59,7 +60,7 @@ class _Due:
             note(connection, model, last)
             if finding is not None:
                 scope = Scope(model, self.version.number, "window", self.at, ends)
-                raise_alerts(connection, scope, [finding], self.contract, last.at)
+                raise_findings(connection, scope, [finding], self.contract, last.at)
 
 
 def score_due(workspace: Workspace, model: str, *, now: datetime, hold: Hold) -> tuple[bool, str]:

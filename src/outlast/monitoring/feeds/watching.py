@@ -14,8 +14,9 @@ from outlast.monitoring.counting.windows import Hold, put_mark, starts_of
 from outlast.monitoring.feeds.judging import judge_feed, limit_of, usual
 from outlast.monitoring.feeds.looking import Look, look
 from outlast.monitoring.feeds.memory import Came, Memory, mark, remembered, to_json
+from outlast.monitoring.incidents.grouping import Scope
+from outlast.monitoring.incidents.raising import raise_findings
 from outlast.monitoring.subject import Subject
-from outlast.monitoring.telling.alerts import Scope, raise_alerts
 from outlast.project.contract import Contract
 from outlast.project.declare import Location, Source
 from outlast.project.policies import stale_of
@@ -61,7 +62,7 @@ def watch_feeds(workspace: Workspace, main: Subject, *, now: datetime, hold: Hol
         scope = Scope(main.model, main.version, "day", starts_of(now, _DAY), starts_of(now, _DAY) + _DAY)
         with workspace.ledger.write() as connection:
             put_mark(connection, mark(one.name), to_json(seen.memory), now)
-            raised += raise_alerts(connection, scope, findings, main.contract, now)
+            raised += raise_findings(connection, scope, findings, main.contract, now)
         looked += 1
     return looked, raised
 
