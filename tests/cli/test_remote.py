@@ -41,10 +41,14 @@ CHANGING = {
     "retire": (["late-orders@9"], 4, "has no version 9"),
     "transfer": (["late-orders@1", "--to", "moon"], 2, "is not declared"),
     "erase": (["--key", "nobody"], 0, ""),
+    **{name: (["zzzzz"], 4, "There is no incident") for name in ("ack", "resolve", "accept")},
+    "assign": (["zzzzz", "ana"], 4, "There is no incident"),
+    "snooze": (["zzzzz", "4h"], 4, "There is no incident"),
 }
 """Commands that change what the server keeps: with a server, each of them asks it."""
 READING = {
-    **{name: ([], 0, "") for name in ("versions", "show", "why", "history", "card")},
+    **{name: ([], 0, "") for name in ("versions", "show", "why", "history", "card", "incidents")},
+    "incident": (["zzzzz"], 4, "There is no incident"),
     "ready": ([], 3, ""),
     "compare": (["late-orders@9"], 4, "has no version 9"),
 }

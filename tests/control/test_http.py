@@ -25,6 +25,8 @@ LINES = "application/x-ndjson"
 BODY: dict[str, dict[str, Any]] = {
     "apply": {"model": "late", "contract": {}},
     "create-token": {"name": "eve", "roles": ["view"]},
+    **{name: {"id": "zzzzz"} for name in ("incident", "ack", "assign", "snooze", "resolve", "accept")},
+    "incidents": {},
     "revoke-token": {"id": "00000000"},
 }
 
@@ -70,7 +72,7 @@ def test_an_operation_is_for_its_role_and_admins_only(served: Served, operation)
 def test_every_operation_has_somebody_who_does_it_and_a_model_where_it_is_about_one() -> None:
     assert http._DO.keys() == {one.name for one in OPERATIONS}
     for one in OPERATIONS:
-        assert issubclass(one.takes, About) is (one.reach != "everything")
+        assert issubclass(one.takes, About) is (one.reach not in ("everything", "incident"))
 
 
 def test_a_token_for_one_model_is_told_of_that_one_only(served: Served) -> None:

@@ -102,7 +102,7 @@ def test_other_code_is_a_ticket_once(served: Served, monkeypatch: pytest.MonkeyP
         "late-orders@1, day of 2024-06-01 UTC: dear was served in 12 of 12 answers (100.0%) otherwise than the facts "
         f"give, as known then or as they came in: prediction {example} had 6.0, not 2.0; find out which code answers "
         "as version 1: outlast history late-orders, and all of it: outlast skew late-orders --since 2024-06-01 "
-        f"--until 2024-06-02 (incident {alert.detail['incident']} (SEV3))"
+        f"--until 2024-06-02 (incident {alert.detail['incident']}, SEV3)"
     )
     assert "dear differs in 100.0% (other code); see: outlast skew late-orders" in done[0][0].sentence(MODEL)
     kept = report(place, MODEL).audits[-1].columns[0]

@@ -19,7 +19,7 @@ from webhook import Webhook
 
 from outlast.errors import StorageError
 from outlast.monitoring.counting.windows import pending, stored
-from outlast.monitoring.incidents.incident import incidents, timeline
+from outlast.monitoring.incidents.reading import incidents, timeline
 from outlast.monitoring.report import report
 from outlast.monitoring.telling.alerts import alerts
 from outlast.project.workspace import Workspace
@@ -55,6 +55,9 @@ def troubled(folder: Path, routes: list[str], url: str | None = None) -> Workspa
     return workspace
 
 
+MOMENTS = ("opened_at", "changed_at", "seen_at", "told_at")
+
+
 def state(workspace: Workspace) -> dict[str, Any]:
     """Everything a tick leaves behind, without the moments at which it did so."""
     kept: dict[str, Any] = {"tables": sorted(workspace.tables.names())}
@@ -63,7 +66,7 @@ def state(workspace: Workspace) -> dict[str, Any]:
     kept["windows"] = [(w.starts_at, w.counts.to_json(), w.findings) for w in stored(workspace.ledger, MODEL)]
     kept["pending"] = pending(workspace.ledger, MODEL)
     found = incidents(workspace.ledger)
-    kept["incidents"] = [replace(one, opened_at=START, changed_at=START) for one in found]
+    kept["incidents"] = [replace(one, **dict.fromkeys(MOMENTS, START)) for one in found]
     kept["timelines"] = [[line.sentence for line in timeline(workspace.ledger, one.id)] for one in found]
     kept["alerts"] = sorted((a.id, a.kind, a.sentence, a.delivered_at is None) for a in alerts(workspace.ledger))
     return kept

@@ -18,6 +18,7 @@ from outlast.gates.refill import refill as refill_fresh
 from outlast.journal.columns import KINDS
 from outlast.journal.journal import subjects
 from outlast.journal.unwritten import lost
+from outlast.monitoring.incidents.reading import incidents
 from outlast.monitoring.telling.alerts import alerts
 from outlast.project.workspace import Workspace
 from outlast.registry import audit, rollout, served, versions
@@ -55,6 +56,7 @@ def examined(
         "servers": _servers,
         "leases": _leases,
         "alerts": _alerts,
+        "incidents": _incidents,
         "mlflow": _mirror,
     }
     for what, look in looks.items():
@@ -250,6 +252,17 @@ def _alerts(workspace: Workspace) -> Said:
         says = f"{counted(len(failed), 'alert')} could not be delivered ({reason})"
         return False, f"{says}: mend the route, `outlast tick` tries again"
     return True, "every alert is delivered"
+
+
+def _incidents(workspace: Workspace) -> Said:
+    """Pages that nobody has acknowledged are a fault; what somebody looks at is not."""
+    live = incidents(workspace.ledger, live=True)
+    ids = [one.id for one in live if one.state == "open" and one.urgency == "page"]
+    if ids:
+        more = f" and {len(ids) - 3} more" if len(ids) > 3 else ""
+        says = f"nobody has acknowledged {counted(len(ids), 'incident')}, {', '.join(ids[:3])}{more}"
+        return False, f"{says}: outlast incident {ids[0]}, then outlast ack {ids[0]}"
+    return True, f"{counted(len(live), 'incident')} open, none of them a page that nobody looks at"
 
 
 def _mirror(workspace: Workspace) -> Said:

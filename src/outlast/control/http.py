@@ -22,7 +22,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
-from outlast.control import assessing, changing, explaining, reading, registering
+from outlast.control import assessing, attending, changing, explaining, reading, registering
 from outlast.control.acting import Acting
 from outlast.control.describing import PROTOCOL_HEADER, described
 from outlast.control.lines import KIND, Fault, Line, Result, Telling, Waits
@@ -40,7 +40,7 @@ from outlast.types import now
 
 _STILL = 10.0
 _log = logging.getLogger("outlast.control")
-_DO = {**reading.DO, **explaining.DO, **assessing.DO, **changing.DO, **registering.DO}
+_DO = {**reading.DO, **explaining.DO, **assessing.DO, **attending.DO, **changing.DO, **registering.DO}
 _LARGEST = 4 << 30
 _Tell = Callable[[Line], None]
 
@@ -125,7 +125,7 @@ class _Begun:
         operation, arguments = self._operation, self._arguments
         if operation.reach == "everything":
             self._caller.require(None, f"{operation.name}, which is about all models,")
-        if operation.reach in ("everything", "visible"):
+        if operation.reach in ("everything", "visible", "incident"):
             return arguments
         assert isinstance(arguments, About)
         if operation.reach == "answer" and is_prediction(self._acting.workspace, arguments.model or ""):

@@ -14,6 +14,9 @@ from outlast.control.shapes import (
     Applied,
     Applying,
     Asking,
+    Assigning,
+    Attended,
+    Attending,
     Claiming,
     Comparing,
     Decided,
@@ -22,23 +25,27 @@ from outlast.control.shapes import (
     History,
     Knowing,
     Listed,
+    Listing,
     LookingBack,
     Made,
     MakingToken,
     Moving,
     Named,
     Nothing,
+    OfIncident,
     Promoted,
     Promoting,
     Reasoned,
     Registering,
     Shown,
+    Snoozing,
 )
 from outlast.evidence.card.parts import Card
 from outlast.evidence.told import Ready, Why
 from outlast.gates.compared import Compared
 from outlast.gates.verdict import Verdict
 from outlast.journal.erased import Erased
+from outlast.monitoring.incidents.incident import Incident
 from outlast.registry.audit import Entry, Report
 from outlast.registry.bins import Frozen
 from outlast.registry.rollout import Rollout
@@ -51,8 +58,8 @@ R = TypeVar("R")
 PROTOCOL = 1
 """What both sides have to agree on: raised when an operation takes or gives something else than before."""
 
-Reach = Literal["model", "answer", "visible", "everything"]
-Room = Literal["reading", "explaining", "assessing", "changing", "registering"]
+Reach = Literal["model", "answer", "incident", "visible", "everything"]
+Room = Literal["reading", "explaining", "assessing", "changing", "registering", "attending"]
 
 
 @dataclass(frozen=True)
@@ -60,7 +67,8 @@ class Operation(Generic[A, R]):
     """One thing that can be asked for, and the module of this package that does it.
 
     `reach` says what a token has to cover: the models that the arguments name, the model of an answer where they may
-    name one, everything there is, or nothing, where the answer is about the models that the token covers.
+    name one, everything there is, or nothing, where the answer is about the models, or the incidents of the models,
+    that the token covers.
     """
 
     name: str
@@ -118,6 +126,20 @@ WITHDRAW = Operation("withdraw", "Take the challenger away", "operate", Reasoned
 ROLLBACK = Operation("rollback", "Go back to the version before", "operate", Reasoned, Rollout, "changing")
 RETIRE = Operation("retire", "End a model, or one version", "operate", Reasoned, Rollout, "changing")
 TRANSFER = Operation("transfer", "Bring a version to another environment", "operate", Moving, Transferred, "changing")
+INCIDENTS = Operation(
+    "incidents", "What somebody has to look at", "view", Listing, list[Incident], "attending", "visible", posted=False
+)
+INCIDENT = Operation(
+    "incident", "An incident and its timeline", "view", OfIncident, Attended, "attending", "incident", posted=False
+)
+ACK = Operation("ack", "Say that one looks at an incident", "operate", Attending, Attended, "attending", "incident")
+ASSIGN = Operation("assign", "Give an incident to somebody", "operate", Assigning, Attended, "attending", "incident")
+SNOOZE = Operation("snooze", "Put an incident off", "operate", Snoozing, Attended, "attending", "incident")
+RESOLVE = Operation("resolve", "Close an incident", "operate", Attending, Attended, "attending", "incident")
+ACCEPT = Operation(
+    "accept", "Take what an incident found for normal", "operate", Attending, Attended, "attending", "incident",
+    also=("approve",),
+)  # fmt: skip
 APPLY = Operation("apply", "Bring the live sections of a contract into force", "operate", Applying, Applied, "changing")
 BACKFILL = Operation("backfill", "Fill fresh values from history", "operate", About, Filled, "changing")
 ERASE = Operation("erase", "Rid the journal of what it holds of a key", "admin", Erasing, Erased, "changing")

@@ -8,6 +8,7 @@ import msgspec
 
 from outlast.evidence.told import Costs
 from outlast.gates.verdict import Verdict
+from outlast.monitoring.incidents.incident import Event, Incident
 from outlast.registry.approvals import Approval, Standing
 from outlast.registry.contracts import Change
 from outlast.registry.rollout import Rollout, Transition
@@ -111,6 +112,36 @@ class Applying(About, frozen=True):
     contract: dict[str, Any] = {}
 
 
+class Listing(About, frozen=True):
+    """And whether those that are closed are wanted too."""
+
+    closed: bool = False
+
+
+class OfIncident(Arguments, frozen=True):
+    """An incident, by how its id begins."""
+
+    id: str
+
+
+class Attending(OfIncident, frozen=True):
+    """And why something is done with it."""
+
+    reason: str = ""
+
+
+class Assigning(Attending, frozen=True):
+    """And whose it shall be."""
+
+    to: str = ""
+
+
+class Snoozing(Attending, frozen=True):
+    """And for how long, such as 4h."""
+
+    length: str = ""
+
+
 class MakingToken(Arguments, frozen=True):
     """Whose token it shall be, and what it may do."""
 
@@ -198,6 +229,14 @@ class Shown:
     state: str
     verdict: Verdict | None
     costs: Costs
+
+
+@dataclass(frozen=True)
+class Attended:
+    """An incident as it is now, and its timeline."""
+
+    incident: Incident
+    timeline: list[Event]
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from outlast.monitoring import unwritten
 from outlast.monitoring.audits import audit_due
 from outlast.monitoring.counting.windows import Hold, refresh
 from outlast.monitoring.feeds.watching import watch_feeds
+from outlast.monitoring.incidents.tending import tend
 from outlast.monitoring.refusals import judge_refusals
 from outlast.monitoring.subject import Subject, open_subject
 from outlast.monitoring.telling.delivery import deliver
@@ -151,16 +152,19 @@ def prune(shared: Shared, _: str, hold: Hold) -> tuple[bool, str]:
 
 
 def alerts(shared: Shared, _: str, hold: Hold) -> tuple[bool, str]:
-    """Deliver what waits."""
+    """See to what people have not, and deliver what waits."""
 
     def quiet(model: str) -> list[str]:
         return shared.main(model).contract.monitoring.quiet
 
+    tended = tend(shared.workspace.ledger, lambda model: shared.main(model).contract, now=shared.now)
+    hold()
     done = deliver(shared.workspace.ledger, now=shared.now, quiet=quiet, hold=hold)
     if done.failures:
         raise StorageError(f"{counted(done.sent, 'alert')} delivered, others not: " + "; ".join(done.failures))
     waits = f", {done.quiet} wait for the end of quiet hours" if done.quiet else ""
-    return done.sent > 0, (f"delivered {counted(done.sent, 'alert')}" if done.sent else "no alert to deliver") + waits
+    said = (f"delivered {counted(done.sent, 'alert')}" if done.sent else "no alert to deliver") + waits
+    return done.sent > 0 or tended.did, f"{said}; {tended.sentence}" if tended.did else said
 
 
 FIRST: dict[str, Job] = {"seal": seal, "servers": close_servers}

@@ -84,9 +84,11 @@ def stream_of(finding: Finding) -> tuple[str, str | None]:
 
 
 def in_order(findings: Sequence[Finding]) -> list[Finding]:
-    """Faults before what follows from them, so that what follows finds its cause."""
+    """Faults before what follows from them, so that what follows finds its cause; of equals the graver first."""
     order = {"data": 0, "own": 1, "following": 2}
-    return sorted(findings, key=lambda one: (order[family(one.kind)], one.kind, one.column or "", one.sentence))
+    return sorted(
+        findings, key=lambda one: (order[family(one.kind)], one.severity, one.kind, one.column or "", one.sentence)
+    )
 
 
 def home(finding: Finding, scope: Scope, live: Sequence[Incident]) -> Incident | None:

@@ -7,7 +7,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from outlast.monitoring.incidents.incident import LIVE, Incident, read
+from outlast.monitoring.incidents.incident import LIVE, Incident
+from outlast.monitoring.incidents.reading import read
 from outlast.storage.ledger import lock
 from outlast.storage.ledger import schema as tables
 from outlast.types import FORMAT, digest_of, micros, utc
@@ -63,8 +64,8 @@ def note(
 
 def _detail(incident: Incident) -> dict[str, Any]:
     found: Sequence[dict[str, Any]] = [asdict(one) for one in incident.found]
-    times = {"since": incident.since, "last": incident.last}
-    may = {"snoozed_until": incident.snoozed_until, "calm_since": incident.calm_since}
+    times = {"since": incident.since, "last": incident.last, "seen_at": incident.seen_at, "told_at": incident.told_at}
+    may = {name: getattr(incident, name) for name in ("snoozed_until", "calm_since", "escalated_at")}
     return {
         "format": FORMAT,
         "version": incident.version,

@@ -103,7 +103,8 @@ def _opened(
     closed = [one for one in known if not one.live and one.cause == cause]
     return Incident(
         keeping.new_id(connection, scope.model, cause, since), scope.model, scope.version, cause, "SEV3", "open",
-        _owner(contract), contract.model.runbook, finding.sentence, since, scope.ends_at, utc(now), utc(now), None, (),
+        _owner(contract), contract.model.runbook, finding.sentence, since, scope.ends_at, utc(now), utc(now), utc(now),
+        None, utc(now), (),
         currency=contract.value.currency, benign=True, before=closed[-1].id if closed else None,
     )  # fmt: skip
 
@@ -162,11 +163,13 @@ def _cost(was: Incident, finding: Finding, scope: Scope) -> Cost | None:
 
 def _settle(connection: sa.Connection, step: _Step, scope: Scope, contract: Contract, now: datetime) -> int:
     """Write what became of an incident, and say it where it is new or worse; how many were said."""
-    incident, before = step.incident, step.before
+    incident, before = replace(step.incident, seen_at=now), step.before
     worse = before is not None and LEVELS.index(incident.severity) < LEVELS.index(before.severity)
     hurts = before is not None and before.benign and not incident.benign
     if worse:  # whoever has looked at it has seen something smaller
         incident = replace(incident, state="open", snoozed_until=None)
+    if worse or hurts:
+        incident = replace(incident, told_at=now, escalated_at=None)
     if before is None or worse or step.new or incident.cause != before.cause:
         incident = replace(incident, changed_at=now)
     keeping.put(connection, incident)

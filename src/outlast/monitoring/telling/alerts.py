@@ -65,6 +65,13 @@ def alerts(ledger: Ledger, model: str | None = None, *, waiting: bool = False) -
         return [Alert(**row._mapping) for row in connection.execute(query)]
 
 
+def routes_of(connection: sa.Connection, incident: str) -> list[str]:
+    """The routes on which something was said of an incident, whether it has arrived or not."""
+    said = _T.detail["incident"].as_string() == incident
+    found = connection.scalars(sa.select(_T.detail).where(said).order_by(_T.at, _T.id))
+    return [one for one in dict.fromkeys(str(detail["route"]) for detail in found) if one != NOBODY]
+
+
 def say(connection: sa.Connection, message: Message, routes: Iterable[str], now: datetime) -> int:
     """Write an alert for each route, within the caller's transaction; returns how many are new.
 
