@@ -15,8 +15,9 @@ from outlast.monitoring.detecting.tables import HOUR, Floats, Season, Table, slo
 
 LENGTHS = (1, 6, 24, 168)
 """Blocks, in hours."""
-_LEAST_BLOCKS = 4
+_LEAST_BLOCKS = 8
 _RESAMPLES = 200
+_LEAST_RATIO = 0.05
 _TENTH = 1.2816
 
 
@@ -65,9 +66,9 @@ def _upper(squares: Floats, expected: Floats) -> Floats:
     """The upper limit of the ratio by stream: pooled over the family, then as far to its own as the data carry it."""
     blocks = squares.shape[1]
     draws = np.random.default_rng(blocks).multinomial(blocks, np.full(blocks, 1 / blocks), size=_RESAMPLES)
-    own = _ratio(squares.sum(axis=1), expected.sum(axis=1))
     known = expected.sum(axis=1) > 0
-    resampled = _ratio(_drawn(draws, squares), _drawn(draws, expected))
+    own = _log_ratio(squares.sum(axis=1), expected.sum(axis=1))
+    resampled = _log_ratio(_drawn(draws, squares), _drawn(draws, expected))
     noise = resampled.var(axis=1)
     count = np.maximum(1, known.sum(axis=1))
     pooled = np.where(known, own, 0.0).sum(axis=1) / count
@@ -77,7 +78,7 @@ def _upper(squares: Floats, expected: Floats) -> Floats:
     share = np.where(count[:, None] > 1, share, 1.0)
     middle = pooled[:, None] + share * (own - pooled[:, None])
     reach = np.sqrt(share * noise + (1 - share) ** 2 * pooled_noise[:, None])
-    limits = np.where(known, middle + _TENTH * reach, 1.0)
+    limits = np.where(known, np.exp(middle + _TENTH * reach), 1.0)
     return np.asarray(limits.max(axis=0), np.float64)
 
 
@@ -86,5 +87,6 @@ def _drawn(draws: npt.NDArray[np.int64], values: Floats) -> Floats:
     return np.asarray(np.matmul(draws[None].astype(np.float64), values), np.float64)
 
 
-def _ratio(squares: Floats, expected: Floats) -> Floats:
-    return np.asarray(np.where(expected > 0, squares / np.maximum(expected, 1e-300), 1.0), np.float64)
+def _log_ratio(squares: Floats, expected: Floats) -> Floats:
+    ratio = np.where(expected > 0, squares / np.maximum(expected, 1e-300), 1.0)
+    return np.log(np.maximum(_LEAST_RATIO, ratio))

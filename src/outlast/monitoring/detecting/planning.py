@@ -52,45 +52,35 @@ class Plan:
     @property
     def low_power(self) -> list[str]:
         """Tables whose reference has too few rows for a small shift to show: thresholds are not raised for them."""
-        return [name for name, rows in self.rows.items() if rows < ENOUGH_ROWS]
+        return [name for name, rows in self.rows.items() if rows < ENOUGH_ROWS and name != "volume"]
 
     @property
     def banks(self) -> tuple[Bank, Bank]:
         return self.pages, self.tickets
 
-    @property
-    def word(self) -> str:
-        """How the budget may be called."""
-        if self.weeks < ENOUGH_WEEKS:
-            return f"aimed at: the reference has {self.weeks:.1f} weeks, and fewer than {ENOUGH_WEEKS} show no season"
-        return "tried on the model's own past"
 
-
-def planned(tables: Tables, budget: Budget, *, forms: Mapping[str, Form] = FORMS, level: float = 1.0) -> Plan:
-    """The banks for these tables; families without a table give their share of the budget to the others.
-
-    `level` multiplies every effect of dependence: the rehearsal raises it where the past asks for it.
-    """
+def planned(tables: Tables, budget: Budget, *, forms: Mapping[str, Form] = FORMS) -> Plan:
+    """The banks for these tables; families without a table give their share of the budget to the others."""
     sides = {}
     severities: tuple[Severity, ...] = ("page", "ticket")
     for severity in severities:
         given = {name: form for name, form in forms.items() if form.severity == severity and form.source in tables}
         total = sum(form.share for form in given.values())
-        families = [family(name, form, tables[form.source], form.share / total, level) for name, form in given.items()]
+        families = [family(name, form, tables[form.source], form.share / total) for name, form in given.items()]
         sides[severity] = Bank(severity, tuple(families), budget.log_threshold(severity))
     rows = {form.source: _rows(form, tables[form.source]) for form in forms.values() if form.source in tables}
     weeks = max((table.weeks for table in tables.values()), default=0.0)
     return Plan(sides["page"], sides["ticket"], budget, rows, weeks)
 
 
-def family(name: str, form: Form, table: Table, share: float, level: float = 1.0) -> Family:
+def family(name: str, form: Form, table: Table, share: float) -> Family:
     """One family with its bets, season and effects of dependence."""
     mine = table
     if form.fold is not None:
         mine = table.mapped(form.fold(table.counts), None if table.past is None else form.fold(table.past))
     season = season_of(mine) if form.seasonal else Season(whole(mine.counts))
     bets = form.bets(mine)
-    phi = np.maximum(1.0, effects(mine, bets, season) * level)
+    phi = effects(mine, bets, season)
     return Family(name, form.source, table.keys, bets, season, phi, _prior(form, mine) * share, form.fold)
 
 

@@ -32,6 +32,7 @@ _RATE_WEIGHTS = {"missing": 0.4, "unseen": 0.4, "below": 0.1, "above": 0.1}
 _RELATIVE = 0.20
 _CALIBRATION, _ERROR = 0.005, 0.005
 _SHAPE_WEIGHTS = {"location": 0.40, "scale": 0.25, "mass": 0.35}
+_ALL = 0.999
 ORDER = (BELOW, *range(BINS), ABOVE)
 
 
@@ -198,11 +199,16 @@ def _indicator(
     """Values, stakes and slack of a bet that a cell's share is larger by a factor."""
     share = np.asarray(hits, np.float64) / np.maximum(1, rows)
     limit = upper(hits, rows, margin.z) + np.maximum(margin.absolute, margin.relative * share)
-    limit = np.minimum(limit, 0.999)
+    limit = np.minimum(limit, 1.0)
     aim = np.maximum(np.minimum(limit * margin.size, (1 + limit) / 2), limit)
     values = np.zeros((len(share), cells))
     values[:, cell] = 1.0
-    return values, (aim - limit) / (limit * (1 - limit)), limit - share
+    return values, _stake(aim, limit), limit - share
+
+
+def _stake(aim: Floats, limit: Floats) -> Floats:
+    """The bet that is a likelihood ratio of two coins; none where all but everything is within the limit."""
+    return np.where(limit < _ALL, (aim - limit) / np.maximum(1e-12, limit * (1 - limit)), 0.0)
 
 
 def _masses(
@@ -228,13 +234,13 @@ def _sides(table: Table, sides: tuple[tuple[str, str], ...]) -> Means:
     for what, direction in sides:
         cell = 1 if direction == "up" else 0
         share = counts[:, cell] / np.maximum(1e-9, rows)
-        limit = np.minimum(0.999, upper(counts[:, cell], rows, Z_LABELLED) + _ERROR)
+        limit = np.minimum(1.0, upper(counts[:, cell], rows, Z_LABELLED) + _ERROR)
         for size in ODDS:
             names.append(Bet(what, direction, (cell,), size))
             aim = shifted(limit, np.array(size))
             values = np.zeros((len(rows), 2))
             values[:, cell] = 1.0
-            parts.append((values, (aim - limit) / (limit * (1 - limit)), limit - share, np.ones(len(rows))))
+            parts.append((values, _stake(aim, limit), limit - share, np.ones(len(rows))))
     values, stakes, slack, weight = (np.stack(one, axis=1) for one in zip(*parts, strict=True))
     return Means(tuple(names), normal(weight), values, np.ones(values.shape, bool), stakes, slack)
 
@@ -265,7 +271,8 @@ FORMS: Mapping[str, Form] = {
     "estimated": Form("page", 0.15, loss_bets, "stream: rows, estimated loss in thousandths", "estimated", losses),
     "slices": Form("page", 0.20, loss_bets, "slice: rows, loss in thousandths", "slices", losses, by_size=True),
     "rates": Form("page", 0.15, rate_bets, "feature: 20 cells", "features"),
-    "volume": Form("page", 0.05, shape_bets, "one stream: the 20 cells of how many rows came", "volume"),
+    "volume": Form("page", 0.02, shape_bets, "one stream: the 20 cells of how many rows came", "volume"),
+    "volume out of range": Form("page", 0.03, rate_bets, "one stream: the 20 cells of how many rows came", "volume"),
     "scores": Form("page", 0.05, shape_bets, "one stream: 20 score cells", "scores"),
     "features": Form("ticket", 0.70, shape_bets, "feature: 20 cells", "features"),
     "leaves": Form("ticket", 0.10, occupancy_bets, "one stream: rows by leaf", "leaves"),
