@@ -24,6 +24,7 @@ class Settings:
     proving: str = "2m"
     workers: str | None = None
     leave: str | None = None
+    clock: str | None = None
 
     @classmethod
     def read(cls, environ: Mapping[str, str] = os.environ) -> "Settings":
@@ -57,6 +58,7 @@ VARIABLES = {
     "proving": "OUTLAST_PROVING",
     "workers": "OUTLAST_WORKERS",
     "leave": "OUTLAST_LEAVE",
+    "clock": "OUTLAST_CLOCK",
 }
 assert set(VARIABLES) == {one.name for one in fields(Settings)}
 

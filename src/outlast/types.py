@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from outlast.clock import now as now
 from outlast.errors import RequestError, SettingsError
 
 Task = Literal["binary", "multiclass", "regression"]
@@ -21,11 +22,6 @@ FORMAT = 1
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _UNITS = {"ms": 1_000, "s": 1_000_000, "m": 60_000_000, "h": 3_600_000_000, "d": 86_400_000_000, "w": 604_800_000_000}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d|w)")
-
-
-def now() -> datetime:
-    """This moment, in UTC."""
-    return datetime.now(UTC)
 
 
 def clock_from(start: datetime) -> Clock:

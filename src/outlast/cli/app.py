@@ -16,6 +16,7 @@ from outlast.cli import (
     looking,
     people,
     project,
+    replaying,
     running,
     tokens,
 )
@@ -73,6 +74,7 @@ for command in (
     incidents.accept,
     running.tick,
     running.up,
+    replaying.replay,
     looking.doctor,
     keeping.backup,
     keeping.restore,

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from outlast.clock import VARIABLE, machine, now
 from outlast.errors import OutlastError
 from outlast.settings import Settings
 
@@ -82,7 +83,9 @@ def _extras() -> Finding:
 
 
 def _clock() -> Finding:
-    at = datetime.now(UTC)
+    if Settings.read().clock is not None:
+        return finding("clock", True, f"{now():%Y-%m-%d %H:%M:%S} UTC, as a replay tells it in {VARIABLE}")
+    at = machine()
     if at < _BORN:
         says = f"it is {at:%Y-%m-%d %H:%M} UTC here, before this release was made: set the clock"
         return finding("clock", False, says)

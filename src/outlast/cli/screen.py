@@ -117,9 +117,9 @@ class Bar:
         self._task = self._progress.add_task(of, total=rows)
         self._progress.start()
 
-    def advance(self, rows: int) -> None:
+    def advance(self, rows: int, of: str | None = None) -> None:
         if self._progress is not None:
-            self._progress.advance(self._task, rows)
+            self._progress.update(self._task, advance=rows, description=of)
 
 
 def number(value: float | None, digits: int = 4) -> str:

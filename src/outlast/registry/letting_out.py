@@ -85,5 +85,13 @@ def _held(ledger: Ledger, kind: str, now: datetime) -> set[str]:
 
 
 def _names(connection: sa.Connection, kind: str, now: datetime) -> list[str]:
-    held = table.c.name.startswith(f"{kind}/", autoescape=True) & (table.c.until > utc(now))
-    return list(connection.scalars(sa.select(table.c.name).where(held)))
+    return list(connection.scalars(_HELD[kind], {"now": utc(now)}))
+
+
+def _held_of(kind: str) -> sa.Select[tuple[str]]:
+    begins = table.c.name.startswith(f"{kind}/", autoescape=True)
+    return sa.select(table.c.name).where(begins & (table.c.until > sa.bindparam("now", type_=table.c.until.type)))
+
+
+_HELD = {kind: _held_of(kind) for kind in (LETTING_OUT, DROPPING)}
+"""Prepared once: every fact that comes in asks."""

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Any, Literal
 
 import sqlalchemy as sa
 
@@ -53,32 +53,51 @@ def servable(ledger: Ledger, *, now: datetime, model: str | None = None) -> list
         for role, name, number in _roles(connection, utc(now)):
             if model in (None, name):
                 found.setdefault((name, number), []).append(role)
-        table = tables.versions.c
-        query = sa.select(table.model, table.number, table.digest, table.created_at)
-        query = query.where(sa.tuple_(table.model, table.number).in_(list(found)))
-        rows = connection.execute(query.order_by(table.model, table.number.desc())).all()
-    return [Servable(*row, tuple(dict.fromkeys(found[row.model, row.number]))) for row in rows]
+        rows = connection.execute(_BUNDLES, {"which": list(found)}).all()
+    return [
+        Servable(row.model, row.number, row.digest, row.created_at, tuple(dict.fromkeys(found[row.model, row.number])))
+        for row in rows
+    ]
 
 
 def _roles(connection: sa.Connection, now: datetime) -> Iterator[tuple[Role, str, int]]:
-    """Each reason why a version counts, the strongest first. A new state of a rollout is added here, and only here."""
+    """Each reason why a version counts, the strongest first."""
+    rows = connection.execute(_REASONS, {"lately": now - LATELY})
+    found = [(_ROLES[place], model, number) for place, model, number in rows]
+    yield from (one for one in found if one[0] in _STATES)
+    yield from (("being let out", model, number) for model, number in being_let_out(connection, now))
+    yield from (one for one in found if one[0] not in _STATES)
+
+
+def _reasons() -> Iterator[tuple[Role, sa.Select[Any]]]:
+    """A new state of a rollout is added here, and only here."""
     rollouts, served, steps = tables.rollouts.c, tables.served.c, tables.transitions.c
-    states = connection.execute(sa.select(rollouts.model, rollouts.live, rollouts.challenger, rollouts.previous)).all()
-    for place, role in enumerate(_STATES, start=1):
-        yield from ((role, state.model, state[place]) for state in states if state[place] is not None)
-    for model, number in being_let_out(connection, now):
-        yield "being let out", model, number
-    for row in connection.execute(sa.select(served.model, served.version).where(served.until.is_(None)).distinct()):
-        yield "still served", row.model, row.version  # a killed server's: the tick closes it first
-    lately, gone = steps.at > now - LATELY, steps.action.in_(("withdraw", "rollback"))
+    for role in _STATES:
+        column = rollouts[role]
+        yield role, sa.select(rollouts.model, column).where(column.is_not(None))
+    # What a killed server still has open counts too: the tick closes it first.
+    yield "still served", sa.select(served.model, served.version).where(served.until.is_(None))
+    lately = steps.at > sa.bindparam("lately", type_=steps.at.type)
+    gone = steps.action.in_(("withdraw", "rollback"))
     for column, which in ((steps.from_version, lately), (steps.version, lately & gone)):
-        replaced = sa.select(steps.model, column).where(which & column.is_not(None)).distinct()
-        for model, number in connection.execute(replaced):
-            yield "lately live", model, number
+        yield "lately live", sa.select(steps.model, column).where(which & column.is_not(None))
     versions = tables.versions.c
-    newest = sa.select(versions.model, sa.func.max(versions.number)).group_by(versions.model)
-    for model, number in connection.execute(newest):
-        yield "latest", model, number
+    yield "latest", sa.select(versions.model, sa.func.max(versions.number)).group_by(versions.model)
+
+
+def _prepared() -> tuple[list[Role], sa.CompoundSelect[Any], sa.Select[Any]]:
+    """All reasons in one question to the ledger, and what to know of versions: every fact that comes in asks both."""
+    reasons = list(_reasons())
+    parts = [sa.select(sa.literal_column(str(place)).label("place"), *one.subquery().c)
+             for place, (_, one) in enumerate(reasons)]  # fmt: skip
+    every = sa.union(*parts).order_by("place")
+    table = tables.versions.c
+    which = sa.tuple_(table.model, table.number).in_(sa.bindparam("which", expanding=True))
+    query = sa.select(table.model, table.number, table.digest, table.created_at).where(which)
+    return [role for role, _ in reasons], every, query.order_by(table.model, table.number.desc())
+
+
+_ROLES, _REASONS, _BUNDLES = _prepared()
 
 
 def lookups_of(workspace: Workspace, digest: str) -> list[CompiledLookup]:

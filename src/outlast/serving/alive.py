@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from outlast.clock import machine
 from outlast.errors import StorageError
 from outlast.project.workspace import Workspace
 from outlast.registry import served
@@ -90,7 +91,8 @@ def close_dead(workspace: Workspace) -> int:
     """Close in the ledger what killed servers left open, at their last sign of life; returns how many spans."""
     closed = 0
     for one in dead(workspace):
-        closed += served.abandon(workspace.ledger, at=min(one.last + _GRACE, now()), server_prefix=one.server)
+        gone = max(machine() - one.last - _GRACE, timedelta(0))  # a file's time is the machine's, a story's is not
+        closed += served.abandon(workspace.ledger, at=now() - gone, server_prefix=one.server)
         one.path.unlink(missing_ok=True)
     return closed
 

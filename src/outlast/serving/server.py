@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import uvicorn
 
 from outlast.bundle.predictor import open_predictor
+from outlast.clock import halts
 from outlast.errors import MissingExtra, OutlastError, Refused, StorageError
 from outlast.journal.ingest import Ingest
 from outlast.journal.journal import Journal
@@ -44,6 +45,8 @@ if TYPE_CHECKING:
 
 _ROTATE = 300.0
 """Seconds after which what was journaled can be sealed by others."""
+_HALTED = 0.005
+"""Seconds between two looks at a story's clock."""
 _log = logging.getLogger("outlast.serving")
 
 
@@ -215,7 +218,7 @@ class _Keeper:
 
     def __init__(self, workspace: Workspace, journal: Journal) -> None:
         self._workspace, self._journal = workspace, journal
-        self._stop = threading.Event()
+        self._stop, self._halts = threading.Event(), halts()
         self._thread = threading.Thread(target=self._keep, name="outlast-keeper", daemon=True)
 
     def start(self) -> None:
@@ -228,8 +231,18 @@ class _Keeper:
 
     def _keep(self) -> None:
         self._try(lambda: close_dead(self._workspace))
-        while not self._stop.wait(_ROTATE):
+        while self._due():
             self._try(self._journal.rotate)
+
+    def _due(self) -> bool:
+        """Wait until it is time, which in a story is whenever that is halted; False when the server stops."""
+        if self._halts is None:
+            return not self._stop.wait(_ROTATE)
+        while not self._stop.wait(_HALTED):
+            before, self._halts = self._halts, halts()
+            if self._halts != before:
+                return True
+        return False
 
     def _try(self, work: Callable[[], object]) -> None:
         try:

@@ -13,10 +13,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from outlast.clock import machine
 from outlast.errors import NotFound, StorageError
 from outlast.storage.records import HEADER_SIZE, Records, header
 from outlast.storage.whole import sync
-from outlast.types import now
 
 _STREAM = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]*(/[A-Za-z0-9][A-Za-z0-9._@+-]*)*")
 _WANTED = ".wanted"
@@ -143,7 +143,7 @@ def create(folder: Path) -> tuple[Path, int, int]:
     """A new segment's path, descriptor and salt; it is locked before it bears the name that a sealer looks for."""
     host = re.sub(r"[^A-Za-z0-9]+", "_", socket.gethostname()) or "host"
     while True:
-        stem = f"{now():%Y%m%dT%H%M%S.%fZ}-{host}-{os.getpid()}-{next(_counter)}"
+        stem = f"{machine():%Y%m%dT%H%M%S.%fZ}-{host}-{os.getpid()}-{next(_counter)}"
         path, draft = folder / f"{stem}.log", folder / f"{stem}.new"
         fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o640)
         try:

@@ -1,0 +1,141 @@
+"""A replay through a real server: everything told once, in the order of time, whatever interrupts it."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from replayed import BEGIN, DAY, Shop, command, copied, played
+
+from outlast.journal import reading
+from outlast.journal.spelling import from_text
+from outlast.monitoring.skew import audit
+from outlast.monitoring.windows import stored
+from outlast.project.loader import Project
+from outlast.replaying import position
+from outlast.replaying.run import Listeners, Told
+from outlast.retraining.tick import Done
+
+HOUR = timedelta(hours=1)
+
+
+def orders(shop: Shop, until: datetime = BEGIN + 2 * DAY) -> pl.DataFrame:
+    """What was ordered from BEGIN on."""
+    table = pl.read_csv(shop.folder / "data" / "orders.csv", try_parse_dates=True)
+    at = pl.col("placed_at").dt.replace_time_zone("UTC")
+    return table.with_columns(at).filter(at.is_between(BEGIN, until, closed="left"))
+
+
+def journal(project: Project) -> pl.DataFrame:
+    return reading.joined(project.workspace, "shop").collect().sort("decide_at", "key")
+
+
+def answers(project: Project) -> list[dict[str, Any]]:
+    """What was answered, without what a server makes anew each time."""
+    return journal(project).select("key", "decide_at", "at", "features", "score", "decision", "value").to_dicts()
+
+
+def test_every_question_is_asked_once_at_its_moment_and_labels_come_when_they_land(shop: Shop) -> None:
+    project = shop.project()
+    told = played(project)
+    kept, asked = journal(project), orders(shop)
+    assert kept["key"].to_list() == asked.sort("placed_at", "order_id")["order_id"].to_list()
+    assert (kept["at"] == kept["decide_at"]).all(), "answers are given at the story's moment"
+    assert told.questions == kept.height == told.rungs["full"]
+    delivered = pl.read_csv(shop.folder / "data" / "deliveries.csv", try_parse_dates=True)
+    known = delivered.with_columns(at=pl.col("delivered_at").dt.replace_time_zone("UTC") + HOUR)
+    landed = known.filter(pl.col("at") < BEGIN + 2 * DAY).join(asked, on="order_id", how="semi")
+    labelled = kept.drop_nulls("value")
+    assert sorted(labelled["key"]) == sorted(landed["order_id"])
+    assert 0 < labelled.height < kept.height
+    assert told.labels == labelled.height
+    late = (labelled["labelled_at"] - labelled["known_at"]).max()
+    assert isinstance(late, timedelta)
+    assert timedelta(0) <= late <= timedelta(minutes=15)
+
+
+def test_what_is_served_is_what_the_facts_known_then_give(shop: Shop) -> None:
+    project = shop.project()
+    played(project, step=HOUR)
+    found = audit(project.workspace, "shop", sample=100)
+    assert (found.looked_at, found.differ, found.unread) == (orders(shop).height, 0, ())
+
+
+def test_facts_come_after_they_were_known_and_within_the_step(shop: Shop) -> None:
+    project = shop.project()
+    played(project, step=HOUR)
+    arrived = reading.facts(project.workspace, "backlog").collect()
+    counted = [from_text(row)["counted_at"].replace(tzinfo=UTC) for row in arrived["row"]]
+    waited = [at - one - timedelta(minutes=10) for at, one in zip(arrived["at"], counted, strict=True)]
+    assert len(waited) == 16
+    assert timedelta(0) <= min(waited) <= max(waited) <= HOUR
+
+
+def test_a_tick_sees_what_came_before_it(shop: Shop) -> None:
+    """The server keeps its segment for minutes; halting the story makes it hand over what it has."""
+    project, seen = shop.project(), []
+
+    def ticked(at: datetime, done: list[Done]) -> None:
+        assert not [one for one in done if one.failed]
+        windows = stored(project.workspace.ledger, "shop")
+        seen.append((at, sum(one.counts.rows for one in windows)))
+
+    told = played(project, every=DAY, listeners=Listeners(ticked=ticked))
+    expected = [(BEGIN + n * DAY, orders(shop, BEGIN + n * DAY).height) for n in (1, 2)]
+    assert seen == expected
+    assert told.ticks == 2
+
+
+def test_a_replay_that_is_interrupted_goes_on_where_it_came_to(shop: Shop, tmp_path: Path) -> None:
+    broken, whole = copied(shop, tmp_path / "broken").project(), shop.project()
+    played(whole, step=HOUR)
+
+    def interrupt(told: Told) -> None:
+        if told.questions > 25:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        played(broken, step=HOUR, listeners=Listeners(interrupt))
+    came = position.find(broken.workspace, "shop")
+    assert came is not None
+    assert BEGIN + DAY < came.until < BEGIN + 2 * DAY
+    told = played(broken, step=HOUR)
+    assert told.questions == orders(shop).height - came.questions
+    assert answers(broken) == answers(whole)
+    assert played(broken, step=HOUR).questions == 0, "the same stretch is not told twice"
+
+
+def test_what_was_told_and_not_noted_is_not_answered_twice(shop: Shop) -> None:
+    """A kill loses the note of what was told since the last tick; the same requests get the same answers."""
+    project = shop.project()
+    played(project, until=BEGIN + DAY)
+    before = answers(project)
+    position._file(project.workspace, "shop").unlink()
+    told = played(project, until=BEGIN + DAY)
+    assert told.questions == len(before)
+    assert answers(project) == before
+
+
+def test_a_story_can_be_slowed_down(shop: Shop) -> None:
+    waited: list[float] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("outlast.replaying.run.time.sleep", waited.append)
+        played(shop.project(), until=BEGIN + HOUR, speed=60.0, every=None)
+    assert 0 < max(waited) <= 60.0
+
+
+def test_a_server_on_another_clock_is_noticed(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("outlast.replaying.handing._PATIENCE", 0.2)
+    monkeypatch.setattr("outlast.serving.server.halts", lambda: None)
+    with pytest.raises(Exception, match="does not hand its journal over, so it goes by another clock"):
+        played(shop.project(), until=BEGIN + DAY, every=DAY)
+
+
+def test_the_command_starts_a_server_tells_and_says(shop: Shop, capsys: pytest.CaptureFixture[str]) -> None:
+    until = f"{BEGIN + DAY:%Y-%m-%d}"
+    assert command(shop.folder, "replay", "--since", f"{BEGIN:%Y-%m-%d}", "--until", until, "--every", "12h") == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert f"and asked {orders(shop, BEGIN + DAY).height} questions, with 2 ticks, up to {until} 00:00" in said
+    assert command(shop.folder, "replay", "--until", until) == 1
+    assert "after its end: give a later --until" in capsys.readouterr().err
