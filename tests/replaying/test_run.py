@@ -10,10 +10,11 @@ from replayed import BEGIN, DAY, Shop, command, copied, played
 
 from outlast.journal import reading
 from outlast.journal.spelling import from_text
+from outlast.monitoring.counting.windows import stored
 from outlast.monitoring.skew import audit
-from outlast.monitoring.windows import stored
 from outlast.project.loader import Project
 from outlast.replaying import position
+from outlast.replaying.faults import Fault
 from outlast.replaying.run import Listeners, Told
 from outlast.retraining.tick import Done
 
@@ -115,6 +116,15 @@ def test_what_was_told_and_not_noted_is_not_answered_twice(shop: Shop) -> None:
     told = played(project, until=BEGIN + DAY)
     assert told.questions == len(before)
     assert answers(project) == before
+
+
+def test_a_question_that_is_refused_costs_the_others_nothing(shop: Shop) -> None:
+    project = shop.project()
+    fault = Fault(name="no scale", source="orders", columns=["weight_kg"], null=True, share=0.5, since=BEGIN + DAY)
+    told = played(project, step=6 * HOUR, faults=[fault])
+    after = orders(shop).height - orders(shop, BEGIN + DAY).height
+    assert told.rungs == {"full": orders(shop).height - after // 2, "refused": after // 2}
+    assert journal(project).height == told.rungs["full"]
 
 
 def test_a_story_can_be_slowed_down(shop: Shop) -> None:

@@ -144,5 +144,7 @@ def _say(project: "Project", plan: "Plan", told: "Told", seconds: float, json: b
     asked, ticks = counted(told.questions, "question"), counted(told.ticks, "tick")
     screen.sentence(f"{project.model.name} was told {facts} and {labels} and asked {asked}, with {ticks}, up to "
                     f"{told.at:%Y-%m-%d %H:%M} of the story, in {seconds:,.0f} s")  # fmt: skip
+    if refused := told.rungs.get("refused"):
+        screen.line("refused", f"{counted(refused, 'question')} got no answer")
     for job, sentence in told.failed.items():
         screen.line("failed", f"{job}: {sentence}")

@@ -107,11 +107,15 @@ def _changed(frame: pl.DataFrame, fault: Fault) -> pl.DataFrame:
     if words:
         raise DataError(f"Fault '{fault.name}' counts with '{fault.source}.{words[0]}', which is no number: "
                         "null = true is what can happen to it")  # fmt: skip
-    wrong = [(pl.col(name) * fault.scale + fault.add) for name in fault.columns]
     return frame.with_columns(
-        pl.when(hit).then(one).otherwise(pl.col(name)).alias(name)
-        for name, one in zip(fault.columns, wrong, strict=True)
+        pl.when(hit).then(_wrong(name, frame.schema[name], fault)).otherwise(pl.col(name)).alias(name)
+        for name in fault.columns
     )
+
+
+def _wrong(name: str, dtype: pl.DataType, fault: Fault) -> pl.Expr:
+    found = pl.col(name) * fault.scale + fault.add
+    return found.round().cast(dtype) if dtype.is_integer() else found
 
 
 def _sentence(problem: Any, file: Path) -> str:

@@ -68,7 +68,7 @@ def read(project: Project, of: Stretch, *, folder: Path | None = None, faults: S
     facts = {one.name: _facts(project, one, folder, of) for one in fact_sources(project)}
     labels = _labels(project, ever, facts, folder, of)
     asked = ever.filter(pl.col(AT) >= micros(of.since))
-    told = [Stream(name, _spelled(faulty(frame, name, faults))) for name, frame in facts.items()]
+    told = [Stream(name, _spelled(faulty(frame, name, faults))) for name, frame in sorted(facts.items())]
     return History(
         Stream(question.name, _spelled(faulty(asked, question.name, faults))),
         Stream("labels", _spelled(labels)),

@@ -117,17 +117,31 @@ class _Replay:
         with self._timed("facts"):
             self._lanes.send([*_facts(one)])
         with self._timed("questions"):
-            heard = self._lanes.send([*_labels(self._model, one), *_questions(self._model, one)])
+            heard = self._asked([*_labels(self._model, one), *_questions(self._model, one)])
         self._note(one, heard)
         self._listeners.moment(self._told)
+
+    def _asked(self, requests: Sequence[Sent]) -> list[Heard]:
+        """What was heard; of questions refused together each is asked alone, as one that is wrong refuses all."""
+        heard = self._lanes.send(requests)
+        alone = [one for one in heard if one.status != 200 and len(one.sent.body["rows"]) > 1]
+        if not alone:
+            return heard
+        kept = [one for one in heard if one.status == 200 or len(one.sent.body["rows"]) == 1]
+        return kept + self._lanes.send([
+            Sent(one.sent.path, {"rows": [row]}, f"{one.sent.name}-{place}")
+            for one in alone for place, row in enumerate(one.sent.body["rows"])
+        ])  # fmt: skip
 
     def _note(self, one: Moment, heard: Sequence[Heard]) -> None:
         told, kept = self._told, self._position
         for answered in heard:
-            if answered.sent.name is not None:
-                told.seconds.append(answered.seconds)
-                for row in answered.answer["predictions"]:
-                    told.rungs[row["rung"]] = told.rungs.get(row["rung"], 0) + 1
+            if answered.sent.name is None:
+                continue
+            told.seconds.append(answered.seconds)
+            said = [row["rung"] for row in answered.answer["predictions"]] if answered.status == 200 else ["refused"]
+            for rung in said:
+                told.rungs[rung] = told.rungs.get(rung, 0) + 1
         for name, count in (
             ("questions", len(one.questions)),
             ("labels", len(one.labels)),
@@ -172,18 +186,18 @@ class _Replay:
 def _facts(one: Moment) -> Iterator[Sent]:
     for source, rows in one.facts.items():
         for part in _parts(rows, FACTS):
-            yield Sent(f"/facts/{source}", {"rows": part}, len(part))
+            yield Sent(f"/facts/{source}", {"rows": part})
 
 
 def _labels(model: str, one: Moment) -> Iterator[Sent]:
     for part in _parts(one.labels, FACTS):
-        yield Sent(f"/labels/{model}", {"labels": part}, len(part))
+        yield Sent(f"/labels/{model}", {"labels": part})
 
 
 def _questions(model: str, one: Moment) -> Iterator[Sent]:
     """Named by their moment: told again after a kill, they get the answers that they got."""
     for place, part in enumerate(_parts(one.questions, TOGETHER)):
-        yield Sent(f"/predict/{model}", {"rows": part}, len(part), f"replay-{micros(one.at)}-{place}")
+        yield Sent(f"/predict/{model}", {"rows": part}, f"replay-{micros(one.at)}-{place}")
 
 
 def _parts(rows: list[Row], most: int) -> Iterator[list[dict[str, Any]]]:

@@ -14,7 +14,9 @@ import msgspec
 from outlast.errors import Unavailable
 
 _PATIENCE = 120.0
-_TRIES = 3
+_TRIES, _AGAIN = 3, 0.2
+_REFUSED = (422, 503)
+"""How a question is answered that the model does not answer."""
 
 
 @dataclass(frozen=True)
@@ -23,8 +25,8 @@ class Sent:
 
     path: str
     body: dict[str, Any]
-    rows: int
     name: str | None = None
+    """A question's, which must not be answered twice, and may be refused."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,7 @@ class Heard:
     """What a request was answered, and after how many seconds."""
 
     sent: Sent
+    status: int
     answer: Any
     seconds: float
 
@@ -49,7 +52,7 @@ class Lanes:
         self._pool = ThreadPoolExecutor(lanes, "outlast-replay")
 
     def send(self, requests: Sequence[Sent]) -> list[Heard]:
-        """The answers to all of them; anything but a 200 ends the replay with the server's own sentence."""
+        """The answers to all of them; what is not taken ends the replay with the server's own sentence."""
         if len(requests) == 1:
             return [self._send(requests[0])]
         return list(self._pool.map(self._send, requests))
@@ -61,21 +64,20 @@ class Lanes:
 
     def _send(self, sent: Sent) -> Heard:
         begin, body = time.perf_counter(), msgspec.json.encode(sent.body)
-        for tried in range(_TRIES):
+        for left in reversed(range(_TRIES)):
             try:
                 status, answer = self._asked(sent, body)
             except (HTTPException, OSError) as error:
                 self._connection().close()
-                if tried == _TRIES - 1:
+                if not left:
                     raise Unavailable(f"POST {sent.path} got no answer from {self._where.netloc}: {error}") from error
                 continue
-            if status == 200:
+            if status != 503 or not left:
                 break
-            if status != 503 or tried == _TRIES - 1:
-                said = answer.get("error", {}).get("message", answer) if isinstance(answer, dict) else answer
-                raise Unavailable(f"POST {sent.path} was answered with {status}: {said}")
-            time.sleep(1.0)
-        return Heard(sent, answer, time.perf_counter() - begin)
+            time.sleep(_AGAIN)
+        if status != 200 and (sent.name is None or status not in _REFUSED):
+            raise Unavailable(f"POST {sent.path} was answered with {status}: {_said(answer)}")
+        return Heard(sent, status, answer, time.perf_counter() - begin)
 
     def _asked(self, sent: Sent, body: bytes) -> tuple[int, Any]:
         named = {} if sent.name is None else {"X-Request-Id": sent.name}
@@ -91,3 +93,8 @@ class Lanes:
             found = self._mine.connection = kind(self._where.hostname or "", self._where.port, timeout=_PATIENCE)
             self._opened.append(found)
         return found
+
+
+def _said(answer: Any) -> Any:
+    found = answer.get("error") if isinstance(answer, dict) else None
+    return found.get("message") if isinstance(found, dict) else found or answer
