@@ -23,8 +23,8 @@ _MEANINGS = {
     "Without it: one.",
     "OUTLAST_LEAVE": "How long, such as 5s, a server goes on answering after SIGTERM while `/readyz` says 503. "
     "Without it: 0 where only this machine reaches it, else 5.",
-    "OUTLAST_CLOCK": "For replays and tests only: a file that says what moment it is, to every process, as `outlast replay` "
-    "writes it: eight bytes, microseconds since 1970. Without it: the machine's clock.",
+    "OUTLAST_CLOCK": "For replays and tests only: a file that says what moment it is, to every process, as "
+    "`outlast replay` and `python -m outlast.clock` set it. Without it: the machine's clock.",
     "OUTLAST_TOKEN": "The secret of the token that commands show to that server.",
 }
 _WORKSPACE = {
