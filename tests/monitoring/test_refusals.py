@@ -72,6 +72,7 @@ def test_what_the_contract_allows_or_chance_explains_is_not_told(
 def test_the_tick_looks(tmp_path: Path) -> None:
     workspace, origin, _ = watched(tmp_path, 0.0)
     now = START + 3 * HOUR
+    seal(workspace)
     assert watch(Shared(workspace, now), MODEL, lambda: None)[1].endswith("raised 0 alerts")
     refuse(workspace, origin, [START + HOUR + timedelta(minutes=n) for n in range(40)])
     assert "raised 1 alert" in watch(Shared(workspace, now), MODEL, lambda: None)[1]

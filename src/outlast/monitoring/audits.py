@@ -19,7 +19,7 @@ from outlast.bundle.predictor import open_bundle
 from outlast.data.schema import from_json
 from outlast.errors import OutlastError
 from outlast.journal.reading import predictions
-from outlast.monitoring.counting.windows import put_mark
+from outlast.monitoring.counting.marks import put_mark
 from outlast.monitoring.incidents.grouping import Scope
 from outlast.monitoring.incidents.raising import raise_findings
 from outlast.monitoring.judge import Finding

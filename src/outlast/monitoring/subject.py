@@ -10,6 +10,7 @@ from outlast.bundle.format import unpack
 from outlast.data.past import FILE, Past, from_bytes
 from outlast.data.profile import Profile, from_json, score_cells
 from outlast.monitoring.counting.grading import Terms
+from outlast.monitoring.counting.slices import Slices
 from outlast.project.contract import Contract
 from outlast.project.workspace import Workspace
 from outlast.registry.contracts import effective
@@ -34,6 +35,7 @@ class Subject:
     """What each feature computes, by name."""
     sources: Mapping[str, str] = field(default_factory=dict)
     """Which source a feature is looked up in, of those that are."""
+    slices: Slices = Slices()
 
     @property
     def cadence(self) -> timedelta:
@@ -48,9 +50,11 @@ def open_subject(workspace: Workspace, model: str, version: int) -> Subject:
     profile = from_json(bundle.files["profile.json"])
     cells = None if profile.scores is None else partial(score_cells, profile)
     terms = Terms.of(bundle.contract, found.task, features=profile.names, score_cells=cells)
+    words = {one["name"]: one.get("categories") or () for one in bundle.manifest.get("asks", ())}
+    slices = Slices(profile, words)
     sources = _sources(bundle.manifest.get("lookups", ()), profile.names)
     past, digests = from_bytes(bundle.files.get(FILE)), bundle.manifest.get("feature_digests", {})
-    return Subject(model, version, found.task, contract, profile, found.summary, terms, past, digests, sources)
+    return Subject(model, version, found.task, contract, profile, found.summary, terms, past, digests, sources, slices)
 
 
 def _sources(lookups: Iterable[Mapping[str, Any]], columns: Iterable[str]) -> dict[str, str]:

@@ -8,7 +8,8 @@ from outlast.errors import StorageError
 from outlast.journal import journal, keeping, strays
 from outlast.monitoring import unwritten
 from outlast.monitoring.audits import audit_due
-from outlast.monitoring.counting.windows import Hold, refresh
+from outlast.monitoring.counting.refreshing import refresh
+from outlast.monitoring.counting.windows import Hold
 from outlast.monitoring.feeds.watching import watch_feeds
 from outlast.monitoring.incidents.tending import tend
 from outlast.monitoring.refusals import judge_refusals
@@ -91,8 +92,9 @@ def watch(shared: Shared, model: str, hold: Hold) -> tuple[bool, str]:
     def subject(version: int) -> Subject:
         return shared.subject(model, version)
 
-    cadence = shared.main(model).cadence
-    seen = refresh(shared.workspace, model, cadence, now=shared.now, subject=subject, hold=hold)
+    main = shared.main(model)
+    slices = main.contract.monitoring.slices
+    seen = refresh(shared.workspace, model, main.cadence, now=shared.now, subject=subject, hold=hold, slices=slices)
     judged, raised = judge_pending(shared.workspace, model, now=shared.now, subject=subject, hold=hold)
     hold()
     raised += unwritten.tell(shared.workspace.ledger, shared.main(model), shared.now)

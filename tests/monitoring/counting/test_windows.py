@@ -6,16 +6,18 @@ from pathlib import Path
 import pytest
 from watched import DAY, HOUR, MODEL, START, made, predict, through_the_day
 
-from outlast.journal.journal import Journal
+from outlast.journal.journal import Journal, seal
 from outlast.journal.records import label
 from outlast.monitoring.counting.counts import merged
-from outlast.monitoring.counting.windows import pending, refresh, stored
+from outlast.monitoring.counting.refreshing import refresh
+from outlast.monitoring.counting.windows import pending, stored
 from outlast.monitoring.figures import figures
 from outlast.monitoring.subject import open_subject
 from outlast.types import micros
 
 
 def count(workspace, now, cadence=HOUR):
+    seal(workspace)
     return refresh(
         workspace, MODEL, cadence, now=now, subject=lambda v: open_subject(workspace, MODEL, v), hold=lambda: None
     )

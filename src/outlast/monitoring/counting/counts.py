@@ -1,7 +1,7 @@
-"""What is kept of a window: counts over the bins frozen at training, and exact sums of losses.
+"""What is kept of predictions: counts over the bins frozen at training, and exact sums of losses.
 
-Everything here adds: windows, replicas and slices merge to the same bits in any order, so a longer window is a sum of
-shorter ones. No row is kept.
+Everything here adds and subtracts: checks, windows, replicas and slices merge to the same bits in any order, so a
+longer stretch is a sum of shorter ones, and a correction is minus what was before, plus what is now. No row is kept.
 """
 
 from collections.abc import Iterable, Mapping
@@ -22,6 +22,31 @@ Ints = npt.NDArray[np.int64]
 
 AGES = tuple(timedelta(hours=h) for h in (1, 6, 24, 72, 168, 336, 720))
 """Where one bucket of a label's age ends and the next begins; a label as old as the last or older is in the last."""
+LEAVES, PAIRS = 32, 50
+"""Most leaves of a harm tree, and most pairs of cells, that are counted."""
+MILLS = 1000
+"""Loss is counted in thousandths of the largest."""
+
+
+FIRST = ("cells", "scores", "labels", "graded")
+"""The arrays that are always there."""
+
+
+def shapes(features: int) -> dict[str, tuple[int, ...]]:
+    """The arrays of counts, by name."""
+    return {
+        "cells": (features, CELLS),
+        "scores": (CELLS,),
+        "labels": (CELLS, 2, len(AGES) + 1),
+        "graded": (CELLS, 2),
+        "covered": (CELLS, 2),
+        "loss": (2,),
+        "aged": (len(AGES) + 1, 2),
+        "found": (features, CELLS, 2),
+        "leaves": (LEAVES, CELLS),
+        "graded_leaves": (LEAVES, CELLS, 2),
+        "pairs": (PAIRS, 2),
+    }
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,7 +55,8 @@ class Counts:
 
     `cells` is [feature, cell]; `scores` [cell]; `labels` [score cell, outcome, age of the label], all labels that are
     here; `graded` [score cell, outcome], only predictions whose label is matured. An outcome is no or yes; wrong or
-    right for classes; below or not below the prediction for numbers.
+    right for classes; below or not below the prediction for numbers. `more` has what `array` gives: where a version
+    keeps no scale of loss, or a slice no features, arrays are left out and stand for zeros.
     """
 
     features: tuple[str, ...]
@@ -41,37 +67,76 @@ class Counts:
     graded: Ints
     tallies: Mapping[str, int] = field(default_factory=dict)
     moments: Mapping[str, Moments] = field(default_factory=dict)
+    more: Mapping[str, Ints] = field(default_factory=dict)
 
     @classmethod
     def none(cls, features: Iterable[str]) -> "Counts":
         """The counts of no prediction, which change nothing they are added to."""
-        names = tuple(features)
+        return cls.of(tuple(features), 0, {})
+
+    @classmethod
+    def of(
+        cls,
+        features: tuple[str, ...],
+        rows: int,
+        arrays: Mapping[str, Ints],
+        tallies: Mapping[str, int] | None = None,
+        moments: Mapping[str, Moments] | None = None,
+    ) -> "Counts":
+        """Counts from arrays by name; those that are not given are zeros."""
+        shape = shapes(len(features))
         cells, scores, labels, graded = (
-            np.zeros(shape, np.int64)
-            for shape in ((len(names), CELLS), (CELLS,), (CELLS, 2, len(AGES) + 1), (CELLS, 2))
+            arrays[name] if name in arrays else np.zeros(shape[name], np.int64) for name in FIRST
         )
-        return cls(names, 0, cells, scores, labels, graded)
+        more = {name: array for name, array in arrays.items() if name not in FIRST and array.any()}
+        return cls(features, rows, cells, scores, labels, graded, tallies or {}, moments or {}, more)
 
     def __add__(self, other: "Counts") -> "Counts":
+        return self._with(other, 1)
+
+    def __sub__(self, other: "Counts") -> "Counts":
+        return self._with(other, -1)
+
+    def _with(self, other: "Counts", sign: int) -> "Counts":
         if self.features != other.features:
             raise StorageError(
                 "Counts of different features cannot be added: expected windows of one version; count them again"
             )
+        signed = other.moments if sign > 0 else {name: -moments for name, moments in other.moments.items()}
         return Counts(
             self.features,
-            self.rows + other.rows,
-            self.cells + other.cells,
-            self.scores + other.scores,
-            self.labels + other.labels,
-            self.graded + other.graded,
-            {k: self.tally(k) + other.tally(k) for k in sorted({*self.tallies, *other.tallies})},
-            {k: self.moment(k) + other.moment(k) for k in sorted({*self.moments, *other.moments})},
+            self.rows + sign * other.rows,
+            self.cells + sign * other.cells,
+            self.scores + sign * other.scores,
+            self.labels + sign * other.labels,
+            self.graded + sign * other.graded,
+            _added(self.tallies, {name: sign * n for name, n in other.tallies.items()}),
+            _added(self.moments, signed),
+            _added(self.more, {name: sign * array for name, array in other.more.items()}),
         )
+
+    def __bool__(self) -> bool:
+        """Whether adding them changes anything."""
+        arrays = (self.cells, self.scores, self.labels, self.graded, *self.more.values())
+        said = self.rows or any(self.tallies.values()) or any(self.moments.values())
+        return bool(said) or any(array.any() for array in arrays)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Counts) and self.to_json() == other.to_json()
 
     __hash__ = None  # type: ignore[assignment]
+
+    def array(self, name: str) -> Ints:
+        """One of the arrays of `shapes`: `covered` [score cell, without or with a label], matured predictions;
+        `loss` [n, mills] and by it `found` [feature, cell], `graded_leaves` [leaf, score cell], `pairs` [pair],
+        matured predictions with an outcome; `aged` [age of the label, n and mills], all labels; `leaves` [leaf, score
+        cell], all predictions.
+        """
+        if name in FIRST:
+            kept: Ints = getattr(self, name)
+            return kept
+        found = self.more.get(name)
+        return np.zeros(shapes(len(self.features))[name], np.int64) if found is None else found
 
     def tally(self, name: str) -> int:
         return self.tallies.get(name, 0)
@@ -84,8 +149,15 @@ class Counts:
         start = f"{prefix}:"
         return {name.removeprefix(start): n for name, n in self.tallies.items() if name.startswith(start)}
 
+    def light(self) -> "Counts":
+        """The same without what is counted per feature, leaf and pair."""
+        more = {name: array for name, array in self.more.items() if name in LIGHT}
+        none = np.zeros((0, CELLS), np.int64)
+        return Counts((), self.rows, none, self.scores, self.labels, self.graded, self.tallies, self.moments, more)
+
     def to_json(self) -> dict[str, Any]:
         """Plain values; zeros of the tallies are left out, so that equal counts are spelled alike."""
+        more = {name: array.tolist() for name, array in sorted(self.more.items()) if array.any()}
         return {
             "format": FORMAT,
             "features": list(self.features),
@@ -95,7 +167,8 @@ class Counts:
             "labels": self.labels.tolist(),
             "graded": self.graded.tolist(),
             "tallies": {k: v for k, v in sorted(self.tallies.items()) if v},
-            "moments": {k: v.to_json() for k, v in sorted(self.moments.items()) if v.n},
+            "moments": {k: v.to_json() for k, v in sorted(self.moments.items()) if v},
+            **({"more": more} if more else {}),
         }
 
     @classmethod
@@ -104,12 +177,28 @@ class Counts:
             raise StorageError(
                 f"A window has format {kept['format']}, this Outlast reads up to {FORMAT}: upgrade Outlast"
             )
-        names = ("cells", "scores", "labels", "graded")
-        cells, scores, labels, graded = (np.asarray(kept[name], np.int64) for name in names)
+        cells, scores, labels, graded = (np.asarray(kept[name], np.int64) for name in FIRST)
         features = tuple(kept["features"])
         moments = {name: Moments.from_json(value) for name, value in kept["moments"].items()}
+        more = {name: np.asarray(value, np.int64) for name, value in kept.get("more", {}).items()}
         cells = cells.reshape(len(features), CELLS)
-        return cls(features, kept["rows"], cells, scores, labels, graded, kept["tallies"], moments)
+        return cls(features, kept["rows"], cells, scores, labels, graded, kept["tallies"], moments, more)
+
+
+LIGHT = ("scores", "labels", "graded", "covered", "loss", "aged")
+"""Arrays of counts that are not per feature, leaf or pair."""
+
+
+def _added(mine: Mapping[str, Any], others: Mapping[str, Any]) -> dict[str, Any]:
+    """Both together, name by name; what comes to nothing is left out."""
+    found = dict(mine)
+    for name, value in others.items():
+        whole = found[name] + value if name in found else value
+        if whole.any() if isinstance(whole, np.ndarray) else whole:
+            found[name] = whole
+        else:
+            found.pop(name, None)
+    return found
 
 
 def merged(counts: Iterable[Counts]) -> Counts | None:
@@ -120,15 +209,20 @@ def merged(counts: Iterable[Counts]) -> Counts | None:
 
 def cell_counts(cells: Iterable[bytes | None], features: int) -> tuple[Ints, int]:
     """[feature, cell] counts of rows of cells, and how many rows had none that fit."""
-    given = list(cells)
-    whole = [row for row in given if row is not None and len(row) == features]
-    if not features or not whole:
-        return np.zeros((features, CELLS), np.int64), len(given) - len(whole)
-    table = np.frombuffer(b"".join(whole), np.uint8).reshape(-1, features)
-    sound = table[(table < CELLS).all(axis=1)]
-    flat = sound.astype(np.int64) + np.arange(features, dtype=np.int64) * CELLS
+    table, sound = cell_table(list(cells), features)
+    flat = table[sound].astype(np.int64) + np.arange(features, dtype=np.int64) * CELLS
     found = np.bincount(flat.ravel(), minlength=features * CELLS).reshape(features, CELLS)
-    return found.astype(np.int64), len(given) - len(sound)
+    return found.astype(np.int64), int((~sound).sum())
+
+
+def cell_table(given: list[bytes | None], features: int) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.bool_]]:
+    """[row, feature] cells, and which rows have cells that fit."""
+    fits = np.array([row is not None and len(row) == features for row in given], bool)
+    table = np.zeros((len(given), features), np.uint8)
+    if features and fits.any():
+        whole = b"".join(row for row, fit in zip(given, fits.tolist(), strict=True) if fit and row is not None)
+        table[fits] = np.frombuffer(whole, np.uint8).reshape(-1, features)
+    return table, fits & (table < CELLS).all(axis=1)
 
 
 def age_buckets(seconds: npt.NDArray[np.float64]) -> Ints:

@@ -1,32 +1,31 @@
-"""From journalled predictions and their labels to counts: which labels count, and what each decision was worth."""
+"""From predictions and their labels to counts: which labels count, and what each decision was worth.
 
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+What a prediction adds is a pure function of its row, of the label it has and of whether it is matured. So what
+changed is counted as minus what it added before, plus what it adds now.
+"""
+
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
-from outlast.bundle.decisions import OUTCOMES, Payoff, worth_of
+from outlast.bundle.decisions import Payoff
 from outlast.data.profile import CELLS
-from outlast.journal.spelling import from_text, value_of
-from outlast.monitoring.counting.counts import AGES, Counts, Ints, age_buckets, cell_counts
-from outlast.monitoring.counting.sums import Moments
+from outlast.journal.spelling import value_of
+from outlast.monitoring.counting.answered import Answered, Bools, Floats, ScoreCells
+from outlast.monitoring.counting.counts import AGES, Counts, Ints, age_buckets
+from outlast.monitoring.counting.tabling import Rows, table
+from outlast.monitoring.counting.worth import Worth
 from outlast.project.contract import Contract
 from outlast.types import Task, duration, micros
 
-Floats = npt.NDArray[np.float64]
-Bools = npt.NDArray[np.bool_]
-ScoreCells = Callable[[Floats], npt.NDArray[Any]]
-
-COLUMNS = (
-    *("decide_at", "rung", "score", "scores", "decision", "warnings", "cells", "asks", "features"),
-    *("value", "known_at"),
-)
-"""The columns of the journal's joined predictions that counting reads."""
+COLUMNS = ("decide_at", "rung", "score", "scores", "decision", "warnings", "cells", "asks", "features")
+"""The columns of the journal's predictions that counting reads."""
+NEVER = 2**62
+"""The moment, in microseconds, at which a label is known that is not there."""
 
 _LEAST = 1e-15
 _YES, _NO = {"true", "yes", "1", "1.0"}, {"false", "no", "0", "0.0"}
@@ -61,27 +60,34 @@ class Terms:
             score_cells=score_cells,
         )
 
+    def answered(self, rows: pl.DataFrame) -> Answered:
+        """Predictions of a version under these terms."""
+        return Answered(rows, self.task, len(self.features), self.score_cells)
+
+
+@dataclass(frozen=True)
+class States:
+    """What was known of some predictions: their places, the sign, the label as JSON text, when that was known, and
+    whether the prediction was matured."""
+
+    places: Ints
+    signs: Ints
+    values: pl.Series
+    known: Ints
+    matured: Bools
+
+    @classmethod
+    def none(cls) -> "States":
+        nothing = np.zeros(0, np.int64)
+        return cls(nothing, nothing, pl.Series([], dtype=pl.String), nothing, nothing.astype(bool))
+
 
 def count(rows: pl.DataFrame, terms: Terms, now: datetime) -> Counts:
     """The counts of predictions as they are known now: a label that became known later is not here yet."""
-    graded = _Graded(rows, terms, now)
-    cells, uncounted = cell_counts(rows["cells"].to_list(), len(terms.features))
-    tallies = Counter({"uncounted": uncounted, **graded.tallies()})
-    tallies.update(f"rung:{rung}" for rung in rows["rung"].to_list())
-    tallies.update(f"decision:{d}" for d in graded.decisions if d is not None and terms.task != "regression")
-    tallies["warned"] = int((rows["warnings"].list.len() > 0).sum())
-    worth, unpriced = _worth(graded)
-    tallies["unpriced"] = unpriced
-    return Counts(
-        terms.features,
-        rows.height,
-        cells,
-        np.bincount(graded.cells[graded.cells >= 0], minlength=CELLS).astype(np.int64),
-        graded.by_age(),
-        graded.by_outcome(),
-        {name: n for name, n in sorted(tallies.items()) if n},
-        {name: Moments.of(values) for name, values in sorted({**_losses(graded), **worth}.items()) if len(values)},
-    )
+    answered, states = _as_known(rows, terms, now)
+    every = states.places
+    added = measured(answered, (every, np.ones(len(every), np.int64)), states, terms)
+    return next(table(added, np.zeros(2 * len(every), np.int64), 1, terms.features))
 
 
 def worths(rows: pl.DataFrame, terms: Terms, now: datetime) -> tuple[Floats, Floats]:
@@ -89,96 +95,163 @@ def worths(rows: pl.DataFrame, terms: Terms, now: datetime) -> tuple[Floats, Flo
 
     NaN where the outcome does not count yet, or a decision has no price under these terms.
     """
-    graded = _Graded(rows, terms, now)
+    answered, states = _as_known(rows, terms, now)
     ours, theirs = np.full(rows.height, np.nan), np.full(rows.height, np.nan)
-    places = [int(row) for row in np.flatnonzero(graded.counted) if graded.decisions[row] is not None]
-    if not places or (not terms.payoff and terms.per_unit_error is None):
-        return ours, theirs
-    earned, before = _priced(graded, places)
-    ours[places], theirs[places] = (np.array(found, np.float64) for found in (earned, before))
+    if rows.height and (terms.payoff or terms.per_unit_error is not None):
+        here, earned, before = _Outcomes(answered, states, terms, 0).priced()
+        ours[here], theirs[here] = earned, before
     return ours, theirs
 
 
-class _Graded:
-    """Columns of predictions as arrays: what was scored, what was true, and whether that counts yet."""
+def _as_known(rows: pl.DataFrame, terms: Terms, now: datetime) -> tuple[Answered, States]:
+    """Joined predictions and what is known of each at a moment."""
+    answered, moment = terms.answered(rows), micros(now)
+    known = rows["known_at"].dt.epoch("us").fill_null(NEVER).to_numpy()
+    matured = answered.decided + terms.maturity // timedelta(microseconds=1) <= moment
+    values = rows.select(pl.when(pl.Series(known <= moment)).then(pl.col("value")).alias("value"))["value"]
+    every = np.arange(len(answered))
+    return answered, States(every, np.ones(len(every), np.int64), values, known, matured)
 
-    def __init__(self, rows: pl.DataFrame, terms: Terms, now: datetime) -> None:
-        self.rows, self.terms = rows, terms
-        decided = rows["decide_at"].dt.epoch("us").to_numpy()
-        moment = micros(now)
-        known = rows["known_at"].dt.epoch("us").fill_null(2**62).to_numpy()
-        self.truth = _truths(rows["value"].to_list(), terms.task)
-        here = known <= moment
-        given = rows["value"].is_not_null().to_numpy()
-        read = np.array([t is not None for t in self.truth], bool)
-        self.unreadable = int((given & here & ~read).sum())
-        self.labelled: Bools = read & here
-        self.matured: Bools = decided + terms.maturity // timedelta(microseconds=1) <= moment
+
+def measured(answered: Answered, arrived: tuple[Ints, Ints], states: States, terms: Terms) -> Rows:
+    """What predictions add by being there, place and sign in `arrived`; then, as further rows, what states add."""
+    places, signs = arrived
+    offset = np.arange(len(places))
+    rows = Rows(np.concatenate([signs, states.signs]), offset)
+    _answers(rows, answered, places)
+    if len(states.places):
+        _Outcomes(answered, states, terms, len(places)).add_to(rows)
+    return rows
+
+
+def _answers(rows: Rows, answered: Answered, places: Ints) -> None:
+    cells, sound = answered.cells
+    fitting = np.flatnonzero(sound[places])
+    columns = np.arange(cells.shape[1], dtype=np.int64) * CELLS
+    rows.adds["cells"] = (fitting, cells[places[fitting]] + columns, None)
+    scored = np.flatnonzero(answered.score_cells[places] >= 0)
+    rows.adds["scores"] = (scored, answered.score_cells[places[scored]], None)
+    mine = answered.rows.select("rung", "decision", warned=pl.col("warnings").list.len() > 0)[places]
+    rows.tallies["uncounted"] = np.flatnonzero(~sound[places])
+    rows.tallies["warned"] = np.flatnonzero(mine["warned"].to_numpy())
+    rows.tallies |= _by_word("rung", mine["rung"])
+    if answered.task != "regression":
+        rows.tallies |= _by_word("decision", mine["decision"])
+
+
+def _by_word(prefix: str, words: pl.Series) -> dict[str, Ints]:
+    """The rows that have each word."""
+    return {
+        f"{prefix}:{word}": np.flatnonzero((words == word).fill_null(False).to_numpy())
+        for word in words.drop_nulls().unique().to_list()
+    }
+
+
+class _Outcomes:
+    """What was known of predictions as arrays, a row for each state: what was true, and whether that counts yet."""
+
+    def __init__(self, answered: Answered, states: States, terms: Terms, offset: int) -> None:
+        self.answered, self.terms, self.offset, self.places = answered, terms, offset, states.places
+        self.truth = _truths(states.values, terms.task)
+        given = states.values.is_not_null().to_numpy()
+        self.labelled: Bools = np.array([truth is not None for truth in self.truth], bool)
+        self.unreadable: Bools = given & ~self.labelled
+        self.matured = states.matured
         self.assumed: Bools = self.matured & ~self.labelled & terms.silence_is_no
-        self.ages: Floats = np.maximum(known - decided, 0) / 1e6
-        self.decisions: list[Any] = rows["decision"].to_list()
-        self.full: Bools = (rows["rung"] == "full").fill_null(False).to_numpy()
-        self.scores, self.classes = _scores(rows, terms.task)
-        self.scored: Bools = np.isfinite(self.scores) & self.full
-        self.cells = self._cells()
-
-    @property
-    def counted(self) -> Bools:
+        self.counted: Bools = self.matured & (self.labelled | self.assumed)
         """Predictions whose outcome is known, or taken for no, and old enough to stand for the others."""
-        return self.matured & (self.labelled | self.assumed)
+        self.ages: Floats = np.maximum(states.known - answered.decided[self.places], 0) / 1e6
+        self.score_cells, self.scored = answered.score_cells[self.places], answered.scored[self.places]
 
-    def outcome(self, row: int) -> Any:
-        return 0 if self.assumed[row] else self.truth[row]
-
-    def tallies(self) -> dict[str, int]:
-        return {
-            "matured": int(self.matured.sum()),
-            "labelled": int((self.matured & self.labelled).sum()),
-            "early": int((~self.matured & self.labelled).sum()),
-            "assumed": int(self.assumed.sum()),
+    def add_to(self, rows: Rows) -> None:
+        for name, which in {
+            "matured": self.matured,
+            "labelled": self.matured & self.labelled,
+            "early": ~self.matured & self.labelled,
+            "assumed": self.assumed,
             "unreadable": self.unreadable,
-        }
+        }.items():
+            rows.tallies[name] = np.flatnonzero(which) + self.offset
+        celled = self.score_cells >= 0
+        here = np.flatnonzero(self.labelled & celled)
+        aged = age_buckets(self.ages[here])
+        side = (self.score_cells[here] * 2 + self._sides(here)) * (len(AGES) + 1) + aged
+        rows.adds["labels"] = (here + self.offset, side, None)
+        here = np.flatnonzero(self.counted & celled)
+        rows.adds["graded"] = (here + self.offset, self.score_cells[here] * 2 + self._sides(here), None)
+        here = np.flatnonzero(self.matured & celled)
+        rows.adds["covered"] = (here + self.offset, self.score_cells[here] * 2 + self.labelled[here], None)
+        for name, which in (("score:labelled", self.labelled), ("score:silent", ~self.labelled)):
+            here = np.flatnonzero(self.matured & self.scored & which)
+            rows.values[name] = (here + self.offset, self.answered.scores[self.places[here]])
+        self._add_losses(rows)
+        self._add_worth(rows)
 
-    def by_age(self) -> Ints:
-        return _table(self, self.labelled & (self.cells >= 0), aged=True)
+    def _outcomes(self, here: Ints) -> list[Any]:
+        return [0 if assumed else self.truth[row] for row, assumed in zip(here, self.assumed[here], strict=True)]
 
-    def by_outcome(self) -> Ints:
-        return _table(self, self.counted & (self.cells >= 0), aged=False)
+    def _sides(self, here: Ints) -> Ints:
+        outcomes = self._outcomes(here)
+        if self.terms.task == "binary":
+            return np.array(outcomes, np.int64)
+        if self.terms.task == "regression":
+            return (np.array(outcomes, np.float64) >= self.answered.scores[self.places[here]]).astype(np.int64)
+        classes = (self.answered.classes[place] for place in self.places[here].tolist())
+        return np.array([truth == top for truth, top in zip(outcomes, classes, strict=True)], np.int64)
 
-    def _cells(self) -> Ints:
-        found = np.full(len(self.scores), -1, np.int64)
-        if self.terms.score_cells is not None and self.scored.any():
-            found[self.scored] = self.terms.score_cells(self.scores[self.scored])
-        return found
+    def _add_losses(self, rows: Rows) -> None:
+        """What the model's own answers lost; answers of lower rungs are not the model's."""
+        here = np.flatnonzero(self.counted & self.scored)
+        outcomes = self._outcomes(here)
+        if self.terms.task == "multiclass":
+            found = self._class_losses(here, outcomes)
+        else:
+            found = _losses(self.terms.task, self.answered.scores[self.places[here]], np.array(outcomes, np.float64))
+        rows.values |= {name: (here + self.offset, values) for name, values in found.items()}
+
+    def _class_losses(self, here: Ints, outcomes: list[str]) -> dict[str, Floats]:
+        chances = [self.answered.chances[place] for place in self.places[here].tolist()]
+        given = [max(chance.get(truth, 0.0), _LEAST) for chance, truth in zip(chances, outcomes, strict=True)]
+        return {"log_loss": -np.log(np.array(given, np.float64)), "accuracy": self._sides(here).astype(np.float64)}
+
+    def priced(self) -> tuple[Ints, Floats, Floats]:
+        """Rows that count with a decision, what that was worth, and what the baseline's would have been."""
+        terms = self.terms
+        decided = np.array([one is not None for one in self.answered.decisions], bool)
+        here = np.flatnonzero(self.counted & decided[self.places])
+        outcomes = self._outcomes(here)
+        prices = {"payoff": terms.payoff, "per_unit_error": terms.per_unit_error, "baseline": terms.baseline}
+        worth = Worth(self.answered, self.places[here], **prices)  # type: ignore[arg-type]
+        return here, worth.earned(outcomes), worth.baseline(outcomes)
+
+    def _add_worth(self, rows: Rows) -> None:
+        if not self.terms.payoff and self.terms.per_unit_error is None:
+            return
+        here, earned, before = self.priced()
+        rows.tallies["unpriced"] = here[np.isnan(earned)] + self.offset
+        for name, values in (("value", earned), ("gain", earned - before)):
+            known = ~np.isnan(values)
+            rows.values[name] = (here[known] + self.offset, values[known])
 
 
-def _table(graded: _Graded, chosen: Bools, *, aged: bool) -> Ints:
-    table = np.zeros((CELLS, 2, len(AGES) + 1) if aged else (CELLS, 2), np.int64)
-    places = np.flatnonzero(chosen)
-    sides = np.array([_side(graded, row) for row in places.tolist()], np.int64)
-    where = (graded.cells[places], sides, *([age_buckets(graded.ages[places])] if aged else []))
-    np.add.at(table, where, 1)
-    return table
+def _losses(task: Task, scores: Floats, truths: Floats) -> dict[str, Floats]:
+    if task == "regression":
+        missed = truths - scores
+        return {"mae": np.abs(missed), "rmse": missed, "truth": truths}
+    chances = np.clip(scores, _LEAST, 1 - _LEAST)
+    return {
+        "log_loss": -np.where(truths > 0, np.log(chances), np.log1p(-chances)),
+        "brier": (scores - truths) ** 2,
+        "accuracy": ((scores > 0.5) == (truths > 0)).astype(np.float64),
+    }
 
 
-def _side(graded: _Graded, row: int) -> int:
-    truth = graded.outcome(row)
-    if graded.terms.task == "binary":
-        return int(truth)
-    if graded.terms.task == "multiclass":
-        return int(truth == graded.classes[row])
-    return int(truth >= graded.scores[row])
-
-
-def _truths(labels: list[Any], task: Task) -> list[Any]:
+def _truths(labels: pl.Series, task: Task) -> list[Any]:
     """Labels as 0 or 1, as a class, or as a number; None where there is none, or one that cannot be read."""
     read = {"binary": _yes_or_no, "multiclass": _class, "regression": _number}[task]
-    known: dict[Any, Any] = {}
-    for label in labels:
-        if label not in known:
-            plain = None if label is None else value_of(label)
-            known[label] = None if plain is None else read(plain)
-    return [known[label] for label in labels]
+    plain = {label: value_of(label) for label in labels.drop_nulls().unique().to_list()}
+    known = {label: None if value is None else read(value) for label, value in plain.items()}
+    return [known.get(label) for label in labels.to_list()]
 
 
 def _yes_or_no(label: Any) -> int | None:
@@ -196,109 +269,3 @@ def _number(label: Any) -> float | None:
     except (TypeError, ValueError):
         return None
     return number if np.isfinite(number) else None
-
-
-def _scores(rows: pl.DataFrame, task: Task) -> tuple[Floats, list[str | None]]:
-    """One score per prediction (of several classes, the greatest), and the likeliest class."""
-    if task != "multiclass":
-        return rows["score"].cast(pl.Float64).fill_null(float("nan")).to_numpy(), [None] * rows.height
-    tops: list[tuple[float, str | None]] = []
-    for chances in map(_chances, rows["scores"].to_list()):
-        top = max(chances, key=lambda name: chances[name]) if chances else None
-        tops.append((float("nan"), None) if top is None else (chances[top], top))
-    return np.array([score for score, _ in tops], np.float64), [name for _, name in tops]
-
-
-def _chances(scores: str | None) -> dict[str, float]:
-    return {} if scores is None else {name: chance for name, chance in from_text(scores).items() if chance is not None}
-
-
-def _losses(graded: _Graded) -> dict[str, list[float]]:
-    """What the model's own answers lost, by name; answers of lower rungs are not the model's."""
-    places = np.flatnonzero(graded.counted & graded.scored)
-    truths = [graded.outcome(row) for row in places.tolist()]
-    if graded.terms.task == "multiclass":
-        return _class_losses(graded, places, truths)
-    scores, found = graded.scores[places], np.array(truths, np.float64)
-    if graded.terms.task == "regression":
-        missed = found - scores
-        return {"mae": np.abs(missed).tolist(), "rmse": missed.tolist(), "truth": found.tolist()}
-    chances = np.clip(scores, _LEAST, 1 - _LEAST)
-    right = (scores > 0.5) == (found > 0)
-    return {
-        "log_loss": (-np.where(found > 0, np.log(chances), np.log1p(-chances))).tolist(),
-        "brier": ((scores - found) ** 2).tolist(),
-        "accuracy": right.astype(np.float64).tolist(),
-    }
-
-
-def _class_losses(graded: _Graded, places: npt.NDArray[Any], truths: list[str]) -> dict[str, list[float]]:
-    spelled = graded.rows["scores"].to_list()
-    given = [max(_chances(spelled[row]).get(truth, 0.0), _LEAST) for row, truth in zip(places, truths, strict=True)]
-    right = [float(graded.classes[row] == truth) for row, truth in zip(places, truths, strict=True)]
-    return {"log_loss": [-float(np.log(chance)) for chance in given], "accuracy": right}
-
-
-def _worth(graded: _Graded) -> tuple[dict[str, list[float]], int]:
-    """What matured decisions were worth, how much more than the baseline's, and how many had no price."""
-    terms = graded.terms
-    if not terms.payoff and terms.per_unit_error is None:
-        return {}, 0
-    places = [int(row) for row in np.flatnonzero(graded.counted) if graded.decisions[row] is not None]
-    earned, before = _priced(graded, places)
-    gains = [a - b for a, b in zip(earned, before, strict=True) if a is not None and b is not None]
-    priced = [worth for worth in earned if worth is not None]
-    return {"value": priced, "gain": gains}, len(places) - len(priced)
-
-
-def _priced(graded: _Graded, places: list[int]) -> tuple[list[float | None], list[float | None]]:
-    """What these decisions were worth, and what the baseline's would have been."""
-    terms = graded.terms
-    read = _by_error if terms.task == "regression" else _by_outcome
-    columns = [{**_named(graded.rows["features"][row]), **_named(graded.rows["asks"][row])} for row in places]
-    earned = [read(graded, row, graded.decisions[row], named) for row, named in zip(places, columns, strict=True)]
-    before = [
-        None if decision is None else _by_outcome(graded, row, decision, named)
-        for row, decision, named in zip(places, _baseline(terms, columns), columns, strict=True)
-    ]
-    return earned, before
-
-
-def _by_error(graded: _Graded, row: int, decision: Any, named: Mapping[str, Any]) -> float | None:
-    amount, predicted = graded.terms.per_unit_error, _number(decision)
-    price = None if amount is None or predicted is None else _amount(amount, named)
-    return None if price is None or predicted is None else price * abs(graded.outcome(row) - predicted)
-
-
-def _by_outcome(graded: _Graded, row: int, decision: Any, named: Mapping[str, Any]) -> float | None:
-    truth = graded.outcome(row)
-    outcome = OUTCOMES[truth] if graded.terms.task == "binary" else truth
-    amount = (graded.terms.payoff or {}).get(str(decision), {}).get(outcome)
-    return None if amount is None else _amount(amount, named)
-
-
-def _amount(amount: float | str, named: Mapping[str, Any]) -> float | None:
-    """A payoff, perhaps the value of a column; None when the prediction has no such column."""
-    if isinstance(amount, str) and amount not in named:
-        return None
-    return worth_of(amount, named)
-
-
-def _baseline(terms: Terms, columns: list[dict[str, Any]]) -> list[str | None]:
-    """What would have been decided without the model; None where the rule cannot be read from the columns."""
-    names, rule = list(terms.payoff or {}), terms.baseline
-    if not names or terms.task == "regression":
-        return [None] * len(columns)
-    constant = {"nobody acts": names[-1], "everybody acts": names[0], **{name: name for name in names}}
-    if rule in constant:
-        return [constant[rule]] * len(columns)
-    needed = pl.sql_expr(rule).meta.root_names()
-    if not columns or any(name not in named for name in needed for named in columns):
-        return [None] * len(columns)
-    frame = pl.DataFrame({name: [named[name] for named in columns] for name in needed}, strict=False)
-    acts = frame.select(pl.sql_expr(rule).fill_null(False).alias("act"))["act"].to_list()
-    return [names[0] if act else names[-1] for act in acts]
-
-
-def _named(columns: str | None) -> dict[str, Any]:
-    return {} if columns is None else from_text(columns)

@@ -10,7 +10,8 @@ import sqlalchemy as sa
 from outlast.bundle.predictor import open_bundle
 from outlast.data.schema import Schema, from_json
 from outlast.journal.sources import project_of
-from outlast.monitoring.counting.windows import Hold, put_mark, starts_of
+from outlast.monitoring.counting.marks import put_mark
+from outlast.monitoring.counting.windows import Hold, starts_of
 from outlast.monitoring.feeds.judging import judge_feed, limit_of, usual
 from outlast.monitoring.feeds.looking import Look, look
 from outlast.monitoring.feeds.memory import Came, Memory, mark, remembered, to_json

@@ -278,6 +278,17 @@ profiles = sa.Table(
     _must("counts", sa.LargeBinary()),
 )
 
+cohorts = sa.Table(
+    "cohorts",
+    metadata,
+    _key("model", Words),
+    _key("version", Count),
+    _key("slice", Words),
+    _key("starts_at", Moment()),
+    _must("counts", sa.LargeBinary()),
+    _must("updated_at", Moment()),
+)
+
 detectors = sa.Table(
     "detectors",
     metadata,

@@ -40,6 +40,16 @@ def _counting() -> None:
         sa.PrimaryKeyConstraint("model", "version", "slice", "at", name="pk_profiles"),
     )
     op.create_table(
+        "cohorts",
+        sa.Column("model", WORDS, nullable=False),
+        sa.Column("version", COUNT, nullable=False),
+        sa.Column("slice", WORDS, nullable=False),
+        sa.Column("starts_at", MOMENT, nullable=False),
+        sa.Column("counts", sa.LargeBinary(), nullable=False),
+        sa.Column("updated_at", MOMENT, nullable=False),
+        sa.PrimaryKeyConstraint("model", "version", "slice", "starts_at", name="pk_cohorts"),
+    )
+    op.create_table(
         "detectors",
         sa.Column("model", WORDS, nullable=False),
         sa.Column("name", WORDS, nullable=False),
