@@ -170,6 +170,15 @@ def orders_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def many_orders(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same project with four times as many orders, for what is learned from outcomes."""
+    folder = tmp_path_factory.mktemp("many") / "orders"
+    (folder / "data").mkdir(parents=True)
+    write_orders(folder, 6000)
+    return folder
+
+
 @pytest.fixture
 def orders(orders_template: Path, tmp_path: Path) -> Path:
     """A fresh copy of the small project: will this order be late?"""

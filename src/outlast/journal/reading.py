@@ -6,7 +6,7 @@ from typing import Literal
 import polars as pl
 
 from outlast.errors import NotFound
-from outlast.journal.columns import ACTIONS, FACTS, LABELS, PREDICTIONS, REFUSALS, SEGMENT, Kind
+from outlast.journal.columns import ACTIONS, FACTS, LABELS, PREDICTIONS, REFUSALS, SEGMENT, SHADOWS, Kind
 from outlast.project.workspace import Workspace
 from outlast.storage import appendlog
 from outlast.types import utc
@@ -25,6 +25,13 @@ def predictions(
 ) -> pl.LazyFrame:
     """The predictions of a model with since <= clock < until: by the moment decided about, or answered at."""
     return _between(_whole(workspace, PREDICTIONS, model), clock, since, until)
+
+
+def shadows(
+    workspace: Workspace, model: str, since: datetime | None = None, until: datetime | None = None
+) -> pl.LazyFrame:
+    """What challengers would have answered, by when what is live answered the same question."""
+    return _between(_whole(workspace, SHADOWS, model), "at", since, until)
 
 
 def facts(

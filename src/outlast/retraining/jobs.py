@@ -19,6 +19,7 @@ from outlast.monitoring.watch import judge_pending
 from outlast.project.workspace import Workspace
 from outlast.registry.versions import find, versions
 from outlast.retraining.fresh import forget
+from outlast.retraining.loop import retrain_due, roll_out
 from outlast.retraining.scoring import score_due
 from outlast.serving.alive import close_dead
 from outlast.types import ModelRef, clock_from, counted, duration
@@ -169,6 +170,16 @@ def alerts(shared: Shared, _: str, hold: Hold) -> tuple[bool, str]:
     return done.sent > 0 or tended.did, f"{said}; {tended.sentence}" if tended.did else said
 
 
+def retrain(shared: Shared, model: str, hold: Hold) -> tuple[bool, str]:
+    """Look after a training under way, or decide on one; it runs in a process of its own."""
+    return retrain_due(shared.workspace, model, now=shared.now, hold=hold)
+
+
+def rollout(shared: Shared, model: str, hold: Hold) -> tuple[bool, str]:
+    """Judge who stands beside what is live, and what is live itself."""
+    return roll_out(shared.workspace, model, now=shared.now, hold=hold)
+
+
 FIRST: dict[str, Job] = {"seal": seal, "servers": close_servers}
 PER_MODEL: dict[str, Job] = {
     "watch": watch,
@@ -179,4 +190,6 @@ PER_MODEL: dict[str, Job] = {
     "score": score,
 }
 LAST: dict[str, Job] = {"alerts": alerts, "prune": prune, "compact": compact}
-"""Jobs in the order of a tick: alerts come after what raises them."""
+LOOP: dict[str, Job] = {"rollout": rollout, "retrain": retrain}
+"""Jobs in the order of a tick: alerts come after what raises them, and the loop after them, so that no page waits for
+it; what the loop itself has to tell, the next tick does."""

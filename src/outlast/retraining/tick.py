@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 from outlast.errors import Conflict, OutlastError
 from outlast.project.workspace import Workspace
 from outlast.registry.versions import models
-from outlast.retraining.jobs import FIRST, LAST, PER_MODEL, Job, Shared
+from outlast.retraining.jobs import FIRST, LAST, LOOP, PER_MODEL, Job, Shared
 from outlast.storage.ledger import Ledger, leases
 from outlast.types import utc
 
@@ -53,6 +53,7 @@ def tick(workspace: Workspace, *, now: datetime, worker: str | None = None) -> l
     due: list[tuple[str, str | None, Job]] = [(name, None, job) for name, job in FIRST.items()]
     due += [(name, model, job) for model in models(workspace.ledger) for name, job in PER_MODEL.items()]
     due += [(name, None, job) for name, job in LAST.items()]
+    due += [(name, model, job) for model in models(workspace.ledger) for name, job in LOOP.items()]
     return [_run(shared, job, Done(name, model, False, ""), holder, clock) for name, model, job in due]
 
 

@@ -1,0 +1,62 @@
+"""On, wait or given up: each case by what is known of a challenger and how long it stands there."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from outlast.retraining.judging.readout import Readout, Side
+from outlast.retraining.judging.ruling import Terms, rule
+from outlast.retraining.judging.sequential import Mean
+
+DAY = timedelta(days=1)
+TERMS = Terms(margin=1.0, least=DAY, patience=14 * DAY)
+SIDE = Side(500, 400, 3.0, 0)
+FOUND = Readout(
+    "late", 1, 2, "shadow", datetime(2024, 1, 1, tzinfo=UTC), "EUR a decision", SIDE, SIDE, 500, 0.97, 400, 400,
+    None, None, 1.0,
+)  # fmt: skip
+
+
+def gain(value: float, low: float, high: float) -> Mean:
+    return Mean(value, low, high, 400, 1.2)
+
+
+@pytest.mark.parametrize(
+    ("stage", "days", "of", "kind", "says"),
+    [
+        ("shadow", 0.5, None, "wait", "as shadow for 12h of 1d"),
+        ("shadow", 1, None, "on", "nothing speaks against it in 500 answers beside: labels are not here yet"),
+        ("shadow", 1, gain(-0.2, -3, 3), "on", "nothing speaks against it"),
+        ("shadow", 1, gain(-2, -5, 1), "wait", "not shown to lose no more than 1: -2 EUR a decision (-5 to +1"),
+        ("shadow", 0.1, gain(-3, -5, -1), "give up", "worth less: -3 EUR a decision (-5 to -1, 400 known outcomes)"),
+        ("canary", 1, None, "wait", "no outcome of 400 matured answers is known yet"),
+        ("canary", 0.5, gain(2, 1, 3), "wait", "as canary for 12h of 1d"),
+        ("canary", 1, gain(2, 1, 3), "on", "worth more: +2"),
+        ("canary", 1, gain(-0.3, -0.9, 0.3), "on", "worth no more than 1 less"),
+        ("canary", 1, gain(-0.5, -0.9, -0.1), "on", "worth no more than 1 less"),
+        ("canary", 13, gain(0.5, -2, 3), "wait", "not shown to lose no more than 1"),
+        ("canary", 14, gain(0.5, -2, 3), "on", "by the held-out rows of its verdict, since outcomes do not speak"),
+        ("canary", 14, gain(-1.5, -4, 1), "give up", "patience is over, and outcomes so far speak against it"),
+        ("canary", 14, None, "on", "by the held-out rows of its verdict, since no outcome is known"),
+    ],
+)
+def test_what_becomes_of_a_challenger(stage: str, days: float, of: Mean | None, kind: str, says: str) -> None:
+    found = rule(replace(FOUND, stage=stage, gain=of), TERMS, stage=days * DAY, whole=days * DAY)
+    assert found.kind == kind, found.sentence
+    assert says in found.sentence
+
+
+def test_a_challenger_that_fails_or_cannot_be_asked_is_given_up_at_once() -> None:
+    failing = replace(FOUND, gain=gain(2, 1, 3), failing=Mean(0.2, 0.1, 0.3, 500, 1.0))
+    assert rule(failing, TERMS, stage=DAY, whole=DAY).sentence == (
+        "its model fails to answer 20.0% more often (10.0% to 30.0%), and 2% is put up with"
+    )
+    found = rule(replace(FOUND, trouble="s1 could not load it: no memory"), TERMS, stage=DAY / 9, whole=DAY / 9)
+    assert (found.kind, found.sentence) == ("give up", "s1 could not load it: no memory")
+
+
+def test_a_shadow_that_nobody_asked_waits_for_its_patience() -> None:
+    unasked = replace(FOUND, pairs=0, matured=0)
+    assert rule(unasked, TERMS, stage=2 * DAY, whole=2 * DAY).kind == "wait"
+    assert rule(unasked, TERMS, stage=14 * DAY, whole=14 * DAY).kind == "on"

@@ -1,0 +1,194 @@
+"""A successor's whole way, from what asks for it to live or given up; the gate and the run are in this process."""
+
+from datetime import datetime, timedelta
+
+import pytest
+from looped import DAY, LIVE, NAME, Traffic
+
+from outlast.gates.approving import decide
+from outlast.monitoring.telling.alerts import alerts
+from outlast.project.contract import Contract
+from outlast.project.workspace import Workspace
+from outlast.registry import contracts
+from outlast.registry.audit import entries
+from outlast.registry.rollout import current, transition, transitions
+from outlast.registry.versions import find
+from outlast.retraining import loop
+from outlast.retraining.deciding.records import decisions
+from outlast.retraining.judging.readout import read_out
+from outlast.retraining.loop import contract_of, retrain_due, roll_out
+from outlast.retraining.succeeding.state import Standing, standing
+from outlast.retraining.succeeding.training import succeed
+from outlast.types import ModelRef
+
+DUE = LIVE + 7 * DAY
+
+
+@pytest.fixture(autouse=True)
+def no_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs are done by the test itself; what is about their processes is in test_runs."""
+    monkeypatch.setattr(loop, "start", lambda *_: True)
+
+
+def hold() -> None:
+    """Nothing is leased here."""
+
+
+def candidate(place: Workspace, now: datetime = DUE) -> None:
+    """A successor is asked for by the schedule, and passes the gate."""
+    did, says = retrain_due(place, NAME, now=now, hold=hold)
+    assert did, says
+    run = standing(place.ledger, NAME).run
+    assert run is not None
+    assert succeed(place, NAME, run).what == "passed"
+
+
+def planned(place: Workspace, **said: object) -> None:
+    """Another plan is in force from now on."""
+    now = contract_of(place, find(place.ledger, ModelRef(NAME)))
+    plain = now.model_dump(mode="json")
+    plain["retraining"] |= said
+    contracts.apply(place.ledger, NAME, Contract.model_validate(plain), by="ana", at=DUE)
+
+
+def days(place: Workspace, traffic: Traffic, now: datetime, count: int) -> datetime:
+    """So many days pass: orders come, and each evening the loop takes a look."""
+    for _ in range(count):
+        traffic.through(now, now + DAY)
+        now += DAY
+        roll_out(place, NAME, now=now, hold=hold)
+    return now
+
+
+def whats(place: Workspace) -> list[str]:
+    return list(dict.fromkeys(one.what for one in decisions(place.ledger, NAME)))
+
+
+def test_a_good_successor_goes_all_the_way_by_itself(place: Workspace) -> None:
+    candidate(place)
+    traffic = Traffic(place)
+    roll_out(place, NAME, now=DUE, hold=hold)
+    assert current(place.ledger, NAME).of(2) == "shadow"
+    now = days(place, traffic, DUE, 1)
+    assert current(place.ledger, NAME).of(2) == "canary 10%"
+    now = days(place, traffic, now, 5)
+    assert current(place.ledger, NAME).live == 2
+    assert whats(place) == ["started", "passed", "shadow", "canary", "waits", "live"]
+    assert standing(place.ledger, NAME) == Standing()
+    steps = transitions(place.ledger, NAME)
+    assert [(step.action, step.by) for step in steps[1:]] == [(a, "tick") for a in ("shadow", "canary", "promote")]
+    assert "its decisions are worth" in (steps[-1].reason or "")
+    assert entries(place.ledger, object=NAME)[-1].actor == "tick"
+    assert {one.kind for one in alerts(place.ledger, NAME)} == {"successor live"}
+    last = decisions(place.ledger, NAME)[-1].detail["readout"]
+    assert last["gain"]["low"] >= -3
+    assert last["pairs"] > 100
+    assert last["agreement"] > 0.8
+
+
+def test_one_that_loses_money_is_given_up_and_what_is_live_stays(place: Workspace) -> None:
+    candidate(place)
+    roll_out(place, NAME, now=DUE, hold=hold)
+    now = days(place, Traffic(place, worse=0.8), DUE, 6)
+    state = current(place.ledger, NAME)
+    assert (state.live, state.challenger) == (1, None)
+    last = decisions(place.ledger, NAME)[-1]
+    assert last.what == "given up"
+    assert "its decisions are worth less" in last.sentence
+    assert standing(place.ledger, NAME) == Standing()
+    assert {one.kind for one in alerts(place.ledger, NAME)} == {"successor given up"}
+    assert roll_out(place, NAME, now=now, hold=hold) == (False, "no successor is on its way")
+
+
+def test_by_approval_it_waits_as_shadow_and_says_for_what(place: Workspace) -> None:
+    planned(place, policy="approval")
+    candidate(place)
+    roll_out(place, NAME, now=DUE, hold=hold)
+    now = days(place, Traffic(place), DUE, 2)
+    assert current(place.ledger, NAME).of(2) == "shadow"
+    waits = decisions(place.ledger, NAME)[-1]
+    assert waits.what == "waits"
+    assert "waits for 1 approval before it is canary: outlast approve late-orders@2" in waits.sentence
+    assert roll_out(place, NAME, now=now, hold=hold)[0] is False  # said once a day
+    decide(place, ModelRef(NAME, 2), "approve", by="ana", reason="it is better", now=now)
+    assert roll_out(place, NAME, now=now, hold=hold)[0]
+    assert current(place.ledger, NAME).of(2) == "canary 10%"
+    days(place, Traffic(place), now, 5)
+    assert current(place.ledger, NAME).live == 2
+
+
+def test_a_rejected_one_is_given_up(place: Workspace) -> None:
+    candidate(place)
+    roll_out(place, NAME, now=DUE, hold=hold)
+    decide(place, ModelRef(NAME, 2), "reject", by="ben", reason="not in the high season", now=DUE)
+    _, says = roll_out(place, NAME, now=DUE + DAY, hold=hold)
+    assert "given up" in says
+    assert "not in the high season" in says
+    assert current(place.ledger, NAME).challenger is None
+
+
+def test_with_little_traffic_patience_decides(place: Workspace) -> None:
+    planned(place, patience="3d")
+    candidate(place)
+    roll_out(place, NAME, now=DUE, hold=hold)
+    for day in (1, 2, 3):
+        assert current(place.ledger, NAME).of(2) == "shadow"
+        roll_out(place, NAME, now=DUE + day * DAY, hold=hold)
+    assert current(place.ledger, NAME).of(2) == "canary 10%"
+    roll_out(place, NAME, now=DUE + 4 * DAY, hold=hold)
+    assert current(place.ledger, NAME).live == 2
+    assert "patience is over: by the held-out rows" in decisions(place.ledger, NAME)[-1].sentence
+
+
+def test_whoever_acts_by_hand_goes_before_the_loop(place: Workspace) -> None:
+    candidate(place)
+    roll_out(place, NAME, now=DUE, hold=hold)
+    transition(place.ledger, NAME, action="withdraw", by="ana", at=DUE, reason="the fair is on")
+    assert roll_out(place, NAME, now=DUE + DAY, hold=hold) == (
+        True,
+        "late-orders@2 is given up: ana did it, the fair is on",
+    )
+    assert whats(place)[-1] == "given up"
+
+
+def test_another_gate_makes_a_verdict_worthless(place: Workspace) -> None:
+    candidate(place)
+    plain = contract_of(place, find(place.ledger, ModelRef(NAME))).model_dump(mode="json")
+    plain["gate"]["margin"] = 0.1
+    contracts.apply(place.ledger, NAME, Contract.model_validate(plain), by="ana", at=DUE)
+    assert "the section [gate] has changed" in roll_out(place, NAME, now=DUE, hold=hold)[1]
+
+
+def test_never_two_at_once_and_why_not_is_kept_once_a_day(place: Workspace) -> None:
+    candidate(place)
+    later = DUE + 8 * DAY
+    assert retrain_due(place, NAME, now=later, hold=hold) == (False, "late-orders@2 is on its way")
+    roll_out(place, NAME, now=DUE, hold=hold)
+    transition(place.ledger, NAME, action="withdraw", by="ana", at=DUE)
+    roll_out(place, NAME, now=DUE + timedelta(hours=1), hold=hold)
+    planned(place, labels=10_000_000)
+    for hour in (0, 1, 2):
+        did, says = retrain_due(place, NAME, now=later + timedelta(hours=hour), hold=hold)
+        assert did == (hour == 0)
+        assert "of 10,000,000 new labels have matured" in says
+    assert [one.what for one in decisions(place.ledger, NAME)].count("not") == 1
+
+
+def test_a_challenger_is_read_out_against_what_is_live(place: Workspace) -> None:
+    candidate(place)
+    roll_out(place, NAME, now=DUE, hold=hold)
+    now = days(place, Traffic(place, worse=0.3), DUE, 1)
+    transition(place.ledger, NAME, action="withdraw", by="ana", at=now)
+    verdict = decisions(place.ledger, NAME)[1].detail["verdict"]
+    transition(place.ledger, NAME, action="ab", to=2, share=10, by="ana", at=now, verdict=verdict)
+    end = now + 4 * DAY
+    Traffic(place, worse=0.3).through(now, end)
+    found = read_out(place, NAME, 2, now=end + 3 * DAY)
+    assert found is not None
+    assert (found.stage, found.pairs, found.agreement, found.since) == ("ab", 0, None, now)
+    assert found.ours.answers > 5 * found.theirs.answers > 50
+    assert found.labelled == found.matured == found.ours.answers + found.theirs.answers
+    assert found.gain is not None
+    assert found.gain.low < found.gain.value < found.gain.high
+    assert found.to_json()["unit"] == "EUR a decision"
+    assert read_out(place, NAME, 1, now=end) is None
