@@ -75,7 +75,7 @@ def facts_of(workspace: Workspace, live: Version, rollout: Rollout, now: datetim
     beside = beside and f"{beside}{rollout.of(rollout.challenger or 0)}"
     return Facts(
         utc(now), live, cutoff, _labels(ledger, live.model, cutoff), shortfall(ledger, live, now),
-        troubles(ledger, live.model, now), decisions(ledger, live.model), beside,
+        troubles(ledger, live.model), decisions(ledger, live.model), beside,
     )  # fmt: skip
 
 

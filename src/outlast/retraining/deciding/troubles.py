@@ -1,18 +1,20 @@
 """What is wrong with a model now, as far as the loop asks: value lost, something moved, or its data broken."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Literal
 
-from outlast.monitoring.telling.alerts import STANDS, alerts
+from outlast.monitoring.incidents.incident import Incident
+from outlast.monitoring.incidents.reading import incidents
 from outlast.storage.ledger import Ledger
 
 Sort = Literal["harm", "drift", "data"]
 _HARM = frozenset({"loss", "value", "estimated-loss", "calibration", "slice", "error"})
 _DRIFT = frozenset({"feature-drift", "score-drift", "drift", "multivariate"})
 _BROKEN = frozenset({"empty-column", "schema", "type", "missing", "duplicates", "feed-broken", "feed-stale"})
-_ODD = frozenset({"data-quality", "unseen", "stale", "volume", "no-traffic", "late-feed", "feed-volume", "feed-late"})
-"""Data that are broken, and data that are odd: the latter only where somebody was woken for it."""
+_FAULTS = ("source ", "column ", "data")
+"""How the causes of incidents begin that are about data."""
 
 
 @dataclass(frozen=True)
@@ -25,17 +27,23 @@ class Trouble:
     sentence: str
 
 
-def sort_of(kind: str, *, page: bool) -> Sort | None:
-    """What a kind of finding means to the loop; None where it means nothing."""
-    known: dict[Sort, frozenset[str]] = {"harm": _HARM, "drift": _DRIFT, "data": _BROKEN | _ODD if page else _BROKEN}
-    return next((sort for sort, kinds in known.items() if kind in kinds), None)
+def troubles(ledger: Ledger, model: str) -> list[Trouble]:
+    """What is wrong now, oldest first, by the incidents that nobody has closed."""
+    found = sorted(incidents(ledger, model, live=True), key=lambda one: (one.since, one.id))
+    return [trouble for one in found for trouble in _of(one)]
 
 
-def troubles(ledger: Ledger, model: str, now: datetime) -> list[Trouble]:
-    """What is wrong now, oldest first."""
-    found = []
-    for one in alerts(ledger, model):
-        sort = sort_of(one.kind, page=one.severity == "page")
-        if sort is not None and now - one.at <= max(STANDS[one.severity], timedelta(days=1)):
-            found.append(Trouble(sort, one.severity == "page", one.at, one.sentence))
-    return list(dict.fromkeys(found))
+def _of(incident: Incident) -> Iterator[Trouble]:
+    """An incident may be several: a broken feed, and the value that is lost by it.
+
+    Data that are odd and broke nothing do not count: a column out of its range may be what there is to learn.
+    """
+    page = incident.urgency == "page"
+    kinds = {one.kind for one in incident.found}
+    said = f"incident {incident.id}, {incident.severity}, {incident.cause}: {incident.title}"
+    if incident.cause.startswith(_FAULTS) and (page or kinds & _BROKEN):
+        yield Trouble("data", page, incident.since, said)
+    if kinds & _HARM:
+        yield Trouble("harm", page, incident.since, said)
+    elif kinds & _DRIFT and not incident.benign:
+        yield Trouble("drift", page, incident.since, said)
