@@ -47,7 +47,8 @@ CHANGING = {
 }
 """Commands that change what the server keeps: with a server, each of them asks it."""
 READING = {
-    **{name: ([], 0, "") for name in ("versions", "show", "why", "history", "card", "incidents")},
+    **{name: ([], 0, "") for name in ("versions", "show", "why", "history", "card")},
+    "incidents": ([], 0, "[]"),
     "incident": (["zzzzz"], 4, "There is no incident"),
     "ready": ([], 3, ""),
     "compare": (["late-orders@9"], 4, "has no version 9"),

@@ -10,7 +10,7 @@ from outlast.evidence.costs import costs
 from outlast.gates.checks import contract_complete
 from outlast.gates.verdict import Check, Verdict, last_verdict
 from outlast.monitoring.report import Report, report
-from outlast.monitoring.telling.delivery import place
+from outlast.monitoring.telling.routes import place
 from outlast.project.contract import Contract
 from outlast.project.workspace import Workspace
 from outlast.registry import audit

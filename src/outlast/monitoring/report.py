@@ -12,7 +12,7 @@ from outlast.monitoring.counting.windows import Window, stored
 from outlast.monitoring.figures import METRICS, Figure, Figures, figures
 from outlast.monitoring.subject import Subject, open_subject
 from outlast.monitoring.telling.alerts import Alert, alerts
-from outlast.monitoring.telling.delivery import place
+from outlast.monitoring.telling.routes import place
 from outlast.project.workspace import Workspace
 from outlast.registry.versions import find
 from outlast.serving.scoring.planned import last_of, plan_says

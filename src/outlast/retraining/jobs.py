@@ -16,6 +16,7 @@ from outlast.monitoring.refusals import judge_refusals
 from outlast.monitoring.subject import Subject, open_subject
 from outlast.monitoring.telling.delivery import deliver
 from outlast.monitoring.watch import judge_pending
+from outlast.project.contract import Contract
 from outlast.project.workspace import Workspace
 from outlast.registry.versions import find, versions
 from outlast.retraining.fresh import forget
@@ -157,15 +158,16 @@ def prune(shared: Shared, _: str, hold: Hold) -> tuple[bool, str]:
 def alerts(shared: Shared, _: str, hold: Hold) -> tuple[bool, str]:
     """See to what people have not, and deliver what waits."""
 
-    def quiet(model: str) -> list[str]:
-        return shared.main(model).contract.monitoring.quiet
+    def contract(model: str) -> Contract:
+        return shared.main(model).contract
 
-    tended = tend(shared.workspace.ledger, lambda model: shared.main(model).contract, now=shared.now)
+    tended = tend(shared.workspace.ledger, contract, now=shared.now)
     hold()
-    done = deliver(shared.workspace.ledger, now=shared.now, quiet=quiet, hold=hold)
+    done = deliver(shared.workspace.ledger, now=shared.now, rules=lambda model: contract(model).monitoring, hold=hold)
     if done.failures:
         raise StorageError(f"{counted(done.sent, 'alert')} delivered, others not: " + "; ".join(done.failures))
     waits = f", {done.quiet} wait for the end of quiet hours" if done.quiet else ""
+    waits += f", {done.later} to be gathered" if done.later else ""
     said = (f"delivered {counted(done.sent, 'alert')}" if done.sent else "no alert to deliver") + waits
     return done.sent > 0 or tended.did, f"{said}; {tended.sentence}" if tended.did else said
 

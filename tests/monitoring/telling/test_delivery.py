@@ -10,7 +10,9 @@ from webhook import Webhook
 
 from outlast.errors import ContractError
 from outlast.monitoring.telling.alerts import Message, alerts, say
-from outlast.monitoring.telling.delivery import deliver, is_quiet
+from outlast.monitoring.telling.delivery import deliver
+from outlast.monitoring.telling.quiet import is_quiet
+from outlast.project.contract import MonitoringSection
 from outlast.storage.ledger import Ledger, open_ledger
 
 NOW = datetime(2013, 7, 2, 12, tzinfo=UTC)
@@ -44,8 +46,9 @@ def said(ledger: Ledger, *columns: str, routes: list[str], severity: str = "tick
     return new
 
 
-def send(ledger: Ledger, now: datetime = NOW, quiet: list[str] | None = None):
-    return deliver(ledger, now=now, quiet=lambda _: quiet or [], hold=lambda: None)
+def send(ledger: Ledger, now: datetime = NOW, quiet: list[str] | None = None, **more):
+    rules = MonitoringSection(quiet=quiet or [], **more)
+    return deliver(ledger, now=now, rules=lambda _: rules, hold=lambda: None)
 
 
 def test_a_webhook_that_is_down_first_gets_every_alert_once(ledger: Ledger, webhook: Webhook) -> None:
@@ -87,7 +90,7 @@ def test_an_alert_that_another_delivery_took_meanwhile_is_left_to_it(ledger: Led
         for other in others:
             assert other() == 3
 
-    assert deliver(ledger, now=NOW, quiet=lambda _: [], hold=overtaken).sent == 0
+    assert deliver(ledger, now=NOW, rules=lambda _: MonitoringSection(), hold=overtaken).sent == 0
     assert len(webhook.keys) == len(set(webhook.keys)) == 3
 
 

@@ -2,7 +2,7 @@
 
 from outlast.evidence.card.parts import MISSING, Say, Section, facts, grid, text
 from outlast.gates.verdict import Verdict
-from outlast.monitoring.telling.delivery import place
+from outlast.monitoring.telling.routes import place
 from outlast.project.contract import Contract
 from outlast.registry.approvals import approvals
 from outlast.registry.rollout import transitions

@@ -1,0 +1,108 @@
+"""The ways on which people are told: the log, a webhook, or anything that Apprise knows an address of.
+
+An address often is a secret. `env:NAME` keeps it out of the contract, and none is ever shown: see `place`.
+"""
+
+import logging
+import os
+import re
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+
+from outlast.monitoring.telling.alerts import Alert
+from outlast.types import FORMAT
+
+LOG = "log"
+_VARIABLE = re.compile(r"env:([A-Za-z_][A-Za-z0-9_]*)")
+_log = logging.getLogger("outlast.alerts")
+
+
+def place(route: str) -> str:
+    """A route as it may be shown: of a webhook its host; of another service its kind, for its host may be a token.
+
+    >>> place("https://hooks.example.com/services/secret"), place("slack://token/token/token"), place("env:PAGER")
+    ('https://hooks.example.com', 'slack://…', 'env:PAGER')
+    """
+    parts = urlsplit(route)
+    if parts.scheme in ("http", "https"):
+        return f"{parts.scheme}://{parts.hostname}"
+    return f"{parts.scheme}://…" if "://" in route else route
+
+
+def payload(alert: Alert) -> dict[str, Any]:
+    """What a webhook gets; `text` is what chat programs show."""
+    detail = {name: value for name, value in alert.detail.items() if name not in ("route", "format", "error")}
+    return {
+        "format": FORMAT,
+        "id": alert.id,
+        "text": f"[{alert.severity}] {alert.sentence}",
+        "model": alert.model,
+        "kind": alert.kind,
+        "at": alert.at.isoformat(),
+        **detail,
+    }
+
+
+def send(alert: Alert, client: httpx.Client) -> str | None:
+    """Tell one route; returns what went wrong, as a sentence without the address."""
+    address, shown = alert.route, place(alert.route)
+    if found := _VARIABLE.fullmatch(address):
+        address = os.environ.get(found[1], "").strip()
+        if not address:
+            return f"The route '{shown}' leads nowhere: set {found[1]} where `outlast tick` runs"
+    if address == LOG:
+        _log.log(logging.ERROR if alert.severity == "page" else logging.WARNING, "%s", payload(alert)["text"])
+        return None
+    if urlsplit(address).scheme in ("http", "https"):
+        return _webhook(alert, address, client)
+    return _service(alert, address, shown)
+
+
+def _webhook(alert: Alert, address: str, client: httpx.Client) -> str | None:
+    shown = place(address)
+    try:
+        answer = client.post(address, json=payload(alert), headers={"Idempotency-Key": alert.id})
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        return f"The webhook at {shown} cannot be reached ({type(error).__name__}): it is tried again"
+    return None if answer.is_success else f"The webhook at {shown} answered {answer.status_code}: it is tried again"
+
+
+def _service(alert: Alert, address: str, shown: str) -> str | None:
+    """Through Apprise, which takes a third of a second to import and writes why it failed into the log."""
+    import apprise
+
+    service = apprise.Apprise.instantiate(address, suppress_exceptions=True) if "://" in address else None
+    if service is None:
+        return (
+            f"The route '{shown}' is not known: write log, env:NAME, an http(s) address or an address of Apprise, such "
+            "as mailtos://…, in 'monitoring.routes'"
+        )
+    told = apprise.Apprise()
+    told.add(service)
+    kind = apprise.NotifyType.FAILURE if alert.severity == "page" else apprise.NotifyType.WARNING
+    if alert.detail.get("step") == "closed":
+        kind = apprise.NotifyType.SUCCESS
+    if told.notify(body=_body(alert), title=_title(alert), notify_type=kind):
+        return None
+    return f"The route '{shown}' did not take it, the log of the tick says why: it is tried again"
+
+
+def _title(alert: Alert) -> str:
+    level = alert.detail.get("level") or alert.severity
+    return f"[{level}] {alert.model or 'outlast'}: {alert.detail.get('cause') or alert.kind}"
+
+
+def _body(alert: Alert) -> str:
+    """The sentence, and what whoever reads it needs next; the id tells one that came twice."""
+    detail, cost = alert.detail, alert.detail.get("cost_per_day")
+    lines = [alert.sentence, ""]
+    if cost is not None:
+        low, high = (f"{cost[name]:,.0f}" for name in ("low", "high"))
+        lines.append(f"Costs {cost['per_day']:,.0f} {cost['currency']} a day ({low} to {high})")
+    if "owner" in detail:
+        lines += [f"Owner: {detail['owner'] or 'nobody'}", f"Runbook: {detail['runbook'] or 'none'}"]
+    if "incident" in detail:
+        lines.append(f"Next: outlast incident {detail['incident']}")
+    return "\n".join([*lines, f"Message {alert.id}"])
