@@ -92,7 +92,7 @@ def test_a_digest_that_a_webhook_refuses_is_sent_again_as_it_was(ledger: Ledger,
     said(ledger, *MANY, routes=[webhook.url])
     webhook.status = 500
     assert len(send(ledger).failures) == 1
-    said(ledger, "later", routes=[webhook.url])
+    said(ledger, "later", routes=[webhook.url], at=NOW + HOUR)
     webhook.status = 200
     assert send(ledger, NOW + HOUR).sent == 2
     assert [body["kind"] for body in webhook.taken] == ["digest", "drift"]
