@@ -106,6 +106,8 @@ def _together(found: Report, total: Figures) -> None:
     screen.line("answers", f"{total.rows:,}, {total.warned:,} with warnings; {_counted(total.rungs)}")
     screen.line("decisions", _counted(total.decisions))
     screen.line("labels", f"{_percent(total.coverage)} of those due; {total.early:,} came early")
+    if total.bias.value is not None:
+        screen.line("", f"their scores are {_said(total.bias)} higher than those of answers without one")
     if found.strays is not None and found.strays.sentence:
         screen.line("strays", f"of {found.strays.labels:,} labels, {found.strays.sentence}")
     screen.line(found.metric, _said(total.metrics[found.metric]) + expected)

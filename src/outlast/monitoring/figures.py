@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from outlast.data.profile import ABOVE, BELOW, MISSING, UNSEEN, Bins, Profile
+from outlast.data.profile import ABOVE, BELOW, BINS, MISSING, UNSEEN, Bins, Profile
 from outlast.monitoring import evidence
 from outlast.monitoring.counting.counts import Counts, Ints
 from outlast.types import Task, counted
@@ -63,6 +63,10 @@ class Figures:
     rungs: Mapping[str, int]
     decisions: Mapping[str, int]
     warned: int
+    bias: Figure
+    """By how much the mean score of predictions that are old enough differs: with a label minus without."""
+    coverage_by_score: tuple[Figure, ...] = ()
+    """The share of labels in each bin of the scores, the lowest first."""
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -90,6 +94,8 @@ def figures(counts: Counts, profile: Profile, task: Task, *, columns: bool = Tru
         counts.named("rung"),
         counts.named("decision"),
         counts.tally("warned"),
+        _bias(counts),
+        tuple(_share(int(labelled), int(silent + labelled)) for silent, labelled in counts.array("covered")[:BINS]),
     )
 
 
@@ -137,6 +143,24 @@ def _wilson(hits: int, rows: int) -> tuple[float, float]:
     centre, half = p + z2 / (2 * rows), _WIDE * math.sqrt(p * (1 - p) / rows + z2 / (4 * rows**2))
     low, high = (centre - half) / (1 + z2 / rows), (centre + half) / (1 + z2 / rows)
     return min(max(0.0, low), p), max(min(1.0, high), p)  # rounding must not push the rate out of its interval
+
+
+def _share(hits: int, rows: int) -> Figure:
+    return Figure(hits / rows, rows, *_wilson(hits, rows)) if rows else Figure.missing("no rows")
+
+
+def _bias(counts: Counts) -> Figure:
+    """Welch's interval; assumes independent rows."""
+    with_, without = counts.moment("score:labelled"), counts.moment("score:silent")
+    rows = with_.n + without.n
+    if with_.mean is None or without.mean is None:
+        said = "every matured prediction has a label" if with_.n else _no_labels(counts)
+        return Figure.missing(said, rows)
+    value = with_.mean - without.mean
+    if with_.error is None or without.error is None:
+        return Figure(value, rows)
+    half = _WIDE * math.hypot(with_.error, without.error)
+    return Figure(value, rows, value - half, value + half)
 
 
 def _no_labels(counts: Counts) -> str:

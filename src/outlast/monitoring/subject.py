@@ -49,11 +49,12 @@ def open_subject(workspace: Workspace, model: str, version: int) -> Subject:
     contract = effective(workspace.ledger, model, bundle.contract)
     profile = from_json(bundle.files["profile.json"])
     cells = None if profile.scores is None else partial(score_cells, profile)
-    terms = Terms.of(bundle.contract, found.task, features=profile.names, score_cells=cells)
+    past = from_bytes(bundle.files.get(FILE))
+    terms = Terms.of(bundle.contract, found.task, features=profile.names, score_cells=cells, past=past)
     words = {one["name"]: one.get("categories") or () for one in bundle.manifest.get("asks", ())}
     slices = Slices(profile, words)
     sources = _sources(bundle.manifest.get("lookups", ()), profile.names)
-    past, digests = from_bytes(bundle.files.get(FILE)), bundle.manifest.get("feature_digests", {})
+    digests = bundle.manifest.get("feature_digests", {})
     return Subject(model, version, found.task, contract, profile, found.summary, terms, past, digests, sources, slices)
 
 

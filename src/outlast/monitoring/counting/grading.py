@@ -13,10 +13,12 @@ import numpy as np
 import polars as pl
 
 from outlast.bundle.decisions import Payoff
+from outlast.data.past import Past
 from outlast.data.profile import CELLS
 from outlast.journal.spelling import value_of
 from outlast.monitoring.counting.answered import Answered, Bools, Floats, ScoreCells
 from outlast.monitoring.counting.counts import AGES, Counts, Ints, age_buckets
+from outlast.monitoring.counting.mills import add_mills
 from outlast.monitoring.counting.tabling import Rows, table
 from outlast.monitoring.counting.worth import Worth
 from outlast.project.contract import Contract
@@ -43,10 +45,18 @@ class Terms:
     per_unit_error: float | str | None = None
     baseline: str = "nobody acts"
     score_cells: ScoreCells | None = None
+    past: Past | None = None
+    """What the version kept of its reference: its scale of loss, and where loss lay."""
 
     @classmethod
     def of(
-        cls, contract: Contract, task: Task, *, features: Sequence[str], score_cells: ScoreCells | None = None
+        cls,
+        contract: Contract,
+        task: Task,
+        *,
+        features: Sequence[str],
+        score_cells: ScoreCells | None = None,
+        past: Past | None = None,
     ) -> "Terms":
         """The terms of a contract. Without a maturity, or a delay to go by, a prediction is matured at once."""
         return cls(
@@ -58,6 +68,7 @@ class Terms:
             per_unit_error=contract.value.per_unit_error,
             baseline=contract.value.baseline,
             score_cells=score_cells,
+            past=past,
         )
 
     def answered(self, rows: pl.DataFrame) -> Answered:
@@ -98,7 +109,7 @@ def worths(rows: pl.DataFrame, terms: Terms, now: datetime) -> tuple[Floats, Flo
     answered, states = _as_known(rows, terms, now)
     ours, theirs = np.full(rows.height, np.nan), np.full(rows.height, np.nan)
     if rows.height and (terms.payoff or terms.per_unit_error is not None):
-        here, earned, before = _Outcomes(answered, states, terms, 0).priced()
+        here, earned, before = Outcomes(answered, states, terms, 0).priced()
         ours[here], theirs[here] = earned, before
     return ours, theirs
 
@@ -118,19 +129,23 @@ def measured(answered: Answered, arrived: tuple[Ints, Ints], states: States, ter
     places, signs = arrived
     offset = np.arange(len(places))
     rows = Rows(np.concatenate([signs, states.signs]), offset)
-    _answers(rows, answered, places)
+    _answers(rows, answered, places, terms)
     if len(states.places):
-        _Outcomes(answered, states, terms, len(places)).add_to(rows)
+        Outcomes(answered, states, terms, len(places)).add_to(rows)
     return rows
 
 
-def _answers(rows: Rows, answered: Answered, places: Ints) -> None:
+def _answers(rows: Rows, answered: Answered, places: Ints, terms: Terms) -> None:
     cells, sound = answered.cells
     fitting = np.flatnonzero(sound[places])
     columns = np.arange(cells.shape[1], dtype=np.int64) * CELLS
     rows.adds["cells"] = (fitting, cells[places[fitting]] + columns, None)
     scored = np.flatnonzero(answered.score_cells[places] >= 0)
     rows.adds["scores"] = (scored, answered.score_cells[places[scored]], None)
+    if terms.past is not None:
+        both = fitting[answered.score_cells[places[fitting]] >= 0]
+        where = terms.past.tree.leaves(cells[places[both]]) * CELLS + answered.score_cells[places[both]]
+        rows.adds["leaves"] = (both, where, None)
     mine = answered.rows.select("rung", "decision", warned=pl.col("warnings").list.len() > 0)[places]
     rows.tallies["uncounted"] = np.flatnonzero(~sound[places])
     rows.tallies["warned"] = np.flatnonzero(mine["warned"].to_numpy())
@@ -147,7 +162,7 @@ def _by_word(prefix: str, words: pl.Series) -> dict[str, Ints]:
     }
 
 
-class _Outcomes:
+class Outcomes:
     """What was known of predictions as arrays, a row for each state: what was true, and whether that counts yet."""
 
     def __init__(self, answered: Answered, states: States, terms: Terms, offset: int) -> None:
@@ -186,12 +201,14 @@ class _Outcomes:
             rows.values[name] = (here + self.offset, self.answered.scores[self.places[here]])
         self._add_losses(rows)
         self._add_worth(rows)
+        if self.terms.past is not None and len(self.answered):
+            add_mills(rows, self, self.terms.past)
 
-    def _outcomes(self, here: Ints) -> list[Any]:
+    def outcomes(self, here: Ints) -> list[Any]:
         return [0 if assumed else self.truth[row] for row, assumed in zip(here, self.assumed[here], strict=True)]
 
     def _sides(self, here: Ints) -> Ints:
-        outcomes = self._outcomes(here)
+        outcomes = self.outcomes(here)
         if self.terms.task == "binary":
             return np.array(outcomes, np.int64)
         if self.terms.task == "regression":
@@ -202,7 +219,7 @@ class _Outcomes:
     def _add_losses(self, rows: Rows) -> None:
         """What the model's own answers lost; answers of lower rungs are not the model's."""
         here = np.flatnonzero(self.counted & self.scored)
-        outcomes = self._outcomes(here)
+        outcomes = self.outcomes(here)
         if self.terms.task == "multiclass":
             found = self._class_losses(here, outcomes)
         else:
@@ -219,7 +236,7 @@ class _Outcomes:
         terms = self.terms
         decided = np.array([one is not None for one in self.answered.decisions], bool)
         here = np.flatnonzero(self.counted & decided[self.places])
-        outcomes = self._outcomes(here)
+        outcomes = self.outcomes(here)
         prices = {"payoff": terms.payoff, "per_unit_error": terms.per_unit_error, "baseline": terms.baseline}
         worth = Worth(self.answered, self.places[here], **prices)  # type: ignore[arg-type]
         return here, worth.earned(outcomes), worth.baseline(outcomes)
