@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+from msgspec.structs import replace
 
 from outlast.bundle.answers import Answer
 from outlast.bundle.predictor import Predictor, open_bundle, open_predictor
@@ -55,6 +56,8 @@ class Traffic:
     workspace: Workspace
     worse: float = 0.0
     """How often the challenger says the contrary of what it thinks."""
+    rung: str = "full"
+    """What answers instead of the live version's model."""
 
     def __post_init__(self) -> None:
         data = load_project(self.workspace.root).folder / "data"
@@ -69,7 +72,7 @@ class Traffic:
         assert state.live is not None
         at = pl.col("ordered_at").dt.replace_time_zone("UTC") if self._naive else pl.col("ordered_at")
         rows = self._rows.filter((at >= since) & (at < until)).to_dicts()
-        live = self._answers(state.live, rows)
+        live = [replace(one, rung=self.rung) for one in self._answers(state.live, rows)]
         beside = None if state.challenger is None else self._answers(state.challenger, rows, self.worse)
         with Journal(self.workspace) as journal:
             given = live
@@ -118,8 +121,6 @@ class Traffic:
 
 
 def _dated(answer: Answer, number: int, row: dict[str, Any], *, turned: bool) -> Answer:
-    from msgspec.structs import replace
-
     decision = answer.decision
     if turned:
         decision = "wait" if row["late"] else "call"

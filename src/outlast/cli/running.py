@@ -178,11 +178,14 @@ def backfill(model: str = places.MODEL, json: bool = places.JSON) -> None:
         print(f"No version of {name} that is live, or was before, looks anything up: there is nothing to fill")
 
 
-def tick(json: bool = places.JSON) -> None:
-    """Do what is due: seal, count, judge, tell, mirror."""
+def tick(
+    wait: bool = typer.Option(False, "--wait", help="End after the trainings that it starts, not before."),
+    json: bool = places.JSON,
+) -> None:
+    """Do what is due: seal, count, judge, tell, mirror, retrain."""
     from outlast.retraining.tick import tick as run
 
-    done = run(places.workspace(), now=places.at())
+    done = run(places.workspace(), now=places.at(), wait=wait)
     if json:
         screen.as_json([vars(one) for one in done])
     else:

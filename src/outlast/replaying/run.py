@@ -159,7 +159,7 @@ class _Replay:
     def _tick(self, at: datetime) -> None:
         with self._timed("ticks"):
             hand_over(self._workspace, self._hand)
-            done = tick(self._workspace, now=at)
+            done = tick(self._workspace, now=at, wait=True)
         self._told.ticks += 1
         self._position.ticks += 1
         for one in done:

@@ -14,6 +14,7 @@ from outlast.registry.versions import Version, find
 from outlast.retraining.deciding.deciding import Asking, asking, obstacle
 from outlast.retraining.deciding.facts import Facts, facts_of
 from outlast.retraining.deciding.records import Step, note
+from outlast.retraining.succeeding.back import take_back
 from outlast.retraining.succeeding.runs import begin, look_after, new_run, start
 from outlast.retraining.succeeding.state import Run, Standing, standing
 from outlast.retraining.succeeding.steps import step_on
@@ -80,7 +81,13 @@ def ask_for(workspace: Workspace, model: str, *, by: str, reason: str, now: date
 
 
 def roll_out(workspace: Workspace, model: str, *, now: datetime, hold: Hold) -> tuple[bool, str]:
-    """Bring a candidate a step further."""
+    """Bring a candidate a step further; or take back what is live where it harms."""
+    rollout = current(workspace.ledger, model)
+    if rollout.live is not None:
+        live = find(workspace.ledger, ModelRef(model, rollout.live))
+        done = take_back(workspace, model, contract_of(workspace, live), now=now, hold=hold)
+        if done is not None:
+            return done
     candidate = standing(workspace.ledger, model).candidate
     if candidate is None:
         return False, "no successor is on its way"

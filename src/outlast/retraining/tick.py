@@ -17,6 +17,7 @@ from outlast.errors import Conflict, OutlastError
 from outlast.project.workspace import Workspace
 from outlast.registry.versions import models
 from outlast.retraining.jobs import FIRST, LAST, LOOP, PER_MODEL, Job, Shared
+from outlast.retraining.succeeding.runs import wait as wait_for
 from outlast.storage.ledger import Ledger, leases
 from outlast.types import utc
 
@@ -42,8 +43,12 @@ def worker_name() -> str:
     return f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
 
 
-def tick(workspace: Workspace, *, now: datetime, worker: str | None = None) -> list[Done]:
-    """Do what is due; returns one line per job. A job that fails is reported and does not stop the others."""
+def tick(workspace: Workspace, *, now: datetime, worker: str | None = None, wait: bool = False) -> list[Done]:
+    """Do what is due; returns one line per job. A job that fails is reported and does not stop the others.
+
+    With `wait`, it ends only when the trainings have ended that it, or a tick before it, has started in processes of
+    their own: where they would end with it, as in a container, or where the clock does not go on by itself.
+    """
     holder, begun = worker or worker_name(), time.monotonic()
 
     def clock() -> datetime:
@@ -54,7 +59,10 @@ def tick(workspace: Workspace, *, now: datetime, worker: str | None = None) -> l
     due += [(name, model, job) for model in models(workspace.ledger) for name, job in PER_MODEL.items()]
     due += [(name, None, job) for name, job in LAST.items()]
     due += [(name, model, job) for model in models(workspace.ledger) for name, job in LOOP.items()]
-    return [_run(shared, job, Done(name, model, False, ""), holder, clock) for name, model, job in due]
+    done = [_run(shared, job, Done(name, model, False, ""), holder, clock) for name, model, job in due]
+    for model in models(workspace.ledger) if wait else ():
+        wait_for(workspace, model)
+    return done
 
 
 def _run(shared: Shared, job: Job, line: Done, holder: str, clock: Callable[[], datetime]) -> Done:

@@ -32,7 +32,7 @@ _HOUR = 3_600_000_000
 _SAME = ("request_id", "key", "turn")
 _THEIRS = ("decision", "rung", "score", "scores")
 _BESIDE = "_beside"
-_READ = (
+READ = (
     *("server", "prediction_id", "request_id", "key", "at", "decide_at", "version", "asks", "features"),
     *("value", "known_at", "warnings", "cells", *_THEIRS),
 )
@@ -185,7 +185,7 @@ class _Told:
 def _part(workspace: Workspace, model: str, number: int, stood: Stand, by: tuple[Scale, float, datetime]) -> _Part:
     scale, drawn, now = by
     frame = joined(workspace, model, stood.since, stood.until, clock="at", as_of=now)
-    rows = _drawn(frame, drawn).select(_READ).filter(pl.col("version").is_in([stood.live, number])).collect()
+    rows = _drawn(frame, drawn).select(READ).filter(pl.col("version").is_in([stood.live, number])).collect()
     beside = _drawn(shadows(workspace, model, stood.since, stood.until), drawn)
     said = beside.filter(pl.col("version") == number).select("request_id", "key", *_THEIRS).collect()
     mine = rows.filter(pl.col("version") == stood.live)
@@ -211,7 +211,7 @@ def _paired(both: pl.DataFrame, scale: Scale, now: datetime) -> _Told:
     """Both answered: the difference of each pair."""
     theirs = both.drop(_THEIRS).rename({f"{name}{_BESIDE}": name for name in _THEIRS})
     live, beside = scale.worths(both, now), scale.worths(theirs, now)
-    known, hours = np.isfinite(live) & np.isfinite(beside), _hours(both)
+    known, hours = np.isfinite(live) & np.isfinite(beside), hours_of(both)
     gain = Series(hours[known], (beside - live)[known], scale.paired)
     return _Told(beside[known], theirs["rung"], gain, Series(hours, _lower(theirs) - _lower(both), 1.0))
 
@@ -220,7 +220,7 @@ def _apart(rows: pl.DataFrame, number: int, percent: float, by: tuple[Scale, dat
     """Either answered, by chance: each answer weighs one over its chance, after a guess that rests on hours before."""
     (scale, now), share = by, percent / 100
     worth, theirs = scale.worths(rows, now), (rows["version"] == number).to_numpy()
-    hours, known, least = _hours(rows), np.isfinite(worth), min(share, 1 - share)
+    hours, known, least = hours_of(rows), np.isfinite(worth), min(share, 1 - share)
     weights = np.where(theirs, 1 / share, -1 / (1 - share))
     gain = weights[known] * (worth[known] - _means_before(hours[known], worth[known]))
     fails = weights * (_lower(rows) - _means_before(hours, _lower(rows)))
@@ -241,21 +241,17 @@ def _means_before(hours: Any, values: Floats) -> Floats:
 
 def _coverage(rows: pl.DataFrame, scale: Scale, now: datetime) -> tuple[int, int]:
     """How many questions are old enough, and for how many of these a label is here."""
-    edge = micros(now) - micros_of(scale)
+    edge = micros(now - scale.terms.maturity)
     ripe = rows.filter(pl.col("decide_at").dt.epoch("us") <= edge)
     return ripe.height, int(ripe["value"].is_not_null().sum())
-
-
-def micros_of(scale: Scale) -> int:
-    """A scale's maturity in microseconds."""
-    return int(scale.terms.maturity.total_seconds() * 1_000_000)
 
 
 def _lower(rows: pl.DataFrame) -> Floats:
     return np.asarray((rows["rung"] != "full").fill_null(True).to_numpy(), np.float64)
 
 
-def _hours(rows: pl.DataFrame) -> Any:
+def hours_of(rows: pl.DataFrame) -> Any:
+    """The hour in which each row was decided, counted from 1970."""
     return (rows["decide_at"].dt.epoch("us") // _HOUR).to_numpy()
 
 

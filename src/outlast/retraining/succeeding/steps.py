@@ -69,7 +69,6 @@ def step_on(
     against = _against(way)
     if against is not None:
         return _give_up(way, against)
-    hold()
     if way.rollout.live is None:
         return _let(way, "promote", Ruling("on", "nothing is live that it could stand beside"))
     if not way.beside:
@@ -118,6 +117,7 @@ def _against(way: Way) -> str | None:
 
 
 def _judge(way: Way, hold: Callable[[], None]) -> tuple[bool, str]:
+    hold()
     found = read_out(way.workspace, way.model, way.version.number, now=way.now)
     hold()
     assert found is not None, "it stands beside what is live"
