@@ -34,6 +34,7 @@ LIFE += [
     "push",
     "backfill",
     "monitor",
+    "value",
     "feeds",
     "skew",
     "incidents",

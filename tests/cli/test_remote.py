@@ -55,7 +55,21 @@ READING = {
 }
 """Commands that read what the server keeps."""
 HERE = {
-    *("init", "check", "dataset", "serve", "predict", "score", "label", "act", "push", "monitor", "feeds", "skew"),
+    *(
+        "init",
+        "check",
+        "dataset",
+        "serve",
+        "predict",
+        "score",
+        "label",
+        "act",
+        "push",
+        "monitor",
+        "value",
+        "feeds",
+        "skew",
+    ),
     *("reproduce", "adopt", "tick", "up", "doctor", "backup", "restore", "load-test"),
 }
 """Commands that look at the workspace itself."""

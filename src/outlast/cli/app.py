@@ -20,6 +20,7 @@ from outlast.cli import (
     replaying,
     running,
     tokens,
+    worth,
 )
 
 app = typer.Typer(
@@ -67,6 +68,7 @@ for command in (
     running.push,
     running.backfill,
     looking.monitor,
+    worth.value,
     looking.feeds,
     looking.skew,
     incidents.incidents,

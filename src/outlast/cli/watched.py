@@ -113,6 +113,9 @@ def _together(found: Report, total: Figures) -> None:
     screen.line(found.metric, _said(total.metrics[found.metric]) + expected)
     screen.line("value", f"{_said(total.value)} {found.currency}".rstrip())
     screen.line("gain", f"{_said(total.gain_per_decision)} a decision, against the baseline")
+    for name, says in (("promise", found.promise), ("adoption", found.adoption)):
+        if says is not None:
+            screen.line(name, says)
     if found.audits:
         screen.line("served features", f" {found.audits[-1].sentence(found.model)}")
     moved = [one for one in total.columns if one.moved.value is not None]

@@ -79,7 +79,7 @@ def figures(counts: Counts, profile: Profile, task: Task, *, columns: bool = Tru
     labelled = counts.tally("labelled")
     coverage = Figure.missing("no prediction is matured yet")
     if matured:
-        coverage = Figure(labelled / matured, matured, *_wilson(labelled, matured))
+        coverage = Figure(labelled / matured, matured, *wilson(labelled, matured))
     return Figures(
         counts.rows,
         tuple(column(bins, counts.cells[index]) for index, bins in shown),
@@ -106,7 +106,7 @@ def column(bins: Bins, cells: Ints) -> ColumnFigures:
     for name, cell in RATES.items():
         if (name in ("below", "above")) == (bins.kind == "number") or name == "missing":
             hits = int(cells[cell])
-            rates[name] = Figure(hits / rows, rows, *_wilson(hits, rows)) if rows else Figure.missing("no rows")
+            rates[name] = Figure(hits / rows, rows, *wilson(hits, rows)) if rows else Figure.missing("no rows")
     too_few = Figure.missing(f"{counted(rows, 'row')}, at least {ENOUGH} are needed", rows)
     if rows < ENOUGH or not reference.sum():
         reason = too_few if reference.sum() else Figure.missing("training kept no reference of it", rows)
@@ -137,7 +137,7 @@ def reference_of(bins: Bins) -> Ints:
     return np.asarray(bins.counts, np.int64)
 
 
-def _wilson(hits: int, rows: int) -> tuple[float, float]:
+def wilson(hits: int, rows: int) -> tuple[float, float]:
     """The 95 % score interval of a rate (Wilson 1927); assumes independent rows."""
     p, z2 = hits / rows, _WIDE**2
     centre, half = p + z2 / (2 * rows), _WIDE * math.sqrt(p * (1 - p) / rows + z2 / (4 * rows**2))

@@ -13,10 +13,12 @@ from outlast.monitoring.figures import METRICS, Figure, Figures, figures
 from outlast.monitoring.subject import Subject, open_subject
 from outlast.monitoring.telling.alerts import Alert, alerts
 from outlast.monitoring.telling.routes import place
+from outlast.monitoring.value.adoption import adoption, is_told
+from outlast.monitoring.value.earned import money
 from outlast.project.workspace import Workspace
 from outlast.registry.versions import find
 from outlast.serving.scoring.planned import last_of, plan_says
-from outlast.types import ModelRef, span
+from outlast.types import ModelRef, now, span
 
 MAIN = {"binary": "roc_auc", "multiclass": "log_loss", "regression": "mae"}
 """The metric that is shown first, as in training."""
@@ -55,6 +57,10 @@ class Report:
     """The audits of the model's served features, of whichever version, a day each; the newest last."""
     scoring: str | None = None
     """The table that the contract wants scored, and what became of the last; None where it wants none."""
+    promise: str | None = None
+    """How the gain of a decision compares with the promise at promotion; None before a decision has a price."""
+    adoption: str | None = None
+    """What people do with the answers; None where nobody ever told."""
 
     def to_json(self) -> dict[str, Any]:
         """Plain values; moments are ISO 8601."""
@@ -82,7 +88,20 @@ def report(workspace: Workspace, model: str, *, since: datetime | None = None, u
         last_count(workspace.ledger).get(version.model),
         tuple(audited(workspace.ledger, version.model, since, until)),
         _scoring(workspace, subject),
+        _promise(found, subject),
+        _adoption(workspace, subject, (since, until)),
     )
+
+
+def _promise(windows: list[Window], subject: Subject) -> str | None:
+    found = money(windows, lambda _: subject.summary.get("value"), subject.contract.value.currency)
+    return found.says if found.gain.value is not None else None
+
+
+def _adoption(workspace: Workspace, subject: Subject, period: tuple[datetime | None, datetime | None]) -> str | None:
+    if not is_told(workspace, subject.model):
+        return None
+    return adoption(workspace, subject.model, lambda _: subject.terms, (), period, now()).says
 
 
 def _scoring(workspace: Workspace, subject: Subject) -> str | None:
@@ -106,7 +125,7 @@ def _told(found: Sequence[Alert], version: int) -> list[dict[str, Any]]:
             "kind": alert.kind,
             "severity": alert.severity,
             "at": alert.at,
-            "from": alert.detail["from"],
+            "from": alert.detail.get("from") or alert.at.isoformat(),
             "sentence": alert.sentence,
             "route": place(alert.route),
             "delivered_at": alert.delivered_at,

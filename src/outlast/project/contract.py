@@ -18,7 +18,7 @@ from outlast.project.policies import Then, Word, stale_of, then_of, words_of
 from outlast.types import Task, counted, digest_of, duration
 
 FILE = "outlast.toml"
-LIVE = ("model.owner", "model.runbook", "monitoring", "gate", "retraining", "scoring", "journal.keep")
+LIVE = ("model.owner", "model.runbook", "value.groups", "monitoring", "gate", "retraining", "scoring", "journal.keep")
 
 
 class _Section(BaseModel):
@@ -61,6 +61,7 @@ class ValueSection(_Section):
     per_unit_error: float | str | None = Field(None, examples=[-2.5])
     baseline: str = Field("nobody acts", examples=["nobody acts"])
     capacity: int | None = Field(None, examples=[100], gt=0)
+    groups: list[str] = Field([], examples=[["origin"]])
 
 
 class LabelSection(_Timed):
