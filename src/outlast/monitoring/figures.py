@@ -146,7 +146,7 @@ def wilson(hits: int, rows: int) -> tuple[float, float]:
 
 
 def _share(hits: int, rows: int) -> Figure:
-    return Figure(hits / rows, rows, *_wilson(hits, rows)) if rows else Figure.missing("no rows")
+    return Figure(hits / rows, rows, *wilson(hits, rows)) if rows else Figure.missing("no rows")
 
 
 def _bias(counts: Counts) -> Figure:
