@@ -101,6 +101,8 @@ class Bench:
     cadence: timedelta
     budget: float
     effects: Effects = Effects()
+    carried: bool = False
+    """Whether evidence is carried from check to check: then only what needs no statistics is judged here."""
 
     def threshold(self, severity: Severity) -> float:
         """Tickets: one false one a year is expected at most. Pages: the contract's budget a year."""
@@ -113,10 +115,10 @@ def judge(counts: Counts, bench: Bench, scale: Scale) -> list[Finding]:
     """What is found in a window (data only: values have a daily season) or in a whole day (all)."""
     found: list[Finding] = []
     for bins, cells in zip(bench.profile.features, counts.cells, strict=True):
-        found += _emptied(bins, cells) or _rates(bins, cells, bench)
-        if scale == "day":
+        found += _emptied(bins, cells) or ([] if bench.carried else _rates(bins, cells, bench))
+        if scale == "day" and not bench.carried:
             found += _drift(bins, cells, bench, "feature-drift")
-    if scale == "day":
+    if scale == "day" and not bench.carried:
         if bench.profile.scores is not None:
             found += _drift(bench.profile.scores, counts.scores, bench, "score-drift")
         found += _lost(counts, bench)

@@ -73,7 +73,8 @@ def _plain(scale: Scale, findings: list[Finding]) -> list[dict[str, Any]]:
 
 def _bench(subject: Subject, effects: Effects) -> Bench:
     budget = subject.contract.monitoring.budget
-    return Bench(subject.task, subject.profile, subject.summary, subject.cadence, budget, effects)
+    carried = subject.past is not None
+    return Bench(subject.task, subject.profile, subject.summary, subject.cadence, budget, effects, carried)
 
 
 def _days(waiting: list[tuple[Key, bool]]) -> Iterator[tuple[Key, dict[datetime, bool]]]:

@@ -193,6 +193,7 @@ class MonitoringSection(_Timed):
 
     cadence: str = _length("1h", "1h")
     budget: float = Field(0.05, examples=[0.05], gt=0, le=1)
+    tickets: float = Field(1.0, examples=[1.0], gt=0)
     slices: list[str] = Field([], examples=[["origin"]])
     routes: list[str] = Field(["log"], examples=[["log", "https://hooks.example.com/outlast"]])
     quiet: list[str] = Field([], examples=[["22:00-07:00"]])

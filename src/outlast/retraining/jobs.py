@@ -8,6 +8,8 @@ from outlast.errors import StorageError
 from outlast.journal import journal, keeping, strays
 from outlast.monitoring import unwritten
 from outlast.monitoring.audits import audit_due
+from outlast.monitoring.checking.check import judge_checks
+from outlast.monitoring.checking.plans import Watch, watch_of
 from outlast.monitoring.counting.refreshing import refresh
 from outlast.monitoring.counting.windows import Hold
 from outlast.monitoring.feeds.watching import watch_feeds
@@ -33,6 +35,7 @@ class Shared:
     workspace: Workspace
     now: datetime
     _subjects: dict[tuple[str, int], Subject] = field(default_factory=dict)
+    _watches: dict[tuple[str, int], Watch | None] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.clock = clock_from(self.now)
@@ -42,6 +45,13 @@ class Shared:
         if key not in self._subjects:
             self._subjects[key] = open_subject(self.workspace, model, version)
         return self._subjects[key]
+
+    def watch(self, model: str, version: int) -> Watch | None:
+        """What a version is watched by; None of one that keeps no past."""
+        key = (model, version)
+        if key not in self._watches:
+            self._watches[key] = watch_of(self.workspace, self.subject(model, version), self.now)
+        return self._watches[key]
 
     def main(self, model: str) -> Subject:
         """The live version, else the latest."""
@@ -99,13 +109,19 @@ def watch(shared: Shared, model: str, hold: Hold) -> tuple[bool, str]:
     seen = refresh(shared.workspace, model, main.cadence, now=shared.now, subject=subject, hold=hold, slices=slices)
     judged, raised = judge_pending(shared.workspace, model, now=shared.now, subject=subject, hold=hold)
     hold()
+    checked, alarmed = judge_checks(
+        shared.workspace, model, main.version, lambda version: shared.watch(model, version), now=shared.now, hold=hold
+    )
+    raised += alarmed
+    hold()
     raised += unwritten.tell(shared.workspace.ledger, shared.main(model), shared.now)
     raised += judge_refusals(shared.workspace, model, shared.main(model), now=shared.now, subject=subject)
     found = strays.count(shared.workspace, model, now=shared.now)
     told = f"; of {counted(found.labels, 'label')} {found.sentence}" if found is not None and found.sentence else ""
-    if not seen and not judged and not raised and found is None:
+    if not seen and not judged and not checked and not raised and found is None:
         return False, "nothing new"
-    return True, f"counted {counted(seen, 'window')}, judged {judged}, raised {counted(raised, 'alert')}{told}"
+    did = f"counted {counted(seen, 'window')}, judged {judged} and {counted(checked, 'check')}"
+    return True, f"{did}, raised {counted(raised, 'alert')}{told}"
 
 
 def skew(shared: Shared, model: str, hold: Hold) -> tuple[bool, str]:

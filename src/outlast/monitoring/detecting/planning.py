@@ -1,7 +1,7 @@
 """From a reference and a budget to two banks: who is paged, and what becomes a ticket."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -59,28 +59,38 @@ class Plan:
         return self.pages, self.tickets
 
 
-def planned(tables: Tables, budget: Budget, *, forms: Mapping[str, Form] = FORMS) -> Plan:
-    """The banks for these tables; families without a table give their share of the budget to the others."""
-    sides = {}
+Known = Mapping[str, Sequence[float]]
+"""The effects of dependence of each family's streams, as an earlier plan for the same tables had them."""
+
+
+def planned(tables: Tables, budget: Budget, *, forms: Mapping[str, Form] = FORMS, known: Known | None = None) -> Plan:
+    """The banks for these tables; families without a table give their share of the budget to the others.
+
+    What is `known` of effects is taken for it, since measuring them takes seconds.
+    """
+    sides, measured = {}, known or {}
     severities: tuple[Severity, ...] = ("page", "ticket")
     for severity in severities:
         given = {name: form for name, form in forms.items() if form.severity == severity and form.source in tables}
         total = sum(form.share for form in given.values())
-        families = [family(name, form, tables[form.source], form.share / total) for name, form in given.items()]
+        families = [
+            family(name, form, tables[form.source], form.share / total, measured.get(name))
+            for name, form in given.items()
+        ]
         sides[severity] = Bank(severity, tuple(families), budget.log_threshold(severity))
     rows = {form.source: _rows(form, tables[form.source]) for form in forms.values() if form.source in tables}
     weeks = max((table.weeks for table in tables.values()), default=0.0)
     return Plan(sides["page"], sides["ticket"], budget, rows, weeks)
 
 
-def family(name: str, form: Form, table: Table, share: float) -> Family:
+def family(name: str, form: Form, table: Table, share: float, known: Sequence[float] | None = None) -> Family:
     """One family with its bets, season and effects of dependence."""
     mine = table
     if form.fold is not None:
         mine = table.mapped(form.fold(table.counts), None if table.past is None else form.fold(table.past))
     season = season_of(mine) if form.seasonal else Season(whole(mine.counts))
     bets = form.bets(mine)
-    phi = effects(mine, bets, season)
+    phi = effects(mine, bets, season) if known is None else np.asarray(known, np.float64)
     return Family(name, form.source, table.keys, bets, season, phi, _prior(form, mine) * share, form.fold)
 
 

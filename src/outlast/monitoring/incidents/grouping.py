@@ -21,7 +21,7 @@ _DATA = frozenset(
 )  # fmt: skip
 _FOLLOWING = frozenset(
     {"feature-drift", "score-drift", "drift", "multivariate", "loss", "value", "estimated-loss", "calibration", "slice",
-     "error"}
+     "error", "label-drift"}
 )  # fmt: skip
 _CAUSES: Mapping[str, str] = {
     "scoring": "scoring",

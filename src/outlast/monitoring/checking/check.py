@@ -1,0 +1,149 @@
+"""Closed checks put to the detectors, in order, and their alarms made into findings.
+
+Counts are read, detectors step, findings are raised and all of it is remembered in one transaction, so that a killed
+tick goes on where the last whole one ended and nothing that was judged is judged again.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+import numpy as np
+import numpy.typing as npt
+import sqlalchemy as sa
+
+from outlast.data.profile import CELLS
+from outlast.monitoring.checking import remembered
+from outlast.monitoring.checking.harm import harm_of, rows_a_day
+from outlast.monitoring.checking.plans import Watch
+from outlast.monitoring.checking.words import KINDS, Told, column_of, sentence, since_of
+from outlast.monitoring.counting.checks import Check, judge_closed, period
+from outlast.monitoring.counting.counts import Counts
+from outlast.monitoring.detecting.bank import Alarm, State
+from outlast.monitoring.detecting.streams import Severity
+from outlast.monitoring.incidents.grouping import Scope
+from outlast.monitoring.incidents.raising import raise_findings
+from outlast.monitoring.judge import Finding, Harm
+from outlast.project.workspace import Workspace
+
+Ints = npt.NDArray[np.int64]
+Hold = Callable[[], None]
+Watches = Callable[[int], Watch | None]
+
+
+def judge_checks(
+    workspace: Workspace, model: str, live: int, watches: Watches, *, now: datetime, hold: Hold
+) -> tuple[int, int]:
+    """Put every closed check to the live version's detectors; how many there were, and how many alerts are new."""
+    watch = watches(live)
+    if watch is None:
+        return 0, 0
+    checking = _Checking(workspace, watch, watches, now)
+    checks = judge_closed(workspace, model, checking.judge, now=now, hold=hold)
+    return checks, checking.raised
+
+
+@dataclass
+class _Checking:
+    workspace: Workspace
+    watch: Watch
+    watches: Watches
+    now: datetime
+    raised: int = 0
+    _places: dict[int, list[tuple[int, int]]] = field(default_factory=dict)
+
+    def judge(self, connection: sa.Connection, checks: Sequence[Check]) -> None:
+        """Step every bank through some checks."""
+        model = self.watch.subject.model
+        states: Mapping[Severity, State] = {
+            bank.severity: remembered.state_of(connection, model, bank) for bank in self.watch.plan.banks
+        }
+        for check in checks:
+            states, alarms = self._stepped(states, check)
+            if alarms:
+                self._raise(connection, check, alarms)
+        for bank in self.watch.plan.banks:
+            remembered.keep(connection, model, bank, states[bank.severity], checks[-1].at)
+
+    def _stepped(self, states: Mapping[Severity, State], check: Check) -> tuple[dict[Severity, State], list[Alarm]]:
+        watched, at = self.watch.watched, int(check.at.timestamp())
+        version = self.watch.subject.version
+        mine = check.increments.get((version, ""), Counts.none(watched.profile.names))
+        by_version = {version: counts for (version, slice_), counts in check.increments.items() if not slice_}
+        counts = watched.counts(mine, at - int(watched.cadence.total_seconds()), self._features(by_version))
+        found: dict[Severity, State] = {}
+        alarms: list[Alarm] = []
+        for bank in self.watch.plan.banks:
+            found[bank.severity], told = bank.step(states[bank.severity], counts, at)
+            alarms += told
+        return found, alarms
+
+    def _features(self, by_version: Mapping[int, Counts]) -> Ints:
+        """The features' cells over every version that answered, as far as they are the same features."""
+        found = np.zeros((len(self.watch.watched.names), CELLS), np.int64)
+        for version, counts in by_version.items():
+            for here, there in self._shared(version):
+                found[here] += counts.cells[there]
+        return found
+
+    def _shared(self, version: int) -> list[tuple[int, int]]:
+        """Places of features that this version and the watched one compute alike, into the same bins."""
+        if version not in self._places:
+            other = self.watches(version)
+            theirs = [] if other is None else list(other.watched.names.values())
+            mine = list(self.watch.watched.names.values())
+            self._places[version] = [(mine.index(name), place) for place, name in enumerate(theirs) if name in mine]
+        return self._places[version]
+
+    def _raise(self, connection: sa.Connection, check: Check, alarms: Sequence[Alarm]) -> None:
+        subject = self.watch.subject
+        findings = [self._finding(alarm, check) for alarm in alarms]
+        begin = check.at - subject.cadence
+        scope = Scope(subject.model, subject.version, "window", begin, check.at, subject.sources)
+        self.raised += raise_findings(connection, scope, findings, subject.contract, self.now)
+
+    def _finding(self, alarm: Alarm, check: Check) -> Finding:
+        told = self._told(alarm, check)
+        column = column_of(told)
+        return Finding(
+            KINDS[alarm.family],
+            column,
+            alarm.severity,
+            sentence(told),
+            alarm.log_evidence,
+            since=since_of(alarm) - self.watch.subject.cadence,
+            harm=self._harm(told, check.at),
+            source=self.watch.subject.sources.get(column or ""),
+        )
+
+    def _told(self, alarm: Alarm, check: Check) -> Told:
+        """An alarm with everything that came from its onset to this check."""
+        watched, subject = self.watch.watched, self.watch.subject
+        begin = since_of(alarm) - subject.cadence
+        found = {
+            version: self._between(version, begin, check)
+            for version in sorted({version for version, _ in check.increments} | {subject.version})
+        }
+        mine = found.get(subject.version) or Counts.none(watched.profile.names)
+        return Told(alarm, watched, mine, self._features({v: c for v, c in found.items() if c is not None}))
+
+    def _between(self, version: int, begin: datetime, check: Check) -> Counts | None:
+        return period(self.workspace.ledger, self.watch.subject.model, version, "", begin, check.at)
+
+    def _harm(self, told: Told, at: datetime) -> Harm | None:
+        watched = self.watch.watched
+        length = at - since_of(told.alarm) + self.watch.subject.cadence
+        families = [family for bank in self.watch.plan.banks for family in bank.families]
+        effects = [float(family.effects.max()) for family in families if family.name == "loss"]
+        usual = watched.past.totals.by_leaf.sum(axis=(0, 1))
+        value = self.watch.subject.summary.get("value") or {}
+        a_day = rows_a_day(told.counts.rows, max(length, timedelta(hours=1)))
+        gain = value.get("per_decision", 0.0) - value.get("baseline", 0.0)
+        return harm_of(
+            told.counts.array("loss"),
+            usual,
+            scale=watched.past.scale,
+            a_day=a_day,
+            effect=max(effects, default=1.0),
+            stake=abs(gain) * a_day or None,
+        )

@@ -1,0 +1,78 @@
+"""What a version is watched by: the detectors' plan, rehearsed once on the version's own past."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from outlast.monitoring.checking.reference import Watched
+from outlast.monitoring.detecting.planning import Budget, Plan, planned
+from outlast.monitoring.detecting.rehearsal import rehearsed
+from outlast.monitoring.subject import Subject
+from outlast.project.workspace import Workspace
+from outlast.storage.ledger import Ledger
+from outlast.storage.ledger import schema as tables
+from outlast.types import FORMAT, digest_of
+
+SEED = 7
+_D = tables.detectors.c
+
+
+@dataclass(frozen=True, eq=False)
+class Watch:
+    """A version's reference, the plan, and what the rehearsal said of it."""
+
+    subject: Subject
+    watched: Watched
+    plan: Plan
+    sentence: str
+
+
+def watch_of(workspace: Workspace, subject: Subject, now: datetime) -> Watch | None:
+    """The watch over a version; None where its bundle keeps no past to be watched against."""
+    if subject.past is None:
+        return None
+    found = Watched(subject.version, subject.profile, subject.past, subject.cadence, subject.digests)
+    contract = subject.contract.monitoring
+    budget = Budget(contract.budget, contract.tickets, int(subject.cadence.total_seconds()))
+    key = digest_of([vars(budget), {name: list(table.keys) for name, table in found.tables.items()}])
+    known = _known(workspace.ledger, subject, key)
+    if known is None:
+        done = rehearsed(planned(found.tables, budget), found.tables, seed=SEED)
+        known = {"format": FORMAT, "key": key, "effects": _effects(done.plan), "sentence": done.sentence}
+        _keep(workspace.ledger, subject, known, now)
+        return Watch(subject, found, done.plan, done.sentence)
+    plan = planned(found.tables, budget, known=known["effects"])
+    return Watch(subject, found, plan, str(known["sentence"]))
+
+
+def _effects(plan: Plan) -> dict[str, list[float]]:
+    """How many rows of each stream are taken for one, by family: measuring it again would take seconds a tick."""
+    return {one.name: one.effects.tolist() for bank in plan.banks for one in bank.families}
+
+
+def said_of(ledger: Ledger, model: str, version: int) -> str | None:
+    """What the rehearsal said of a version; None where none was made."""
+    with ledger.read() as connection:
+        detail = connection.scalar(sa.select(_D.detail).where((_D.model == model) & (_D.name == _name(version))))
+    return None if detail is None else str(detail["sentence"])
+
+
+def _known(ledger: Ledger, subject: Subject, key: str) -> dict[str, Any] | None:
+    mine = (_D.model == subject.model) & (_D.name == _name(subject.version))
+    with ledger.read() as connection:
+        detail = connection.scalar(sa.select(_D.detail).where(mine))
+    return dict(detail) if detail is not None and detail["key"] == key else None
+
+
+def _keep(ledger: Ledger, subject: Subject, detail: dict[str, Any], now: datetime) -> None:
+    mine = (_D.model == subject.model) & (_D.name == _name(subject.version))
+    with ledger.write() as connection:
+        connection.execute(sa.delete(tables.detectors).where(mine))
+        values = {"model": subject.model, "name": _name(subject.version), "at": now, "detail": detail}
+        connection.execute(sa.insert(tables.detectors).values(**values))
+
+
+def _name(version: int) -> str:
+    return f"plan@{version}"

@@ -1,0 +1,159 @@
+"""What a version is watched against: its past as tables of the detectors, and counts of a check as the same tables.
+
+A stream is named by what it belongs to. A feature's goes on under the next version as long as the feature computes the
+same and falls into the same bins; scores and losses belong to the version.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from outlast.data.past import Past
+from outlast.data.past.blocks import HOUR, Blocks
+from outlast.data.profile import CELLS, Profile
+from outlast.monitoring.counting.counts import Counts
+from outlast.monitoring.detecting.tables import Table
+from outlast.monitoring.detecting.volume import Volume
+from outlast.types import digest_of
+
+Ints = npt.NDArray[np.int64]
+
+LEAST = 200
+"""Rows of the reference below which a slice is not bet on: its usual loss is not known."""
+WEEKS = 4
+"""Weeks of the reference below which the hours of a week are not known."""
+_SECOND = 1_000_000
+
+
+@dataclass(frozen=True, eq=False)
+class Watched:
+    """A version's reference in the detectors' shapes, and how a check's counts are put into them."""
+
+    version: int
+    profile: Profile
+    past: Past
+    cadence: timedelta
+    digests: Mapping[str, str]
+    """What each feature computes; two of equal digest and equal bins are one stream."""
+
+    @cached_property
+    def names(self) -> dict[str, str]:
+        """The stream of each feature, by name."""
+        return {
+            bins.name: f"{bins.name}#{digest_of([self.digests.get(bins.name), bins.edges, bins.categories])[:8]}"
+            for bins in self.profile.features
+        }
+
+    @cached_property
+    def tables(self) -> dict[str, Table]:
+        """The reference of every table that this version can be watched by."""
+        usual, blocks = self.past.usual, self.past.blocks
+        kinds = tuple(bins.kind for bins in self.profile.features)
+        found = {}
+        if self.profile.features:
+            found["features"] = _table(tuple(self.names.values()), usual.cells, usual, kinds)
+        if blocks.hours:
+            found |= self._of_version(blocks)
+        return {name: table for name, table in found.items() if table.counts.sum() > 0}
+
+    def counts(self, arrived: Counts, at: int, features: npt.NDArray[Any] | None = None) -> dict[str, Ints]:
+        """What arrived up to a check at this second, table by table; `features` where other versions' answers count."""
+        lost, leaves = arrived.array("loss"), arrived.array("leaves")
+        outcomes = arrived.graded
+        return {
+            "features": arrived.cells if features is None else features,
+            "scores": arrived.scores[None],
+            "calibration": outcomes[None],
+            "outcomes": outcomes.sum(axis=0)[None],
+            "loss": lost[None],
+            "estimated": self.estimated(arrived.scores[None]),
+            "slices": self.slice_counts(arrived),
+            "leaves": leaves.sum(axis=1)[None, : self.past.tree.size],
+            **({} if self._volume is None else {"volume": self._volume.cells(arrived.rows, at)}),
+        }
+
+    def _of_version(self, blocks: Blocks) -> dict[str, Table]:
+        one = f"@{self.version}"
+        found = {
+            "scores": _table((f"scores{one}",), blocks.scores[:, None], blocks, ("number",)),
+            "calibration": _table((f"calibration{one}",), blocks.outcomes[:, None], blocks),
+            "outcomes": _table((f"outcomes{one}",), blocks.outcomes.sum(axis=1)[:, None], blocks),
+            "loss": _table((f"loss{one}",), np.stack([blocks.rows, blocks.mills], axis=1)[:, None], blocks),
+            "leaves": _table((f"leaves{one}",), blocks.leaves[:, None, : self.past.tree.size], blocks),
+        }
+        found["estimated"] = _table(
+            (f"estimated{one}",), np.stack([self.estimated(row[None]) for row in blocks.scores]), blocks
+        )
+        if self.slice_totals.any():
+            kept = tuple(f"{name}{one}" for name in self.slices)
+            found["slices"] = Table(kept, self.slice_totals)
+        if self._volume is not None:
+            found["volume"] = self._volume.table(*_every_hour(blocks))
+        return found
+
+    @cached_property
+    def _expected(self) -> npt.NDArray[np.float64]:
+        """The usual loss of each score cell, in parts of one; the overall one where it had no row."""
+        by_cell = self.past.totals.by_outcome.sum(axis=1).astype(np.float64)
+        overall = by_cell[:, 1].sum() / max(1.0, by_cell[:, 0].sum())
+        return np.asarray((by_cell[:, 1] + overall * 20) / (by_cell[:, 0] + 20) / 1000, np.float64)
+
+    def estimated(self, scores: npt.NDArray[Any]) -> Ints:
+        """Rows, and the mills that their scores let expect: [1, 2]."""
+        mills = np.rint(scores @ (self._expected * 1000)).astype(np.int64)
+        return np.stack([scores.sum(axis=-1), mills], axis=-1)
+
+    @cached_property
+    def slices(self) -> list[str]:
+        """Every cell of a feature, leaf of the harm tree and pair of cells that the reference knows well."""
+        return [name for name, rows in zip(self._slice_names, self._slice_all[:, 0], strict=True) if rows >= LEAST]
+
+    @property
+    def _slice_names(self) -> list[str]:
+        features = [bins.name for bins in self.profile.features]
+        names = [f"cell:{name}:{cell}" for name in features for cell in range(CELLS)]
+        names += [f"leaf:{leaf}" for leaf in range(self.past.totals.by_leaf.shape[0])]
+        return names + [f"pair:{pair}" for pair in range(self.past.totals.by_pair.shape[0])]
+
+    @cached_property
+    def _slice_all(self) -> Ints:
+        totals = self.past.totals
+        return np.concatenate([totals.by_cell.reshape(-1, 2), totals.by_leaf.sum(axis=1), totals.by_pair])
+
+    @cached_property
+    def slice_totals(self) -> Ints:
+        """The same in the reference."""
+        return self._slice_all[self._slice_all[:, 0] >= LEAST]
+
+    def slice_counts(self, arrived: Counts) -> Ints:
+        """Rows and mills of each of `slices`."""
+        pairs = self.past.totals.by_pair.shape[0]
+        found = [arrived.array("found").reshape(-1, 2), arrived.array("graded_leaves").sum(axis=1)]
+        all_ = np.concatenate([*found, arrived.array("pairs")[:pairs]])
+        return np.asarray(all_[self._slice_all[:, 0] >= LEAST])
+
+    @cached_property
+    def _volume(self) -> Volume | None:
+        """How many rows an hour of the week brings; None where checks are further apart than that."""
+        blocks = self.past.blocks
+        if self.cadence != timedelta(hours=1) or blocks.weeks < WEEKS:
+            return None
+        return Volume.of(*_every_hour(blocks))
+
+
+def _table(keys: tuple[str, ...], past: npt.NDArray[Any], blocks: Blocks, kinds: tuple[str, ...] = ()) -> Table:
+    """Counts hour by hour, [hour, stream, ...], and their sum."""
+    return Table(keys, past.sum(axis=0), past, blocks.starts // _SECOND, kinds)
+
+
+def _every_hour(blocks: Blocks) -> tuple[Ints, Ints]:
+    """Rows and starts, in seconds, of every hour from the first to the last, those without a row too."""
+    first, last = int(blocks.starts[0]), int(blocks.starts[-1])
+    rows = np.zeros((last - first) // HOUR + 1, np.int64)
+    rows[(blocks.starts - first) // HOUR] = blocks.rows
+    return rows, (first + np.arange(len(rows)) * HOUR) // _SECOND

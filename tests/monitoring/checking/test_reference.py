@@ -1,0 +1,84 @@
+"""From a version's past to detectors that know it: quiet in the world they know, and right about another."""
+
+import numpy as np
+import pytest
+from made import HOUR, START, arrived, watched, world
+
+from outlast.monitoring.checking.words import KINDS, Told, column_of, sentence
+from outlast.monitoring.counting.counts import Counts
+from outlast.monitoring.detecting.bank import Alarm
+from outlast.monitoring.detecting.planning import Budget, Plan, planned
+from outlast.monitoring.detecting.rehearsal import rehearsed
+
+OF = watched()
+PLAN: Plan = rehearsed(planned(OF.tables, Budget()), OF.tables, seed=1, histories=20).plan
+
+
+def told(days: int, **other: float) -> list[Told]:
+    """The first alarms of every bank, in days of some 480 rows of a world."""
+    found: list[Told] = []
+    for bank in PLAN.banks:
+        state, since = bank.begin(), Counts.none(("wind", "origin"))
+        rows = np.random.default_rng(9).poisson(20, days * 24)
+        for hour in range(days * 24):
+            at = int((START + (hour + 1) * HOUR).timestamp())
+            counts = arrived(world(int(rows[hour]), 100 + hour, **other), OF)
+            since = since + counts
+            state, alarms = bank.step(state, OF.counts(counts, at - 3600), at)
+            if alarms:
+                found += [Told(alarm, OF, since, since.cells) for alarm in alarms]
+                break
+    return found
+
+
+def by_kind(found: list[Told]) -> dict[str, str]:
+    return {f"{KINDS[one.alarm.family]} {column_of(one)}": sentence(one) for one in found}
+
+
+def test_the_world_it_knows_is_quiet() -> None:
+    assert told(20) == []
+
+
+def test_a_moved_feature_is_a_ticket_and_what_it_costs_a_page() -> None:
+    found = by_kind(told(12, shift=0.5))
+    said = found["feature-drift wind"]
+    assert said.startswith(("wind: a value is larger than one of the reference with chance 6", "wind is "))
+    assert "since 2013-05-06" in said
+    assert {one.alarm.severity for one in told(12, shift=0.5) if one.alarm.family == "features"} == {"ticket"}
+
+
+def test_missing_values_are_paged_with_both_shares() -> None:
+    said = by_kind(told(6, missing=0.2))["data-quality wind"]
+    assert "wind is missing in " in said
+    assert "of rows, in the reference in 0.0%" in said
+
+
+def test_outcomes_that_scores_do_not_tell_are_paged() -> None:
+    found = told(20, odds=-1.5)
+    assert {one.alarm.family for one in found if one.alarm.severity == "page"} & {"calibration", "loss", "slices"}
+    for one in found:
+        assert "%" in sentence(one)
+
+
+def test_every_family_has_words() -> None:
+    state = Counts.none(("wind", "origin")) + arrived(world(500, 3), OF)
+    for bank in PLAN.banks:
+        for family in bank.families:
+            for bet in family.bets.names:
+                alarm = Alarm(bank.severity, family.name, family.keys[0], bet, 13.0, 12.1, 1.0, 0, 0, 500, 1)
+                assert " since 1970-01-01 00:00 UTC (500 rows)" in sentence(Told(alarm, OF, state, state.cells))
+
+
+def test_a_feature_that_computes_the_same_is_the_same_stream_in_the_next_version() -> None:
+    next_ = watched(version=2, digests={"wind": "w", "origin": "another"})
+    assert OF.names["wind"] == next_.names["wind"]
+    assert OF.names["origin"] != next_.names["origin"]
+    assert OF.tables["loss"].keys != next_.tables["loss"].keys
+
+
+def test_a_check_without_rows_is_no_evidence() -> None:
+    for bank in PLAN.banks:
+        counts = OF.counts(Counts.none(("wind", "origin")), 0)
+        counts.pop("volume")
+        state, alarms = bank.step(bank.begin(), counts, 3600)
+        assert (alarms, bank.log_r(state)) == ([], pytest.approx(0.0, abs=1e-9))
