@@ -12,7 +12,7 @@ from outlast.errors import DataError, NotFound
 from outlast.project.loader import Project
 from outlast.replaying.faults import Fault
 from outlast.replaying.history import AT, Stretch, read
-from outlast.replaying.story import QUARTER, boundaries, moments
+from outlast.replaying.story import boundaries, moments
 from outlast.types import micros, moment
 
 STRETCH = Stretch(BEGIN, BEGIN + 2 * DAY, BEGIN)
@@ -60,23 +60,29 @@ def test_a_fault_changes_what_is_told_and_not_what_turned_out(project: Project) 
         read(project, STRETCH, faults=[Fault(name="a", source="backlogs", since=BEGIN, stop=True)])
 
 
-def test_moments_tell_nothing_early_and_everything_once(project: Project) -> None:
+@pytest.mark.parametrize("step", [None, timedelta(minutes=30), timedelta(hours=6)])
+def test_moments_tell_nothing_before_it_happened_and_everything_once(project: Project, step: timedelta | None) -> None:
     history = read(project, STRETCH)
-    for step in (None, timedelta(hours=6)):
-        story = list(moments(history, BEGIN, BEGIN + 2 * DAY, step))
-        points = [one.at for one in story]
-        assert points == sorted(set(points))
-        wide = step or QUARTER
-        for stream, rows in (
-            (history.questions, [(one.at, row) for one in story for row in one.questions]),
-            (history.labels, [(one.at, row) for one in story for row in one.labels]),
-            (history.facts[0], [(one.at, row) for one in story for row in one.facts.get("backlog", [])]),
-        ):
-            assert [row for _, row in rows] == stream.frame.drop(AT).to_dicts()
-            waits = [at - moment(due) for (at, _), due in zip(rows, stream.frame[AT], strict=True)]
-            assert timedelta(0) <= min(waits) <= max(waits) < wide
-        if step is None:
-            assert {one.at for one in story if one.questions} == {moment(one) for one in history.questions.frame[AT]}
+    story = list(moments(history, BEGIN, BEGIN + 2 * DAY, step))
+    points = [one.at for one in story]
+    assert points == sorted(set(points))
+    lags = {"backlog": timedelta(minutes=10), "deliveries": timedelta(hours=1)}
+    told = {
+        "questions": (history.questions, [(one.at, row) for one in story for row in one.questions]),
+        "labels": (history.labels, [(one.at, row) for one in story for row in one.labels]),
+    } | {
+        one.name: (one, [(moment.at, row) for moment in story for row in moment.facts.get(one.name, [])])
+        for one in history.facts
+    }
+    for name, (stream, rows) in told.items():
+        assert [row for _, row in rows] == stream.frame.drop(AT).to_dicts()
+        late = [at - moment(due) for (at, _), due in zip(rows, stream.frame[AT], strict=True)]
+        lag = lags.get(name, timedelta(0))
+        assert min(late) >= -lag, "nothing is told before it happened"
+        if name in lags and (step is None or step <= lag):
+            assert max(late) <= timedelta(0), "facts come on time"
+        else:
+            assert max(late) < (step or timedelta(microseconds=1))
 
 
 def test_ticks_lie_at_boundaries_counted_from_1970() -> None:

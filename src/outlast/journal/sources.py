@@ -24,7 +24,7 @@ from outlast.project.loader import Project, load_model
 from outlast.project.workspace import Workspace
 from outlast.registry.declarations import folder_of
 from outlast.registry.versions import find
-from outlast.types import ModelRef
+from outlast.types import ModelRef, micros
 
 _NONE = pl.DataFrame()
 
@@ -37,6 +37,7 @@ class Sources:
         self._scanned: dict[str, pl.LazyFrame] = {}
         self._frames: dict[str, pl.LazyFrame] = {}
         self._pushed: dict[str, int] = {}
+        self._dated: dict[str, tuple[datetime | None, pl.DataFrame]] = {}
         self._schemas: dict[str, Schema] = {}
 
     def frame(self, source: Source) -> pl.LazyFrame:
@@ -58,9 +59,17 @@ class Sources:
 
     def dated(self, source: Source, *, since: datetime | None = None) -> pl.LazyFrame:
         """The same rows with the column ARRIVED; with `since`, of the pushed facts those that came from then on."""
-        came = arrivals(self._project.workspace, source, self.schema(source), since=since)
+        came = self._arrived(source, since)
         here = self._like(source, came).with_columns(pl.lit(None, pl.Int64).alias(ARRIVED))
         return pl.concat([here.select(came.columns), came.lazy()])
+
+    def _arrived(self, source: Source, since: datetime | None) -> pl.DataFrame:
+        """What was pushed from a moment on, of which a longer stretch may have been read for another lookup."""
+        before, came = self._dated.get(source.name, (since, None))
+        if came is None or (before is not None and (since is None or since < before)):
+            came = arrivals(self._project.workspace, source, self.schema(source), since=since)
+            self._dated[source.name] = (since, came)
+        return came if since is None else came.filter(pl.col(ARRIVED) >= micros(since))
 
     def _like(self, source: Source, came: pl.DataFrame) -> pl.LazyFrame:
         """The rows at a source's location, with the columns and types that pushed facts have."""

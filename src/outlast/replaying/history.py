@@ -28,6 +28,8 @@ class Stream:
 
     name: str
     frame: pl.DataFrame
+    lag: timedelta = timedelta(0)
+    """How long before its moment a row had happened."""
 
     def between(self, begin: datetime, end: datetime) -> pl.DataFrame:
         """The rows with begin <= moment < end."""
@@ -68,7 +70,8 @@ def read(project: Project, of: Stretch, *, folder: Path | None = None, faults: S
     facts = {one.name: _facts(project, one, folder, of) for one in fact_sources(project)}
     labels = _labels(project, ever, facts, folder, of)
     asked = ever.filter(pl.col(AT) >= micros(of.since))
-    told = [Stream(name, _spelled(faulty(frame, name, faults))) for name, frame in sorted(facts.items())]
+    lags = {one.name: one.delay for one in model.sources}
+    told = [Stream(name, _spelled(faulty(frame, name, faults)), lags[name]) for name, frame in sorted(facts.items())]
     return History(
         Stream(question.name, _spelled(faulty(asked, question.name, faults))),
         Stream("labels", _spelled(labels)),

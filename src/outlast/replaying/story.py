@@ -1,7 +1,7 @@
-"""The story in moments: at each, what became known since the one before, then what is asked."""
+"""The story in moments: at each, what comes in, then what is asked."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import polars as pl
@@ -11,7 +11,7 @@ from outlast.types import micros, moment
 
 _US = timedelta(microseconds=1)
 QUARTER = timedelta(minutes=15)
-"""How long a fact waits at most where nothing is asked, and each question is asked by itself."""
+"""The longest batch of facts, where each question is asked by itself."""
 
 
 @dataclass(frozen=True)
@@ -19,54 +19,53 @@ class Moment:
     """What a server hears at one moment, by where it goes."""
 
     at: datetime
-    facts: dict[str, list[Row]]
-    labels: list[Row]
-    questions: list[Row]
+    facts: dict[str, list[Row]] = field(default_factory=dict)
+    labels: list[Row] = field(default_factory=list)
+    questions: list[Row] = field(default_factory=list)
 
 
 def moments(history: History, begin: datetime, end: datetime, step: timedelta | None) -> Iterator[Moment]:
-    """What happens with begin <= moment < end, in order.
+    """What happens with begin <= moment < end, in order; nothing is told before it happened.
 
-    With a step, all that lies within one is told together, when the last of it happened: nothing is told before it was
-    known. Without, each question is asked at its own moment, and facts wait for the next, a quarter of an hour at most.
+    Without a step, questions are asked and labels come at their own moments. With one, all that lies within it comes
+    together, when the last of it happens. Facts come in batches on time: after they happened, before they are known.
+    Only those whose lag is shorter than the step come up to a step late.
     """
-    facts = {one.name: one.between(begin, end) for one in history.facts}
-    labels, asked = history.labels.between(begin, end), history.questions.between(begin, end)
-    every = pl.concat([frame.get_column(AT) for frame in (*facts.values(), labels, asked)])
-    if every.is_empty():
-        return
-    width = (step or QUARTER) // _US
-    ends = every.to_frame().group_by((pl.col(AT) // width).alias("step")).agg(pl.col(AT).max())[AT]
-    points = pl.concat([ends, *([] if step else [asked[AT]])]).unique().sort()
-    told = {name: _by(frame, points) for name, frame in facts.items()}
-    known, questions = _by(labels, points), _by(asked, points)
-    for place, at in enumerate(points.to_list()):
-        yield Moment(
-            moment(at),
-            {name: rows[place] for name, rows in told.items() if place in rows},
-            known.get(place, []),
-            questions.get(place, []),
-        )
+    every = [(one, one.between(begin, end)) for one in (*history.facts, history.labels, history.questions)]
+    loose = [frame[AT] for one, frame in every if not _batch(one, step)]
+    points = _ends(pl.concat(loose), step)
+    found: dict[int, Moment] = {}
+    for stream, frame in every:
+        batch = _batch(stream, step)
+        if batch:
+            width, first = batch // _US, micros(begin)
+            at = [max(first, known // width * width) for known in frame[AT].to_list()]
+        else:
+            at = points.gather(points.search_sorted(frame[AT], side="left")).to_list()
+        for told, row in zip(at, frame.drop(AT).to_dicts(), strict=True):
+            here = found.get(told) or found.setdefault(told, Moment(moment(told)))
+            if stream is history.questions:
+                here.questions.append(row)
+            elif stream is history.labels:
+                here.labels.append(row)
+            else:
+                here.facts.setdefault(stream.name, []).append(row)
+    yield from (found[at] for at in sorted(found))
 
 
-def rows_of(history: History, begin: datetime, end: datetime) -> int:
-    """How much there is to tell."""
-    return sum(one.between(begin, end).height for one in streams(history))
+def _batch(stream: Stream, step: timedelta | None) -> timedelta | None:
+    """How long a batch of facts is that come on time; None where they come when they are known."""
+    if step is None:
+        return min(stream.lag, QUARTER) or None
+    return step if stream.lag >= step else None
 
 
-def streams(history: History) -> tuple[Stream, ...]:
-    return (*history.facts, history.labels, history.questions)
-
-
-def _by(frame: pl.DataFrame, points: pl.Series) -> dict[int, list[Row]]:
-    """Rows by the first point that is not before their moment, in the order of time."""
-    if frame.is_empty():
-        return {}
-    places = points.search_sorted(frame[AT], side="left")
-    parts: dict[int, list[Row]] = {}
-    for place, row in zip(places.to_list(), frame.drop(AT).to_dicts(), strict=True):
-        parts.setdefault(place, []).append(row)
-    return parts
+def _ends(at: pl.Series, step: timedelta | None) -> pl.Series:
+    """The moments at which what has its own is told."""
+    if step is None:
+        return at.unique().sort()
+    width = (at // (step // _US)).alias("step")
+    return at.to_frame().group_by(width).agg(pl.col(AT).max())[AT].sort()
 
 
 def boundaries(since: datetime, until: datetime, every: timedelta) -> Iterator[tuple[datetime, datetime]]:
