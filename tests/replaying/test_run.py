@@ -1,5 +1,6 @@
 """A replay through a real server: everything told once, in the order of time, whatever interrupts it."""
 
+import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ import polars as pl
 import pytest
 from replayed import BEGIN, DAY, Shop, command, copied, played
 
+from outlast.errors import DataError
 from outlast.journal import reading
 from outlast.journal.spelling import from_text
 from outlast.monitoring.counting.windows import stored
@@ -15,6 +17,7 @@ from outlast.monitoring.skew import audit
 from outlast.project.loader import Project
 from outlast.replaying import position
 from outlast.replaying.faults import Fault
+from outlast.replaying.growing import grow
 from outlast.replaying.run import Listeners, Told
 from outlast.retraining.tick import Done
 
@@ -148,3 +151,25 @@ def test_the_command_starts_a_server_tells_and_says(shop: Shop, capsys: pytest.C
     assert f"and asked {orders(shop, BEGIN + DAY).height} questions, with 2 ticks, up to {until} 00:00" in said
     assert command(shop.folder, "replay", "--until", until) == 1
     assert "after its end: give a later --until" in capsys.readouterr().err
+
+
+def test_what_is_asked_is_added_to_the_questions_once(shop: Shop, tmp_path: Path) -> None:
+    """For successors to be trained on; the places of the sources held only what was known when the story begins."""
+    past, whole = shop.folder / "data", tmp_path / "whole"
+    shutil.copytree(past, whole)
+    table = pl.read_csv(whole / "orders.csv", try_parse_dates=True)
+    before = table.filter(pl.col("placed_at").dt.replace_time_zone("UTC") < BEGIN)
+    for folder, rows in ((whole, table), (past, before)):
+        rows.write_parquet(folder / "orders.parquet")
+    model = shop.folder / "model.py"
+    model.write_text(model.read_text().replace("data/orders.csv", "data/orders.parquet"))
+    project = shop.project()
+    fault = Fault(name="no scale", source="orders", columns=["weight_kg"], null=True, since=BEGIN + DAY)
+    for _ in range(2):
+        grow(project, BEGIN, BEGIN + 2 * DAY, folder=whole, faults=[fault])
+        grown = pl.read_parquet(past / "orders.parquet")
+        assert sorted(grown["order_id"]) == sorted([*before["order_id"], *orders(shop)["order_id"]])
+        assert grown.columns == table.columns
+        assert grown["weight_kg"].null_count() == orders(shop).height - orders(shop, BEGIN + DAY).height
+    with pytest.raises(DataError, match=r"lies in .* itself, with the whole past in it"):
+        grow(project, BEGIN, BEGIN + DAY, folder=past, faults=[])

@@ -29,6 +29,9 @@ def replay(
     ),
     speed: float = typer.Option(None, "--speed", min=0.001, help="Seconds of the story in one of ours, at most."),
     faults: Path = typer.Option(None, "--faults", help="A file of faults that are put into what is told."),
+    grow: bool = typer.Option(
+        False, "--grow", help="Add what is asked to where the questions lie, as a warehouse does, to retrain on."
+    ),
     workers: int = typer.Option(1, "--workers", min=1, help="Processes of the server."),
     url: str = typer.Option(None, "--url", help="A server that goes by OUTLAST_CLOCK already; else one is started."),
     json: bool = places.JSON,
@@ -50,7 +53,10 @@ def replay(
         history,
         () if faults is None else read_faults(faults),
         max(4, 2 * workers),
+        grow,
     )
+    if grow and history is None:
+        raise RequestError("--grow takes what is asked from --history: give the folder of the whole past")
     if plan.since >= plan.until:
         raise RequestError(f"The story would begin at {plan.since:%Y-%m-%d %H:%M}, after its end: give a later --until")
     told, seconds = _replayed(project, plan, workers, url, json)

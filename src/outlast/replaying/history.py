@@ -65,7 +65,7 @@ def read(project: Project, of: Stretch, *, folder: Path | None = None, faults: S
     question = model.question
     names = [*question.keys, str(question.time), *(name for name in model.asks.names if name != question.time)]
     with reading(question):
-        frame = _moved(question, _table(project, question, folder), instants(str(question.time)))
+        frame = _moved(question, table(project, question, folder), instants(str(question.time)))
         ever = _within(frame.select(AT, *names), of.asked, of.until)
     facts = {one.name: _facts(project, one, folder, of) for one in fact_sources(project)}
     labels = _labels(project, ever, facts, folder, of)
@@ -107,7 +107,8 @@ def _require_told(project: Project, faults: Sequence[Fault]) -> None:
                            f"{nearest(fault.source, known)}")  # fmt: skip
 
 
-def _table(project: Project, source: Source, folder: Path | None) -> pl.LazyFrame:
+def table(project: Project, source: Source, folder: Path | None) -> pl.LazyFrame:
+    """A source's rows, from its own place or from the file of its name in a folder."""
     location: Location = project.workspace.location(source, project.folder)
     if folder is not None:
         if callable(location):
@@ -131,7 +132,7 @@ def _within(frame: pl.LazyFrame, since: datetime, until: datetime) -> pl.DataFra
 
 def _facts(project: Project, source: Source, folder: Path | None, of: Stretch) -> pl.DataFrame:
     with reading(source):
-        return _within(_moved(source, _table(project, source, folder), known_at(source)), of.since, of.until)
+        return _within(_moved(source, table(project, source, folder), known_at(source)), of.since, of.until)
 
 
 def _labels(
@@ -145,7 +146,7 @@ def _labels(
         if label.source.name == model.question.name:
             delay = duration(project.contract.label.delay) if project.contract.label.delay else timedelta(0)
             at = instants(str(label.source.time)) + delay // timedelta(microseconds=1)
-            rows = _within(_moved(label.source, _table(project, label.source, folder), at), of.since, of.until)
+            rows = _within(_moved(label.source, table(project, label.source, folder), at), of.since, of.until)
         else:
             rows = facts[label.source.name]
         known = rows.join(asked.select(keys), on=keys, how="semi", maintain_order="left")

@@ -12,6 +12,7 @@ from outlast.clock import Hand
 from outlast.project.loader import Project
 from outlast.replaying import position
 from outlast.replaying.faults import Fault
+from outlast.replaying.growing import grow
 from outlast.replaying.handing import hand_over
 from outlast.replaying.history import History, Row, Stretch, read
 from outlast.replaying.position import Position
@@ -40,6 +41,8 @@ class Plan:
     history: Path | None = None
     faults: Sequence[Fault] = ()
     lanes: int = 4
+    grow: bool = False
+    """Whether what is asked is added to where the questions lie, for successors to be trained on."""
 
 
 @dataclass
@@ -56,7 +59,7 @@ class Told:
     failed: dict[str, str] = field(default_factory=dict)
     """Jobs of ticks that failed, and what the last one said."""
     took: dict[str, float] = field(default_factory=dict)
-    """Seconds that questions, facts and labels, and ticks took."""
+    """Seconds that questions, facts, ticks and trainings took."""
 
 
 Ticked = Callable[[datetime, list[Done]], object]
@@ -89,10 +92,10 @@ class _Replay:
     def __init__(
         self, project: Project, plan: Plan, hand: Hand, lanes: Lanes, listeners: Listeners, stretch: Stretch
     ) -> None:
-        self._workspace, self._model = project.workspace, project.model.name
+        self._project, self._workspace, self._model = project, project.workspace, project.model.name
         self._plan, self._hand, self._lanes, self._listeners = plan, hand, lanes, listeners
         self._stretch, self._told = stretch, Told(stretch.since)
-        self._begun = time.perf_counter()
+        self._begun, self._grown = time.perf_counter(), stretch.asked
         before = position.find(self._workspace, self._model)
         self._position = before or Position(self._model, stretch.since, stretch.since)
 
@@ -157,6 +160,12 @@ class _Replay:
         self._told.at = self._position.until = end
 
     def _tick(self, at: datetime) -> None:
+        """The story stands still meanwhile, also while a successor is trained: that takes no time of it."""
+        plan = self._plan
+        if plan.grow and plan.history is not None:
+            with self._timed("growing"):
+                grow(self._project, self._grown, at, folder=plan.history, faults=plan.faults)
+                self._grown = at
         with self._timed("ticks"):
             hand_over(self._workspace, self._hand)
             done = tick(self._workspace, now=at, wait=True)
