@@ -158,7 +158,7 @@ def test_two_ticks_at_once_do_no_job_twice(
 
         return alone
 
-    for group in (jobs.FIRST, jobs.PER_MODEL, jobs.LAST):
+    for group in (jobs.FIRST, jobs.PER_MODEL, jobs.LAST, jobs.LOOP):
         for name, job in list(group.items()):
             monkeypatch.setitem(group, name, watched(name, job))
     start, lines = Barrier(2), []

@@ -24,11 +24,12 @@ class Terms:
 
 @dataclass(frozen=True)
 class Ruling:
-    """What to do, and why, in a sentence; `known` where outcomes have shown it."""
+    """What to do, and why, in a sentence; `known` where outcomes have shown it, `young` where it is too early for it."""
 
     kind: Kind
     sentence: str
     known: bool = True
+    young: bool = False
 
 
 def rule(found: Readout, terms: Terms, *, stage: timedelta, whole: timedelta) -> Ruling:
@@ -43,7 +44,9 @@ def rule(found: Readout, terms: Terms, *, stage: timedelta, whole: timedelta) ->
     if gain is not None and not shown and gain.high < 0:
         return Ruling("give up", f"its decisions are worth less: {_said(found, gain)}")
     if stage < terms.least:
-        return Ruling("wait", f"as {found.stage} for {span(_whole(stage))} of {span(terms.least)}", known=False)
+        return Ruling(
+            "wait", f"as {found.stage} for {span(_whole(stage))} of {span(terms.least)}", known=False, young=True
+        )
     if gain is not None and shown:
         better = "more" if gain.low > 0 else f"no more than {margin:.3g} less"
         return Ruling("on", f"its decisions are worth {better}: {_said(found, gain)}")

@@ -1,9 +1,7 @@
 """Taking a live version back by itself, where outcomes show that it harms or where it is broken; told and recorded."""
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
-
-import sqlalchemy as sa
+from datetime import datetime
 
 from outlast.gates.promote import roll_back
 from outlast.project.contract import Contract
@@ -13,13 +11,12 @@ from outlast.registry.versions import find
 from outlast.retraining.deciding.records import Step, decisions, note
 from outlast.retraining.deciding.troubles import troubles
 from outlast.retraining.judging.back import Back, broken, look_back, rule_back
+from outlast.retraining.succeeding.state import looked_at, note_look
 from outlast.retraining.succeeding.telling import tell
 from outlast.storage.ledger import Ledger
-from outlast.storage.ledger import schema as tables
-from outlast.types import ModelRef, duration, utc
+from outlast.types import ModelRef, duration
 
 BY = "tick"
-_MARKS = tables.marks
 
 
 def take_back(
@@ -37,12 +34,14 @@ def take_back(
     why = broken(workspace, live, since, now) if _whole(workspace.ledger, model) else None
     found = None
     if why is None:
-        if not _due(workspace.ledger, model, duration(contract.monitoring.cadence), now):
+        look = f"looked back/{model}"
+        if looked_at(workspace.ledger, look, duration(contract.monitoring.cadence), now):
             return None
         hold()
         found = look_back(workspace, live, before, since, now)
         ruling = rule_back(found, contract.monitoring.tolerance)
         if ruling.kind != "give up":
+            note_look(workspace.ledger, look, now)
             return None
         why = ruling.sentence
     if contract.retraining.policy in (None, "never"):
@@ -92,18 +91,6 @@ def _live_since(ledger: Ledger, model: str, number: int) -> datetime:
 def _whole(ledger: Ledger, model: str) -> bool:
     """Whether its data are not known to be broken: then the version before would fare no better."""
     return not any(one.sort == "data" for one in troubles(ledger, model))
-
-
-def _due(ledger: Ledger, model: str, every: timedelta, now: datetime) -> bool:
-    """Whether the last look is long enough ago; then this is one."""
-    name = f"looked back/{model}"
-    with ledger.write() as connection:
-        last = connection.scalar(sa.select(_MARKS.c.at).where(_MARKS.c.name == name))
-        if last is not None and utc(now) - last < every:
-            return False
-        connection.execute(sa.delete(_MARKS).where(_MARKS.c.name == name))
-        connection.execute(sa.insert(_MARKS).values(name=name, value={}, at=utc(now)))
-    return True
 
 
 def _numbers(found: Back | None) -> dict[str, object] | None:

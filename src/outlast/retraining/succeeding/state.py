@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
 
 from outlast.project.period import Period
-from outlast.storage.ledger import Ledger
+from outlast.storage.ledger import Ledger, lock
 from outlast.storage.ledger import schema as tables
 from outlast.types import FORMAT, utc
 
@@ -59,11 +59,16 @@ class Standing:
 def standing(ledger: Ledger, model: str) -> Standing:
     """Where a model's loop stands."""
     with ledger.read() as connection:
-        return standing_in(connection, model)
+        return _standing(connection, model)
 
 
 def standing_in(connection: sa.Connection, model: str) -> Standing:
-    """The same within a transaction."""
+    """The same within a transaction, in which nobody else changes it from now on."""
+    lock(connection, f"loop:{model}")
+    return _standing(connection, model)
+
+
+def _standing(connection: sa.Connection, model: str) -> Standing:
     kept = connection.scalar(sa.select(_TABLE.c.value).where(_TABLE.c.name == _name(model)))
     return Standing() if kept is None else _read(kept)
 
@@ -74,6 +79,20 @@ def stand(connection: sa.Connection, model: str, now: Standing, at: datetime) ->
     connection.execute(sa.delete(_TABLE).where(where))
     if now != Standing():
         connection.execute(sa.insert(_TABLE).values(name=_name(model), value=_plain(now), at=utc(at)))
+
+
+def looked_at(ledger: Ledger, name: str, every: timedelta, now: datetime) -> bool:
+    """Whether something was looked at within a time, with nothing to be done about it."""
+    with ledger.read() as connection:
+        last = connection.scalar(sa.select(_TABLE.c.at).where(_TABLE.c.name == name))
+    return last is not None and utc(now) - last < every
+
+
+def note_look(ledger: Ledger, name: str, now: datetime) -> None:
+    """Note that something was looked at; after the look, so that a tick that was killed has not looked."""
+    with ledger.write() as connection:
+        connection.execute(sa.delete(_TABLE).where(_TABLE.c.name == name))
+        connection.execute(sa.insert(_TABLE).values(name=name, value={}, at=utc(now)))
 
 
 def _name(model: str) -> str:

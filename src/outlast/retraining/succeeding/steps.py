@@ -23,13 +23,15 @@ from outlast.registry.versions import Version, find
 from outlast.retraining.deciding.records import Step, What, note
 from outlast.retraining.judging.readout import Readout, read_out
 from outlast.retraining.judging.ruling import Ruling, Terms, rule
-from outlast.retraining.succeeding.state import Candidate, Standing, stand
+from outlast.retraining.succeeding.state import Candidate, Standing, looked_at, note_look, stand
 from outlast.retraining.succeeding.telling import tell
 from outlast.retraining.succeeding.training import gate_digest
 from outlast.types import ModelRef, counted, duration, utc
 
 BY = "tick"
 """Who lets successors out, in the history and in the audit trail."""
+LOOK = timedelta(minutes=10)
+"""How often a challenger is judged: a look reads the journal."""
 _STAGE: dict[Action, What] = {"shadow": "shadow", "canary": "canary", "promote": "live"}
 
 
@@ -117,6 +119,9 @@ def _against(way: Way) -> str | None:
 
 
 def _judge(way: Way, hold: Callable[[], None]) -> tuple[bool, str]:
+    look = f"judged/{way.model}/{way.version.number}/{way.rollout.stage}"
+    if looked_at(way.workspace.ledger, look, LOOK, way.now):
+        return False, f"{way.version} was judged a moment ago"
     hold()
     found = read_out(way.workspace, way.model, way.version.number, now=way.now)
     hold()
@@ -126,7 +131,9 @@ def _judge(way: Way, hold: Callable[[], None]) -> tuple[bool, str]:
         return _give_up(way, ruling.sentence, found)
     if ruling.kind == "on":
         return _let(way, "canary" if way.rollout.stage == "shadow" else "promote", ruling, found)
-    return _say(way, ruling.sentence, "outcomes", found)
+    told = (False, ruling.sentence) if ruling.young else _say(way, ruling.sentence, "outcomes", found)
+    note_look(way.workspace.ledger, look, way.now)
+    return told
 
 
 def terms_of(way: Way) -> Terms:
