@@ -24,7 +24,7 @@ class Terms:
 
 @dataclass(frozen=True)
 class Ruling:
-    """What to do, and why, in a sentence; `known` where outcomes have shown it, `young` where it is too early for it."""
+    """What to do, and why, in a sentence; `known` where outcomes have shown it, `young` where it is too early."""
 
     kind: Kind
     sentence: str
