@@ -24,11 +24,12 @@ Z, Z_LABELLED = 3.0, 2.5
 SHIFTS = (0.02, 0.04, 0.08, 0.16)
 MASSES = (1.5, 2.5)
 ODDS = (1.2, 1.5, 2.0, 3.0, 5.0)
+LOSS_ODDS = (1.1, *ODDS)
 RATES = (1.5, 4.0, 16.0, 64.0)
 _LOCATION, _SCALE, _MASS = 0.01, 0.015, (0.005, 0.15)
-_RATE = {"missing": 0.0003, "unseen": 0.0003, "below": 0.002, "above": 0.002}
+_RATE = {"missing": 0.0001, "unseen": 0.0001, "below": 0.002, "above": 0.002}
 _RATE_CELLS = {"missing": MISSING, "unseen": UNSEEN, "below": BELOW, "above": ABOVE}
-_RATE_WEIGHTS = {"missing": 0.4, "unseen": 0.4, "below": 0.1, "above": 0.1}
+_RATE_WEIGHTS = {"missing": 0.5, "unseen": 0.3, "below": 0.1, "above": 0.1}
 _RELATIVE = 0.20
 _CALIBRATION, _ERROR = 0.005, 0.005
 _SHAPE_WEIGHTS = {"location": 0.40, "scale": 0.25, "mass": 0.35}
@@ -235,7 +236,7 @@ def _sides(table: Table, sides: tuple[tuple[str, str], ...]) -> Means:
         cell = 1 if direction == "up" else 0
         share = counts[:, cell] / np.maximum(1e-9, rows)
         limit = np.minimum(1.0, upper(counts[:, cell], rows, Z_LABELLED) + _ERROR)
-        for size in ODDS:
+        for size in LOSS_ODDS:
             names.append(Bet(what, direction, (cell,), size))
             aim = shifted(limit, np.array(size))
             values = np.zeros((len(rows), 2))

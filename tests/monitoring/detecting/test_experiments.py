@@ -1,0 +1,81 @@
+"""The experiments of benchmarks/monitoring in small: seconds each, limits from the binomial."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+FOLDER = Path(__file__).parents[3] / "benchmarks" / "monitoring"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def bench():
+    """The benchmark's modules, which import one another by name."""
+    before = list(sys.path), set(sys.modules)
+    sys.path.insert(0, str(FOLDER))
+    yield
+    sys.path[:] = before[0]
+    for name in set(sys.modules) - before[1]:
+        if str(FOLDER) in str(getattr(sys.modules[name], "__file__", "")):
+            del sys.modules[name]
+
+
+def test_nothing_that_moves_pages_nobody():
+    """Four quarters of a year at a budget of 1 in 20 years: two pages would be a chance of one in a thousand."""
+    from null import calm_years
+
+    found = calm_years(200, 4, checks=2190, streams=20)
+    assert (found["page"] > 0).sum() <= 1
+    assert found["ticket"].sum() <= 5
+
+
+@pytest.mark.parametrize("case", ["boundary", "identical"])
+def test_the_bound_holds_where_the_truth_stands_at_the_limit(case):
+    """150 runs at 5 %: more than 14 alarms have a chance of 1 %."""
+    from null import bounded
+
+    assert bounded(case, runs=150, checks=50) <= 14
+
+
+def test_shifts_are_found_within_their_rows():
+    from power import SHIFTS, delays
+
+    for what, (_, _, bar) in SHIFTS.items():
+        assert np.median(delays(what, runs=20)) <= bar * 1.3, what
+
+
+def test_a_slice_of_a_thousand_is_found_nearly_as_soon_as_alone():
+    from labelled import slice_delays
+
+    assert np.median(slice_delays(1000, runs=20)) <= 1.8 * np.median(slice_delays(1, runs=20))
+
+
+def test_errors_that_rise_are_found_and_not_before():
+    from labelled import error_delays
+
+    log_threshold = float(np.log(200_000))
+    for rate, bar in ((0.20, 700), (0.30, 250)):
+        found, _ = error_delays(rate, log_threshold, 40)
+        assert np.median(found) <= bar
+
+
+def test_many_histories_at_once_alarm_where_the_bank_does():
+    from _many import Many
+    from _worlds import draw, mixed, names
+
+    from outlast.monitoring.detecting.planning import Budget, planned
+    from outlast.monitoring.detecting.tables import HOUR, Table
+
+    rng = np.random.default_rng(3)
+    shares, kinds = mixed(8)
+    plan = planned({"features": Table(names(8), np.round(shares * 50_000).astype(np.int64), kinds=kinds)}, Budget())
+    moved = shares.copy()
+    moved[0] = np.roll(shares[0], 1)
+    for bank in plan.banks:
+        many, state = Many(bank, 1), bank.begin()
+        for check in range(60):
+            counts = draw(rng, 300, moved if check > 30 else shares, 1)
+            state, alarms = bank.step(state, {"features": counts[0]}, check * HOUR)
+            said = [f"{alarm.family}: {alarm.stream}" for alarm in alarms]
+            assert [names for _, names in many.step({"features": counts}, check * HOUR)] == ([said] if said else [])
