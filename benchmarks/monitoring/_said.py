@@ -48,9 +48,9 @@ def said(values: list[float]) -> str:
     return f"{middle} ({low}–{high})"
 
 
-def keep(results: list[Result], where: str, quick: bool) -> None:
+def keep(results: list[Result], where: str) -> None:
     """Into results.json, beside what other experiments left there."""
-    path = FOLDER / ("results-quick.json" if quick else "results.json")
+    path = FOLDER / "results.json"
     kept = json.loads(path.read_text("utf-8")) if path.exists() else {}
     for number in {one.experiment for one in results}:
         mine = [asdict(one) for one in results if one.experiment == number]

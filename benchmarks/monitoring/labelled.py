@@ -185,7 +185,9 @@ def slice_delays(watched: int, *, runs: int, rows: int = 1000, seed: int = 10) -
     rng = np.random.default_rng([seed, watched])
     reference = 200_000
     n = rng.binomial(reference, 0.02, size=watched)
-    table = Table(names(watched), np.stack([n, 1000 * rng.binomial(n, 0.1)], axis=1))
+    hits = rng.binomial(n, 0.1)
+    n[0], hits[0] = 4000, 400  # the slice's own reference is the same however many are beside it
+    table = Table(names(watched), np.stack([n, 1000 * hits], axis=1))
     features = Table(names(100), rng.multinomial(50_000, np.full(20, 0.05), size=100))
     bank = planned({**everything(rng, features), "slices": table}, Budget()).pages
     many = Many(Bank("page", tuple(one for one in bank.families if one.name == "slices"), bank.log_threshold), runs)

@@ -15,6 +15,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # small products: more threa
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import labelled  # noqa: E402
+import late  # noqa: E402
 import null  # noqa: E402
 import power  # noqa: E402
 from _report import where  # noqa: E402
@@ -25,6 +26,7 @@ EXPERIMENTS = {
     4: null.experiment_4,
     5: power.experiment_5,
     6: labelled.experiment_6,
+    9: late.experiment_9,
     10: labelled.experiment_10,
 }
 
@@ -40,7 +42,8 @@ def main() -> int:
         results = EXPERIMENTS[number](given.quick)
         seconds = time.perf_counter() - begun
         print(f"\nExperiment {number}, {seconds:.0f} s\n\n{lines(results)}", flush=True)
-        keep(results, f"{where()} {seconds:.0f} s.", given.quick)
+        if not given.quick:
+            keep(results, f"{where()} {seconds:.0f} s.")
         missed += sum(one.held is False for one in results)
     if not given.quick:
         page()

@@ -79,3 +79,10 @@ def test_many_histories_at_once_alarm_where_the_bank_does():
             state, alarms = bank.step(state, {"features": counts[0]}, check * HOUR)
             said = [f"{alarm.family}: {alarm.stream}" for alarm in alarms]
             assert [names for _, names in many.step({"features": counts}, check * HOUR)] == ([said] if said else [])
+
+
+def test_a_lag_that_changes_pages_nobody():
+    from late import found_after
+
+    assert found_after("slower", runs=3)[1] == 0
+    assert found_after("faster", runs=3)[1] == 0
