@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from outlast.bundle.decisions import Payoff
@@ -169,7 +170,7 @@ class Outcomes:
         self.answered, self.terms, self.offset, self.places = answered, terms, offset, states.places
         self.truth = _truths(states.values, terms.task)
         given = states.values.is_not_null().to_numpy()
-        self.labelled: Bools = np.array([truth is not None for truth in self.truth], bool)
+        self.labelled: Bools = self.truth.is_not_null().to_numpy()
         self.unreadable: Bools = given & ~self.labelled
         self.matured = states.matured
         self.assumed: Bools = self.matured & ~self.labelled & terms.silence_is_no
@@ -204,15 +205,17 @@ class Outcomes:
         if self.terms.past is not None and len(self.answered):
             add_mills(rows, self, self.terms.past)
 
-    def outcomes(self, here: Ints) -> list[Any]:
-        return [0 if assumed else self.truth[row] for row, assumed in zip(here, self.assumed[here], strict=True)]
+    def outcomes(self, here: Ints) -> npt.NDArray[Any]:
+        """What happened: 0 or 1, a number, or the name of a class. What is assumed is a no."""
+        found = self.truth.gather(here)
+        return found.to_numpy() if self.terms.task == "multiclass" else found.fill_null(0).to_numpy()
 
     def _sides(self, here: Ints) -> Ints:
         outcomes = self.outcomes(here)
         if self.terms.task == "binary":
-            return np.array(outcomes, np.int64)
+            return outcomes.astype(np.int64)
         if self.terms.task == "regression":
-            return (np.array(outcomes, np.float64) >= self.answered.scores[self.places[here]]).astype(np.int64)
+            return (outcomes >= self.answered.scores[self.places[here]]).astype(np.int64)
         classes = (self.answered.classes[place] for place in self.places[here].tolist())
         return np.array([truth == top for truth, top in zip(outcomes, classes, strict=True)], np.int64)
 
@@ -223,10 +226,10 @@ class Outcomes:
         if self.terms.task == "multiclass":
             found = self._class_losses(here, outcomes)
         else:
-            found = _losses(self.terms.task, self.answered.scores[self.places[here]], np.array(outcomes, np.float64))
+            found = _losses(self.terms.task, self.answered.scores[self.places[here]], outcomes)
         rows.values |= {name: (here + self.offset, values) for name, values in found.items()}
 
-    def _class_losses(self, here: Ints, outcomes: list[str]) -> dict[str, Floats]:
+    def _class_losses(self, here: Ints, outcomes: npt.NDArray[Any]) -> dict[str, Floats]:
         chances = [self.answered.chances[place] for place in self.places[here].tolist()]
         given = [max(chance.get(truth, 0.0), _LEAST) for chance, truth in zip(chances, outcomes, strict=True)]
         return {"log_loss": -np.log(np.array(given, np.float64)), "accuracy": self._sides(here).astype(np.float64)}
@@ -263,12 +266,16 @@ def _losses(task: Task, scores: Floats, truths: Floats) -> dict[str, Floats]:
     }
 
 
-def _truths(labels: pl.Series, task: Task) -> list[Any]:
-    """Labels as 0 or 1, as a class, or as a number; None where there is none, or one that cannot be read."""
+def _truths(labels: pl.Series, task: Task) -> pl.Series:
+    """Labels as 0 or 1, as a class, or as a number; null where there is none, or one that cannot be read."""
     read = {"binary": _yes_or_no, "multiclass": _class, "regression": _number}[task]
-    plain = {label: value_of(label) for label in labels.drop_nulls().unique().to_list()}
-    known = {label: None if value is None else read(value) for label, value in plain.items()}
-    return [known.get(label) for label in labels.to_list()]
+    dtype = {"binary": pl.Int64(), "multiclass": pl.String(), "regression": pl.Float64()}[task]
+    given = labels.drop_nulls().unique()
+    plain = [value_of(label) for label in given.to_list()]
+    known = pl.Series([None if value is None else read(value) for value in plain], dtype=dtype)
+    if known.is_empty():
+        return pl.repeat(None, len(labels), dtype=dtype, eager=True)
+    return labels.replace_strict(given, known, default=None, return_dtype=dtype)
 
 
 def _yes_or_no(label: Any) -> int | None:

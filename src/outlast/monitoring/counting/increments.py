@@ -82,10 +82,14 @@ def _put(
     """Add up rows by their slice, a place in the list of names, and their number."""
     (subject, names), (mine, numbers) = of, rows
     here = mine >= 0
-    pairs, codes = np.unique(np.stack([mine[here], numbers[here]]), axis=1, return_inverse=True)
+    if not here.any():
+        return
+    first = int(numbers.min())
+    width = int(numbers.max()) - first + 1
+    pairs, codes = np.unique(mine[here] * width + numbers[here] - first, return_inverse=True)
     groups = np.full(len(mine), -1, np.int64)
-    groups[here] = codes.ravel()
-    each = table(added, groups, pairs.shape[1], subject.terms.features, light=names != [""])
-    for index, number, counts in zip(*pairs.tolist(), each, strict=True):
+    groups[here] = codes
+    each = table(added, groups, len(pairs), subject.terms.features, light=names != [""])
+    for pair, counts in zip(pairs.tolist(), each, strict=True):
         if counts:
-            into[subject.version, names[index]][number] = counts
+            into[subject.version, names[pair // width]][pair % width + first] = counts

@@ -105,7 +105,8 @@ def _labels(found: Arrived, rows: pl.DataFrame, points: tuple[Point, Point], spa
 def _changes(known: pl.DataFrame, span: Span) -> pl.DataFrame:
     """From what was known after each check to what changed in it."""
     kept = ("value", "known_at", "matured")
-    known = known.with_columns(pl.col(kept).shift(1).over("place").name.prefix("was_"))
+    same = pl.col("place") == pl.col("place").shift(1)
+    known = known.with_columns(pl.when(same).then(pl.col(kept).shift(1)).name.prefix("was_"))
     known = known.with_columns(pl.col("was_matured").fill_null(False))
     here = known.filter(pl.col("check") != span.before).filter(
         pl.any_horizontal(pl.col(name).ne_missing(pl.col(f"was_{name}")) for name in kept)

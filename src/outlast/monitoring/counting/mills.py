@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Any, Protocol
 
 import numpy as np
+import numpy.typing as npt
 
 from outlast.bundle.decisions import OUTCOMES
 from outlast.data.past import Past
@@ -27,7 +28,7 @@ class Known(Protocol):
     score_cells: Ints
     ages: Floats
 
-    def outcomes(self, here: Ints) -> list[Any]: ...
+    def outcomes(self, here: Ints) -> npt.NDArray[Any]: ...
 
 
 def add_mills(rows: Rows, known: Known, past: Past) -> None:
@@ -64,7 +65,7 @@ def _mills(known: Known, here: Ints, past: Past) -> Ints:
     """The loss of each; UNKNOWN where a column that it depends on was not kept."""
     answered, scale = known.answered, past.scale
     places = known.places[here]
-    outcomes: Sequence[Any] = known.outcomes(here)
+    outcomes: Sequence[Any] = known.outcomes(here).tolist()
     decisions: Sequence[Any] = [answered.decisions[place] for place in places.tolist()]
     if answered.task == "binary":
         outcomes = [OUTCOMES[outcome] for outcome in outcomes]

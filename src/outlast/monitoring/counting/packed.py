@@ -1,7 +1,6 @@
-"""Counts as bytes: small integers in as few bytes as they need, zeros not at all, and all of it compressed."""
+"""Counts as bytes: all integers in as few bytes as the greatest needs, and all of it compressed."""
 
 import zlib
-from typing import Any
 
 import msgspec
 import numpy as np
@@ -13,6 +12,7 @@ from outlast.monitoring.counting.sums import Moments
 FORMAT = 1
 _LEVEL = 1
 _WIDTHS = ("<u1", "<u2", "<u4", "<i8")
+_TOPS = tuple(np.iinfo(width).max for width in _WIDTHS)
 _encode = msgspec.msgpack.Encoder().encode
 
 
@@ -20,7 +20,9 @@ class _Kept(msgspec.Struct, array_like=True):
     format: int
     features: tuple[str, ...]
     rows: int
-    arrays: dict[str, tuple[str, bytes]]
+    arrays: tuple[str, ...]
+    width: str
+    cells: bytes
     tallies: dict[str, int]
     moments: dict[str, tuple[int, tuple[float, ...], tuple[float, ...]]]
 
@@ -30,10 +32,14 @@ _decode = msgspec.msgpack.Decoder(_Kept).decode
 
 def pack(counts: Counts) -> bytes:
     """Counts as they are stored; equal ones give equal bytes."""
-    arrays = {name: _packed(counts.array(name)) for name in (*FIRST, *sorted(counts.more)) if counts.array(name).any()}
+    names = (*FIRST, *sorted(name for name, array in counts.more.items() if array.any()))
+    whole: Ints = np.concatenate([counts.array(name).ravel() for name in names])
+    width = _WIDTHS[-1] if whole.min() < 0 else _fitting(int(whole.max()))
     moments = {k: (v.n, v.total, v.squares) for k, v in sorted(counts.moments.items()) if v}
     tallies = {k: v for k, v in sorted(counts.tallies.items()) if v}
-    return zlib.compress(_encode(_Kept(FORMAT, counts.features, counts.rows, arrays, tallies, moments)), _LEVEL)
+    cells = whole.astype(width).tobytes()
+    kept = _Kept(FORMAT, counts.features, counts.rows, names, width, cells, tallies, moments)
+    return zlib.compress(_encode(kept), _LEVEL)
 
 
 def unpack(data: bytes) -> Counts:
@@ -44,18 +50,15 @@ def unpack(data: bytes) -> Counts:
         raise StorageError(f"Stored counts cannot be read ({error}): count the model's journal anew") from error
     if kept.format > FORMAT:
         raise StorageError(f"Counts have format {kept.format}, this Outlast reads up to {FORMAT}: upgrade Outlast")
-    shape = shapes(len(kept.features))
-    arrays = {name: _unpacked(packed, shape[name]) for name, packed in kept.arrays.items()}
+    shape, whole = shapes(len(kept.features)), np.frombuffer(kept.cells, kept.width).astype(np.int64)
+    arrays, begin = {}, 0
+    for name in kept.arrays:
+        size = int(np.prod(shape[name]))
+        arrays[name] = whole[begin : begin + size].reshape(shape[name])
+        begin += size
     moments = {name: Moments(*one) for name, one in kept.moments.items()}
     return Counts.of(kept.features, kept.rows, arrays, kept.tallies, moments)
 
 
-def _packed(array: Ints) -> tuple[str, bytes]:
-    low, high = int(array.min()), int(array.max())
-    kind = next(w for w in _WIDTHS if np.iinfo(w).min <= low and high <= np.iinfo(w).max)
-    return kind, array.astype(kind).tobytes()
-
-
-def _unpacked(packed: tuple[str, bytes], shape: tuple[int, ...]) -> Any:
-    kind, data = packed
-    return np.frombuffer(data, kind).astype(np.int64).reshape(shape)
+def _fitting(most: int) -> str:
+    return next(width for width, top in zip(_WIDTHS, _TOPS, strict=True) if most <= top)

@@ -43,13 +43,6 @@ class Moments:
         kept = [float(v) for v in values if math.isfinite(v) and v * v < LARGEST]
         return cls(len(kept), exact(kept), exact([v * v for v in kept]))
 
-    @classmethod
-    def signed(cls, values: Iterable[float], signs: Iterable[int]) -> "Moments":
-        """The same, each value as often as its sign says."""
-        kept = [(v, s) for v, s in zip(values, signs, strict=True) if math.isfinite(v) and v * v < LARGEST]
-        total, squares = exact([s * v for v, s in kept]), exact([s * (v * v) for v, s in kept])
-        return cls(sum(s for _, s in kept), total, squares)
-
     def __bool__(self) -> bool:
         """Whether adding them changes anything."""
         return bool(self.n or self.total or self.squares)

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from outlast.monitoring.counting.counts import LIGHT, Counts, Ints, shapes
-from outlast.monitoring.counting.sums import Moments
+from outlast.monitoring.counting.sums import LARGEST, Moments, exact
 
 _ROOM = 4_000_000
 """Numbers in the largest array that is made at once."""
@@ -88,14 +88,18 @@ def _moments(
     rows: Rows, found: tuple[Ints, npt.NDArray[np.float64]], place: Ints, mine: npt.NDArray[np.bool_]
 ) -> dict[int, Moments]:
     which, values = found
-    here = mine[which]
-    which, values = which[here], values[here]
+    with np.errstate(over="ignore", invalid="ignore"):
+        squares = values * values
+        here = mine[which] & np.isfinite(values) & (squares < LARGEST)
+    which, values, squares = which[here], values[here], squares[here]
     order = np.argsort(place[which], kind="stable")
-    groups, values, signs = place[which][order], values[order], rows.signs[which][order]
+    groups, signs = place[which][order], rows.signs[which][order]
+    signed, squared = signs * values[order], signs * squares[order]
     starts = np.flatnonzero(np.diff(groups, prepend=-1))
     made = {}
     for start, end in pairwise([*starts.tolist(), len(groups)]):
-        sums = Moments.signed(values[start:end].tolist(), signs[start:end].tolist())
+        total, square = exact(signed[start:end].tolist()), exact(squared[start:end].tolist())
+        sums = Moments(int(signs[start:end].sum()), total, square)
         if sums:
             made[int(groups[start])] = sums
     return made

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from outlast.bundle.decisions import OUTCOMES, Payoff, worth_of
@@ -38,13 +39,13 @@ class Worth:
         self.decisions = [answered.decisions[place] for place in places.tolist()]
         self._columns = answered.columns(needed(payoff, per_unit_error, baseline), places)
 
-    def earned(self, truths: list[Any]) -> Floats:
+    def earned(self, truths: npt.NDArray[Any]) -> Floats:
         """What each decision was worth, given what turned out."""
         if self._task == "regression":
-            return self._missed(np.array(truths, np.float64))
+            return self._missed(truths)
         return self._paid(self.decisions, truths)
 
-    def baseline(self, truths: list[Any]) -> Floats:
+    def baseline(self, truths: npt.NDArray[Any]) -> Floats:
         """What the decision without the model would have been worth."""
         names = list(self._payoff)
         if not names or self._task == "regression":
@@ -60,13 +61,12 @@ class Worth:
         predicted = np.array([_number(decision) for decision in self.decisions], np.float64)
         return self._amount(self._error, np.ones(len(truths), bool)) * np.abs(truths - predicted)
 
-    def _paid(self, decisions: Sequence[Any], truths: list[Any]) -> Floats:
-        found = np.full(len(truths), NAN)
-        outcomes = [OUTCOMES[truth] for truth in truths] if self._task == "binary" else truths
-        decided, happened = np.array(decisions, object), np.array(outcomes, object)
+    def _paid(self, decisions: Sequence[Any], truths: npt.NDArray[Any]) -> Floats:
+        found, decided = np.full(len(truths), NAN), np.array(decisions, object)
         for decision, amounts in self._payoff.items():
             for outcome, amount in amounts.items():
-                here = (decided == decision) & (happened == outcome)
+                happened = truths == (OUTCOMES.index(outcome) if self._task == "binary" else outcome)
+                here = (decided == decision) & happened
                 if here.any():
                     found[here] = self._amount(amount, here)[here]
         return found
