@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from outlast.errors import NotFound
 from outlast.journal import sealing
 from outlast.journal.columns import LABELS, PREDICTIONS, REPEATS, SEGMENT, TAKEN_BY, Kind
 from outlast.monitoring.counting.grading import COLUMNS
@@ -87,8 +88,10 @@ class _Reading:
         return Arrived(rows.with_columns(pl.col("place").cast(pl.Int64)), self._labels(said, rows), later)
 
     def _table(self, kind: Kind) -> pl.LazyFrame | None:
-        name = self._streams[kind.name]
-        return self._workspace.tables.scan(name) if self._workspace.tables.exists(name) else None
+        try:
+            return self._workspace.tables.scan(self._streams[kind.name])
+        except NotFound:
+            return None
 
     def _again(self, asked: pl.LazyFrame) -> pl.DataFrame:
         """Predictions that turned out to be second answers, with the number of the segment that took them out."""

@@ -63,7 +63,7 @@ def states(found: Arrived, before: Point, after: Point, span: Span, maturity: ti
     )
     known = each.join(held, on=["place", "check"], how="left").join(rows.select("place", "ripe", "taken"), on="place")
     known = known.with_columns(matured=(pl.col("ripe") <= pl.col("check")).fill_null(False))
-    return _changes(known.sort("place", "check"), span)
+    return _changes(known.sort("place", "check"), span).collect()
 
 
 def of(changes: pl.DataFrame) -> States:
@@ -73,7 +73,7 @@ def of(changes: pl.DataFrame) -> States:
     return States(places, signs, changes["value"], known, matured)
 
 
-def _rows(found: Arrived, points: tuple[Point, Point], span: Span, maturity: int) -> pl.DataFrame:
+def _rows(found: Arrived, points: tuple[Point, Point], span: Span, maturity: int) -> pl.LazyFrame:
     """Predictions with the check they came in, and the one they matured in, if they have."""
     before, after = points
     came = pl.when("new").then(span.of(pl.col("at").dt.epoch("us"))).otherwise(span.before).cast(pl.Int64)
@@ -86,15 +86,15 @@ def _rows(found: Arrived, points: tuple[Point, Point], span: Span, maturity: int
         .then(span.before)
         .otherwise(pl.max_horizontal(span.of(due), came))
     )
-    return found.predictions.select(
+    return found.predictions.lazy().select(
         "place", "taken", came.alias("came"), ripe.cast(pl.Int64).alias("ripe"), fresh="new"
     )
 
 
-def _labels(found: Arrived, rows: pl.DataFrame, points: tuple[Point, Point], span: Span) -> pl.DataFrame:
+def _labels(found: Arrived, rows: pl.LazyFrame, points: tuple[Point, Point], span: Span) -> pl.LazyFrame:
     """Labels that are known, with the check from which on they count."""
     before, after = points
-    labels = found.labels.filter(pl.col("known_at") < after.moment).join(rows, on="place")
+    labels = found.labels.lazy().filter(pl.col("known_at") < after.moment).join(rows, on="place")
     was = ~pl.col("fresh") & ~pl.col("new") & (pl.col("known_at") < before.moment)
     here = pl.max_horizontal(span.of(pl.max_horizontal("at", "known_at")), "came")
     check = pl.when(was).then(span.before).otherwise(here).cast(pl.Int64)
@@ -102,7 +102,7 @@ def _labels(found: Arrived, rows: pl.DataFrame, points: tuple[Point, Point], spa
     return labels.select("place", "check", *_BEST)
 
 
-def _changes(known: pl.DataFrame, span: Span) -> pl.DataFrame:
+def _changes(known: pl.LazyFrame, span: Span) -> pl.LazyFrame:
     """From what was known after each check to what changed in it."""
     kept = ("value", "known_at", "matured")
     same = pl.col("place") == pl.col("place").shift(1)
