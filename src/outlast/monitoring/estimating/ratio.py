@@ -5,6 +5,7 @@ regression on cells would have it. Its parameters are those at which the weighte
 problem that needs the live counts and no live row.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -42,10 +43,20 @@ def ratio(past: Past, live: Live) -> Ratio:
     tables, moved = _moved(past, live)
     if not tables:
         return even
-    weights = _fitted(tables, rows, live.rows / live.effect)
-    weights = np.minimum(weights / weights.mean(), CLIP)
-    weights /= weights.mean()
+    weights = _clipped(_fitted(tables, rows, live.rows / live.effect))
     return Ratio(weights, float(rows**2 / (weights**2).sum()), tuple(moved))
+
+
+def weighed(cells: npt.NDArray[np.uint8], live: Live, features: Sequence[int]) -> Floats:
+    """Weights at which rows of cells have the live shares of these features."""
+    tables = [_table(cells[:, index].astype(np.int64), live.cells[index]) for index in features]
+    return _clipped(_fitted(tables, len(cells), live.rows / live.effect))
+
+
+def _clipped(weights: Floats) -> Floats:
+    """One on average, none above the bound but for what that makes of the average."""
+    clipped = np.minimum(weights / weights.mean(), CLIP)
+    return np.asarray(clipped / clipped.mean(), np.float64)
 
 
 def off_support(past: Past, live: Live) -> float:
@@ -66,19 +77,19 @@ def _moved(past: Past, live: Live) -> tuple[list[tuple[Ints, Floats]], list[int]
     leaves = past.tree.leaves(sample.cells)
     found, features = [], []
     for index, counts in enumerate(live.cells):
-        if _distance(np.bincount(sample.cells[:, index], minlength=CELLS), counts, live.effect) > _MOVED:
+        if distance(np.bincount(sample.cells[:, index], minlength=CELLS), counts, live.effect) > _MOVED:
             found.append(_table(sample.cells[:, index].astype(np.int64), counts))
             features.append(index)
     by_score, by_leaf = live.scores, live.leaves.sum(axis=1)
     scores = sample.score_cells.astype(np.int64)
-    if _distance(np.bincount(scores, minlength=CELLS), by_score, live.effect) > _MOVED:
+    if distance(np.bincount(scores, minlength=CELLS), by_score, live.effect) > _MOVED:
         found.append(_table(scores, by_score))
-    if _distance(np.bincount(leaves, minlength=len(by_leaf)), by_leaf, live.effect) > _MOVED:
+    if distance(np.bincount(leaves, minlength=len(by_leaf)), by_leaf, live.effect) > _MOVED:
         found.append(_table(leaves, by_leaf))
     return [one for one in found if one is not None], features
 
 
-def _distance(reference: npt.NDArray[np.int_], live: Ints, effect: float) -> float:
+def distance(reference: npt.NDArray[np.int_], live: Ints, effect: float) -> float:
     """How far two tables of counts are apart, in standard deviations of chance."""
     there = (reference + live) > 0
     one, other = reference[there].astype(np.float64), live[there] / effect
