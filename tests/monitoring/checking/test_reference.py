@@ -1,9 +1,12 @@
 """From a version's past to detectors that know it: quiet in the world they know, and right about another."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from made import HOUR, START, arrived, watched, world
 
+from outlast.data.profile import MISSING
 from outlast.monitoring.checking.words import KINDS, Told, column_of, sentence
 from outlast.monitoring.counting.counts import Counts
 from outlast.monitoring.detecting.bank import Alarm
@@ -82,3 +85,15 @@ def test_a_check_without_rows_is_no_evidence() -> None:
         counts.pop("volume")
         state, alarms = bank.step(bank.begin(), counts, 3600)
         assert (alarms, bank.log_r(state)) == ([], pytest.approx(0.0, abs=1e-9))
+
+
+def test_what_the_contract_lets_be_missing_is_usual() -> None:
+    """Questions without an outcome are not in the past, and may be the very ones that lack a column."""
+    plain = watched()
+    lenient = replace(plain, nulls={"origin": 0.05, "wind": 0.0, "other": 0.5})
+    before, after = plain.tables["features"].counts, lenient.tables["features"].counts
+    place = list(plain.names).index("origin")
+    assert after[place, MISSING] / after[place].sum() == pytest.approx(0.05, abs=1e-4)
+    assert (np.delete(after[place], MISSING) == np.delete(before[place], MISSING)).all()
+    other = 1 - place
+    assert (after[other] == before[other]).all(), "more than that is missing in the past itself, or nothing may be"

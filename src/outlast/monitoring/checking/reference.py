@@ -5,7 +5,7 @@ same and falls into the same bins; scores and losses belong to the version.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import cached_property
 from typing import Any
@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from outlast.data.past import Past
 from outlast.data.past.blocks import HOUR, Blocks
-from outlast.data.profile import CELLS, Profile
+from outlast.data.profile import CELLS, MISSING, Profile
 from outlast.monitoring.counting.counts import Counts
 from outlast.monitoring.detecting.tables import Table
 from outlast.monitoring.detecting.volume import Volume
@@ -28,6 +28,7 @@ LEAST = 200
 WEEKS = 4
 """Weeks of the reference below which the hours of a week are not known."""
 _SECOND = 1_000_000
+_ALL = 0.99
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +41,8 @@ class Watched:
     cadence: timedelta
     digests: Mapping[str, str]
     """What each feature computes; two of equal digest and equal bins are one stream."""
+    nulls: Mapping[str, float] = field(default_factory=dict)
+    """The share of each ask that may be missing, as the contract says: rows without an outcome are not in the past."""
 
     @cached_property
     def names(self) -> dict[str, str]:
@@ -56,10 +59,20 @@ class Watched:
         kinds = tuple(bins.kind for bins in self.profile.features)
         found = {}
         if self.profile.features:
-            found["features"] = _table(tuple(self.names.values()), usual.cells, usual, kinds)
+            table = _table(tuple(self.names.values()), usual.cells, usual, kinds)
+            found["features"] = replace(table, counts=self._with_nulls(table.counts))
         if blocks.hours:
             found |= self._of_version(blocks)
         return {name: table for name, table in found.items() if table.counts.sum() > 0}
+
+    def _with_nulls(self, counts: Ints) -> Ints:
+        """A reference in which as much is missing as may be."""
+        found = counts.copy()
+        for place, name in enumerate(self.names):
+            share = min(self.nulls.get(name, 0.0), _ALL)
+            there = int(counts[place].sum() - counts[place, MISSING])
+            found[place, MISSING] = max(found[place, MISSING], round(share / (1 - share) * there))
+        return found
 
     def counts(self, arrived: Counts, at: int, features: npt.NDArray[Any] | None = None) -> dict[str, Ints]:
         """What arrived up to a check at this second, table by table; `features` where other versions' answers count."""
