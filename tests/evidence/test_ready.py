@@ -200,7 +200,7 @@ def test_a_plan_to_retrain_is_no_evidence_that_somebody_does(known: Workspace) -
     assert said(31).rests_on == "late-orders@1 was trained 31d ago, one is due every 30d"
     contract["retraining"] = {"policy": "approval", "triggers": ["harm"]}
     assert said(1).yes is None
-    assert "nothing acts on harm by itself" in said(1).rests_on
+    assert "ticks train one for harm, which none was yet" in said(1).rests_on
 
 
 @pytest.mark.parametrize(

@@ -39,7 +39,11 @@ patience = "14d"
 def looped(folder: Path, plan: str = PLAN) -> Path:
     """The small project by this plan, with a version of 10 February live."""
     text = (folder / "outlast.toml").read_text()
-    text = text.replace('policy = "approval"\n', plan).replace('until = "2024-03-25"\n', "")
+    text = (
+        text.replace('policy = "approval"\n', plan)
+        .replace('until = "2024-03-25"\n', "")
+        .replace("rate = 10", "rate = 50")
+    )
     (folder / "outlast.toml").write_text(
         text.replace("[serving]", "[gate]\nmargin = 0.3\nvalue_margin = 3\n\n[serving]")
     )

@@ -20,6 +20,7 @@ from outlast.registry.declarations import folder_of
 from outlast.registry.rollout import Rollout, current, transitions
 from outlast.registry.tokens import tokens
 from outlast.registry.versions import Version, find
+from outlast.retraining.deciding.records import decisions
 from outlast.serving.scoring.planned import due_at, last_of, overdue
 from outlast.types import ModelRef, counted, duration, span, utc
 
@@ -179,9 +180,14 @@ def retrained(case: Case) -> Found:
     age = case.now - utc(newest.created_at)
     said = f"{newest} was trained {_ago(age)}"
     if not plan.schedule:
-        return Found(None, f"{said}, and nothing acts on {', '.join(plan.triggers)} by itself", "outlast train")
+        begun = any(one.what == "started" for one in decisions(case.ledger, case.model))
+        says = f"{said}; ticks train one for {', '.join(plan.triggers)}"
+        return Found(True, says) if begun else Found(None, f"{says}, which none was yet", "outlast tick")
     in_time = age <= duration(plan.schedule)
-    return Found(in_time, f"{said}, one is due every {plan.schedule}", None if in_time else "outlast train")
+    against = [one.sentence for one in decisions(case.ledger, case.model) if one.what in ("not", "refused", "failed")]
+    why = f"; {against[-1]}" if against and not in_time else ""
+    says = f"{said}, one is due every {plan.schedule}{why}"
+    return Found(in_time, says, None if in_time else "outlast retrain, or outlast decisions")
 
 
 def somebody_answers(case: Case) -> Found:

@@ -29,7 +29,7 @@ SLOW = "\n\ndef slowly(x, y, seed):\n    import time\n\n    time.sleep(120)\n   
 def ended() -> Iterator[None]:
     """No process outlives its test."""
     yield
-    for one in runs._started:
+    for one in runs._started.values():
         one.kill()
         one.wait()
     runs._started.clear()
@@ -82,7 +82,7 @@ def test_a_run_trains_and_judges_by_itself_and_delays_nobody(place: Workspace) -
 def test_a_killed_run_begins_again_and_in_the_end_is_given_up(place: Workspace) -> None:
     slow(place)
     run = begun(place)
-    (process,) = runs._started
+    (process,) = runs._started.values()
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
     assert look_after(place, NAME, run, DUE)[0] is False  # nobody knows yet that it is dead
@@ -93,8 +93,9 @@ def test_a_killed_run_begins_again_and_in_the_end_is_given_up(place: Workspace) 
         assert f"for the {attempt}. time of 3" in says
         run = replace(run, attempt=attempt, at=DUE + DAY)
         assert standing(place.ledger, NAME).run == run
-        runs._started[-1].kill()
-        runs._started[-1].wait()
+        (process,) = runs._started.values()
+        process.kill()
+        process.wait()
     leases.release(place.ledger, lease_of(NAME), runs.holder_of(run))
     assert look_after(place, NAME, run, DUE + DAY)[0]
     last = decisions(place.ledger, NAME)[-1]

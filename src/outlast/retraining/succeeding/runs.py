@@ -27,8 +27,8 @@ _START = 120.0
 _MOST = 3
 """How often a run is begun before it is given up."""
 _LOOK = 0.05
-_started: list["subprocess.Popen[bytes]"] = []
-"""Processes of this one: they are asked whether they ended, so that none of them stays as a zombie."""
+_started: dict[tuple[Path, str], "subprocess.Popen[bytes]"] = {}
+"""Processes of this one, by workspace and model; they are asked whether they ended, so that none stays as a zombie."""
 
 
 def new_run(trigger: str, reason: str, period: Period, at: datetime, by: str = "tick") -> Run:
@@ -60,13 +60,13 @@ def start(workspace: Workspace, model: str, run: Run) -> bool:
     command = [sys.executable, "-m", "outlast.retraining.succeeding.worker", str(workspace.root), model, holder_of(run)]
     file = log_of(workspace, run)
     file.parent.mkdir(parents=True, exist_ok=True)
-    _started[:] = [one for one in _started if one.poll() is None]
+    for ended in [key for key, one in _started.items() if one.poll() is not None]:
+        del _started[ended]
     with file.open("ab") as log:
-        process = subprocess.Popen(
+        _started[workspace.root, model] = subprocess.Popen(
             command, cwd=workspace.root, env=_environment(workspace.settings), stdin=subprocess.DEVNULL, stdout=log,
             stderr=log, start_new_session=True,
         )  # fmt: skip
-    _started.append(process)
     return True
 
 
@@ -92,17 +92,14 @@ def look_after(workspace: Workspace, model: str, run: Run, now: datetime) -> tup
 
 def wait(workspace: Workspace, model: str, *, hold: Callable[[], None] = lambda: None) -> None:
     """Wait until the process of a run has ended, however it did."""
-    while alive(workspace, model):
-        for one in _started:
-            one.poll()
-        if _started and all(one.returncode is not None for one in _started):
-            break
+    ours = _started.get((workspace.root, model))
+    while alive(workspace, model) if ours is None else ours.poll() is None:
         hold()
         time.sleep(_LOOK)
 
 
 def alive(workspace: Workspace, model: str) -> bool:
-    """Whether the process of a run holds its lease, and is not known to have ended."""
+    """Whether the process of a run holds its lease."""
     return lease_of(model) in leases.held(workspace.ledger, lease_of(model), wall())
 
 

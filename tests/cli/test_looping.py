@@ -1,0 +1,67 @@
+"""The loop's commands: what they say before anything happened, and what was decided and read out after that."""
+
+import json
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from outlast.cli import main
+from outlast.project.workspace import Workspace
+from outlast.registry import verdicts
+from outlast.registry.rollout import transition
+from outlast.retraining.deciding.records import Step, note
+
+sys.path.insert(0, str(Path(__file__).parent.parent / "monitoring"))
+NOW = datetime(2013, 7, 3, tzinfo=UTC)
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
+    """A workspace with a version that nobody let out."""
+    from watched import made
+
+    (tmp_path / "workspace.toml").write_text("")
+    monkeypatch.chdir(tmp_path)
+    return made(tmp_path)[0]
+
+
+def said(capsys: pytest.CaptureFixture[str], *words: str, code: int = 0) -> str:
+    with pytest.raises(SystemExit) as ended:
+        main(words)
+    assert ended.value.code == code
+    told = capsys.readouterr()
+    return told.out + told.err
+
+
+def test_before_anything_happened_they_say_what_to_do(place: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "Nothing was decided about late yet: `outlast tick` decides" in said(capsys, "decisions", "late")
+    assert json.loads(said(capsys, "decisions", "late", "--json")) == []
+    assert "Nothing stands beside what is live of late" in said(capsys, "ab", "late", code=4)
+    assert "Nothing of model 'late' is live" in said(capsys, "retrain", "late", code=3)
+
+
+def test_decisions_are_listed_the_newest_last(place: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
+    with place.ledger.write() as connection:
+        for number in range(3):
+            note(connection, "late", Step("not", f"reason {number}", "schedule", reason=f"{number}"), NOW)
+        note(connection, "late", Step("live", "late@2 is live", "harm", 2), NOW)
+    told = said(capsys, "decisions", "late", "--last", "2")
+    assert "reason 2" in told
+    assert "reason 1" not in told
+    assert "and 2 before these: --last 4" in told
+    found = json.loads(said(capsys, "decisions", "late", "--json"))
+    assert [one["what"] for one in found] == ["not", "not", "not", "live"]
+    assert found[-1]["version"] == 2
+
+
+def test_a_model_that_cannot_be_trained_here_says_why(place: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
+    with place.ledger.write() as connection:
+        checks = [{"name": "bundle", "passed": True, "says": "it is whole", "evidence": {}}]
+        verdict = verdicts.write(connection, "late", 1, NOW, checks)
+    transition(place.ledger, "late", action="promote", to=1, by="ada", at=NOW, verdict=verdict)
+    told = said(capsys, "retrain", "late", "--reason", "why not", code=1)
+    assert "The project of model 'late' does not lie in" in told
+    told = said(capsys, "decisions", "late")
+    assert "asked for it: why not" in " ".join(told.split())
