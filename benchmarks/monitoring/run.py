@@ -14,6 +14,7 @@ sys.path[:0] = [str(FOLDER), str(FOLDER.parent)]
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # small products: more threads only wait for one another
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+import cost  # noqa: E402
 import labelled  # noqa: E402
 import late  # noqa: E402
 import null  # noqa: E402
@@ -28,6 +29,7 @@ EXPERIMENTS = {
     6: labelled.experiment_6,
     9: late.experiment_9,
     10: labelled.experiment_10,
+    11: cost.experiment_11,
 }
 
 

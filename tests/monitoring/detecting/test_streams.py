@@ -88,3 +88,13 @@ def test_an_estimate_that_rises_is_a_bet_on_frozen_values():
 
 def test_what_was_never_seen_has_a_limit_above_nothing():
     assert upper(np.array([0, 0]), np.array([50_000, 500]), 3.0) == pytest.approx([0.00018, 0.0177], rel=0.01)
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_evidence_is_what_the_weights_of_its_cells_add_up_to(name):
+    table = reference(name)
+    one = family(name, FORMS[name], table, 1.0)
+    counts = one.folded(table.counts)
+    shares = one.season.overall
+    by_cell = np.einsum("jc,jci->ji", counts, one.bets.weights(shares))
+    assert one.bets.evidence(counts, shares) == pytest.approx(by_cell)

@@ -10,6 +10,7 @@ that hold the evidence and starts them anew; what is left is below A / 100, so a
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from outlast.monitoring.detecting.tables import Floats, Ints, Season, slot_of
 
 _LEFT = 0.01
 _NEVER = -np.inf
+_FLOOR = -1e300
 
 
 @dataclass(frozen=True)
@@ -91,6 +93,16 @@ class Family:
         """[stream, cell, bet] of one hour of the week."""
         return self.bets.weights(self.season.at(slot))
 
+    @cached_property
+    def lasting(self) -> Floats:
+        """The weights of a family without a season: theirs never change."""
+        return self.weights(0)
+
+    @cached_property
+    def log_weight(self) -> Floats:
+        """[stream, bet]: the logarithm of each bet's part of the bank."""
+        return _log(self.bets.weight * self.prior[:, None])
+
     def folded(self, counts: npt.NDArray[Any]) -> Floats:
         return np.asarray(counts if self.fold is None else self.fold(counts), np.float64)
 
@@ -102,9 +114,6 @@ class Bank:
     severity: Severity
     families: tuple[Family, ...]
     log_threshold: float
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "_cache", {})
 
     def begin(self) -> State:
         """The state before the first check."""
@@ -141,17 +150,11 @@ class Bank:
         if given is None or not np.any(given):
             return np.zeros((len(one.keys), len(one.bets.names))), np.zeros(len(one.keys))
         counts = one.folded(given)
-        found = np.matmul(counts[:, None, :], self._weights(one, at))[:, 0, :]
-        return found / one.effects[:, None], counts.sum(axis=1)
-
-    def _weights(self, one: Family, at: int) -> Floats:
-        """Kept for families without a season: theirs never change."""
         if one.season.by_slot is not None:
-            return one.weights(int(slot_of(at)))
-        cache: dict[str, Floats] = self.__dict__["_cache"]
-        if one.name not in cache:
-            cache[one.name] = one.weights(0)
-        return cache[one.name]
+            found = one.bets.evidence(counts, one.season.at(int(slot_of(at))))
+        else:
+            found = np.matmul(counts[:, None, :], one.lasting)[:, 0, :]
+        return found / one.effects[:, None], counts.sum(axis=1)
 
     def _judged(self, state: State, at: int) -> tuple[State, list[Alarm]]:
         totals = {one.name: _totals(state.tracks[one.name], one) for one in self.families}
@@ -185,13 +188,19 @@ def _advanced(track: Track, log_e: Floats, rows: Floats, at: int) -> Track:
     began = np.where(idle, at, track.began)
     seen = np.where(idle, 0.0, track.rows) + rows[:, None]
     log_m = np.maximum(track.log_m, 0.0) + log_e
-    return replace(track, log_r=np.logaddexp(track.log_r, 0.0) + log_e, log_m=log_m, began=began, rows=seen)
+    return replace(track, log_r=_with_one(track.log_r) + log_e, log_m=log_m, began=began, rows=seen)
+
+
+def _with_one(log_r: Floats) -> Floats:
+    """log(R + 1)"""
+    return np.asarray(np.maximum(log_r, 0.0) + np.log(1.0 + np.exp(-np.abs(log_r))), np.float64)
 
 
 def _totals(track: Track, family: Family) -> Floats:
     """log of each stream's weighted R."""
-    found = np.logaddexp.reduce(track.log_r + _log(family.bets.weight), axis=1)
-    return np.asarray(found + _log(family.prior), np.float64)
+    parts = track.log_r + family.log_weight
+    most = parts.max(axis=1, initial=_FLOOR)
+    return np.asarray(most + _log(np.exp(parts - most[:, None]).sum(axis=1)), np.float64)
 
 
 def _log(values: Floats) -> Floats:

@@ -8,6 +8,7 @@ moves less than that is no news.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
@@ -42,6 +43,9 @@ class Bets(Protocol):
     def weights(self, shares: Floats) -> Floats:
         """[stream, cell, bet]: the logarithm of what a row of the cell pays, where these shares are expected."""
 
+    def evidence(self, counts: Floats, shares: Floats) -> Floats:
+        """[stream, bet]: the logarithm of what the counts of one check pay."""
+
     def residuals(self, counts: npt.NDArray[Any], shares: Floats) -> tuple[Floats, Floats]:
         """[block, stream, functional]: by how much sums exceed the expected, and the variance of independent rows."""
 
@@ -66,14 +70,50 @@ class Means:
 
     def limits(self, shares: Floats) -> Floats:
         """m: the largest mean of each functional that is no news."""
-        mass, first = self._moments(shares)
+        mass, first = (np.matmul(side, shares[:, :, None])[:, :, 0] for side in (self._standing, self._counted))
         return np.asarray(first / np.maximum(mass, 1e-300) + self.slack, np.float64)
 
     def weights(self, shares: Floats) -> Floats:
-        limit = self.limits(shares)
-        stake = np.minimum(self.stake, _ROOM / np.maximum(limit, 1e-12))[:, :, None]
-        pays = np.log1p(stake * (self.values - limit[:, :, None])) * self.on
+        (hit, miss), graded = self._pays(shares)
+        pays = np.empty(self.values.shape)
+        coins = self._coins
+        pays[:, coins] = miss[:, coins, None] + self.values[:, coins] * (hit - miss)[:, coins, None]
+        pays[:, ~coins] = graded
+        pays *= self.on
         return np.ascontiguousarray(pays.transpose(0, 2, 1))
+
+    def evidence(self, counts: Floats, shares: Floats) -> Floats:
+        (hit, miss), graded = self._pays(shares)
+        column = counts[:, :, None]
+        rows, hits = (np.matmul(side, column)[:, :, 0] for side in (self._standing, self._counted))
+        found = hits * hit + (rows - hits) * miss
+        found[:, ~self._coins] = np.matmul(graded * self._graded[1], column)[:, :, 0]
+        return np.asarray(found, np.float64)
+
+    def _pays(self, shares: Floats) -> tuple[tuple[Floats, Floats], Floats]:
+        """What a coin pays for its two sides, and what the other bets pay for each cell: far fewer logarithms."""
+        limit = self.limits(shares)
+        stake = np.minimum(self.stake, _ROOM / np.maximum(limit, 1e-12))
+        coins = np.log1p(stake * (1 - limit)), np.log1p(-stake * limit)
+        mine = ~self._coins
+        return coins, np.log1p(stake[:, mine, None] * (self._graded[0] - limit[:, mine, None]))
+
+    @cached_property
+    def _graded(self) -> tuple[Floats, Floats]:
+        return self.values[:, ~self._coins], self._standing[:, ~self._coins]
+
+    @cached_property
+    def _standing(self) -> Floats:
+        return self.on.astype(np.float64)
+
+    @cached_property
+    def _counted(self) -> Floats:
+        return np.asarray(self.on * self.values, np.float64)
+
+    @cached_property
+    def _coins(self) -> npt.NDArray[np.bool_]:
+        """Bets whose values are 0 and 1 only."""
+        return np.asarray(((self.values == 0) | (self.values == 1)).all(axis=(0, 2)), np.bool_)
 
     def residuals(self, counts: npt.NDArray[Any], shares: Floats) -> tuple[Floats, Floats]:
         """One functional for each different (what, cells), upwards: the other direction is its mirror."""
@@ -98,10 +138,6 @@ class Means:
         for place, bet in enumerate(self.names):
             seen.setdefault((bet.what, bet.cells), place)
         return list(seen.values())
-
-    def _moments(self, shares: Floats) -> tuple[Floats, Floats]:
-        mass = np.einsum("jic,jc->ji", self.on.astype(np.float64), shares)
-        return mass, np.einsum("jic,jc->ji", self.on * self.values, shares)
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,6 +165,9 @@ class Coins:
         no = np.where(self.up[:, None], miss, hit)
         both = np.stack([no, yes], axis=-1)
         return np.ascontiguousarray(both.reshape(*m.shape[:2], -1).transpose(0, 2, 1))
+
+    def evidence(self, counts: Floats, shares: Floats) -> Floats:
+        return np.asarray(np.matmul(counts[:, None, :], self.weights(shares))[:, 0, :], np.float64)
 
     def residuals(self, counts: npt.NDArray[Any], shares: Floats) -> tuple[Floats, Floats]:
         pairs = np.asarray(counts, np.float64).reshape(*counts.shape[:-1], -1, 2)
