@@ -24,6 +24,7 @@ LIFE = [
     "compare",
 ]
 LIFE += ["gate", "load-test", "approve", "reject", "promote", "withdraw", "rollback", "retire", "transfer", "history"]
+LIFE += ["retrain", "decisions", "ab"]
 LIFE += ["ready"]
 LIFE += [
     "serve",
@@ -44,6 +45,7 @@ LIFE += [
     "snooze",
     "resolve",
     "accept",
+    "weekly",
     "tick",
     "up",
     "doctor",

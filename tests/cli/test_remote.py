@@ -66,6 +66,7 @@ HERE = {
         "act",
         "push",
         "monitor",
+        "weekly",
         "value",
         "feeds",
         "skew",

@@ -78,6 +78,7 @@ for command in (
     incidents.snooze,
     incidents.resolve,
     incidents.accept,
+    evidence.weekly,
     running.tick,
     running.up,
     replaying.replay,

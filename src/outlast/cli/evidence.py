@@ -1,4 +1,4 @@
-"""Commands that put evidence together: card, ready."""
+"""Commands that put evidence together: card, ready, weekly."""
 
 from pathlib import Path
 
@@ -54,3 +54,25 @@ def ready(model: str = places.MODEL, json: bool = places.JSON) -> None:
         print(f"{found.version}: {told}{'' if found.ready else '; not ready to last'}")
     if not found.ready:
         raise typer.Exit(3)
+
+
+def weekly(
+    model: str = places.MODEL,
+    until: str = typer.Option(None, "--until", help="The day after the last one, such as 2013-07-08; today."),
+    output: Path = typer.Option(None, "--output", "-o", help="A file to write it into: .html, or .md with pictures."),
+    json: bool = places.JSON,
+) -> None:
+    """Write a model's week on one page, with what to do next."""
+    from outlast.evidence.weekly.week import week
+    from outlast.evidence.weekly.writing import markdown, plain, put, sheet
+
+    place, now = places.workspace(), places.at()
+    found = week(place, str(places.model_ref(model, place)), until=places.moment_of(until) or now, now=now)
+    page = sheet(found, now)
+    files = [] if output is None else put(found, page, output)
+    if json:
+        screen.as_json({**plain(found, page), "files": [str(file) for file in files]})
+    elif output is None:
+        print(markdown(page), end="")
+    for file in files if not json else ():
+        print(f"{file}: the week of {found.model} to {found.until:%Y-%m-%d}")

@@ -1,8 +1,9 @@
 """A card as Markdown: text of people's own is spelled so that it stays text."""
 
 import re
+from collections.abc import Mapping, Sequence
 
-from outlast.evidence.card.parts import Card, Facts, Grid, Say
+from outlast.evidence.card.parts import Card, Facts, Grid, Say, Section
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>|~&$])")
 _SPACE = re.compile(r"\s+")
@@ -12,17 +13,24 @@ _BEGINS = re.compile(r"^(?:([-+=#]+)|(\d+)([.)]))(?=\s|$)")
 
 def markdown(card: Card) -> str:
     """The whole card."""
-    lines = [
-        f"# {escaped(card.model)}, version {card.number}",
-        "",
-        paragraph(card.lead),
-        "",
-        f"Model card, made {card.made:%Y-%m-%d %H:%M} UTC from what Outlast keeps of the bundle `{card.digest[:16]}`.",
-    ]
-    for section in card.sections:
+    made = (
+        f"Model card, made {card.made:%Y-%m-%d %H:%M} UTC from what Outlast keeps of the bundle `{card.digest[:16]}`."
+    )
+    return written(f"{card.model}, version {card.number}", card.lead, made, card.sections)
+
+
+def written(
+    heading: str, lead: str, note: str, sections: Sequence[Section], pictures: Mapping[str, str] | None = None
+) -> str:
+    """A heading, what it is about, a note that is Markdown already, and sections; pictures by name, each a file."""
+    lines = [f"# {escaped(heading)}", "", paragraph(lead), "", note]
+    for section in sections:
         lines += ["", f"## {escaped(section.title)}"]
         for part in section.parts:
             lines += ["", *_lines(part)]
+        there = {name: (pictures or {}).get(name) for name in section.pictures}
+        for name, file in there.items():
+            lines += [] if file is None else ["", f"![{name}]({file})"]
     return "\n".join(lines) + "\n"
 
 

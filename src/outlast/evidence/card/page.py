@@ -1,10 +1,10 @@
-"""A card as one HTML file that needs nothing else: styles and pictures are in it, and no script."""
+"""A card, or another sheet, as one HTML file that needs nothing else: styles and pictures are in it, and no script."""
 
 from collections.abc import Mapping
 from importlib.resources import files
 from typing import Any
 
-from outlast.evidence.card.parts import Card, Facts, Grid, Say
+from outlast.evidence.card.parts import Card, Facts, Grid, Say, Sheet, text
 from outlast.registry.pictures import draw
 
 Pictures = Mapping[str, str]
@@ -13,12 +13,19 @@ Pictures = Mapping[str, str]
 
 def page(card: Card, pictures: Pictures | None = None) -> str:
     """The whole card, with the pictures that were drawn."""
+    note = f"Model card, made {text(card.made)} from what Outlast keeps of the bundle {card.digest[:16]}."
+    title, heading = f"{card.model}@{card.number}: model card", f"{card.model}, version {card.number}"
+    return whole(Sheet(title, heading, card.state, card.lead, note, card.sections), pictures)
+
+
+def whole(sheet: Sheet, pictures: Pictures | None = None) -> str:
+    """A sheet, with the pictures that were drawn."""
     from jinja2 import Environment, StrictUndefined
 
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters["anchor"] = lambda title: "-".join(title.lower().replace(",", "").split())
     template = environment.from_string(files(__package__).joinpath("page.html").read_text("utf-8"))
-    return template.render(card=card, pictures=pictures or {}, kind=_kind)
+    return template.render(sheet=sheet, pictures=pictures or {}, kind=_kind)
 
 
 def drawn(summary: Mapping[str, Any]) -> Pictures:

@@ -58,6 +58,18 @@ class Card:
         return {**vars(self), "sections": sections}
 
 
+@dataclass(frozen=True)
+class Sheet:
+    """What is put on paper: a heading with a word beside it, what it is about, where it comes from, and sections."""
+
+    title: str
+    heading: str
+    state: str
+    lead: str
+    note: str
+    sections: tuple[Section, ...]
+
+
 def facts(*rows: tuple[str, Any]) -> Facts:
     """Facts without those that have nothing to say."""
     return Facts(tuple((name, text(value)) for name, value in rows if value not in (None, "", [], {}, ())))

@@ -4,8 +4,9 @@ What was earned is a fact and has no interval. The interval tells what other day
 and so whether a difference from the promise is more than chance.
 """
 
+import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import reduce
 from itertools import groupby
@@ -13,8 +14,10 @@ from typing import Any
 
 from outlast.monitoring.counting.sums import Moments
 from outlast.monitoring.counting.windows import Window, starts_of
+from outlast.monitoring.evidence import design_effect
 from outlast.monitoring.figures import Figure
-from outlast.monitoring.value.means import by_day, difference, times
+from outlast.monitoring.judge import ASSUMED_EFFECT, DAYS
+from outlast.monitoring.value.means import WIDE, by_day, difference, times
 
 _DAY = timedelta(days=1)
 
@@ -33,6 +36,9 @@ class Day:
     """What the evaluation said that so many decisions gain; None where a version was not evaluated in money."""
     total_gain: float
     total_promised: float | None
+    low: float | None = None
+    """The gain that as many decisions of such a day might have had, 95 %."""
+    high: float | None = None
 
 
 @dataclass(frozen=True)
@@ -84,7 +90,7 @@ def money(windows: Sequence[Window], promises: Promises, currency: str) -> Money
     total_value = by_day([one.sum for one in values], [one.n for one in values], _sum(values).variance)
     promise = _promise(promised) if every and all(every) else Figure.missing("a version was not evaluated in money")
     return Money(
-        currency, tuple(days), sum(day.answers for day in days), times(total_value, _sum(values).n),
+        currency, _with_intervals(days, gains), sum(day.answers for day in days), times(total_value, _sum(values).n),
         times(per_decision, _sum(gains).n), per_decision, promise, difference(per_decision, promise),
     )  # fmt: skip
 
@@ -102,6 +108,20 @@ def _day(
     total = None if promised is None or so_far[1] is None else so_far[1] + promised
     answers = sum(window.counts.rows for window in windows)
     return Day(start, answers, gain.n, value.sum, gain.sum, promised, so_far[0] + gain.sum, total)
+
+
+def _with_intervals(days: Sequence[Day], gains: Sequence[Moments]) -> tuple[Day, ...]:
+    """What chance does to a day: as its rows scatter, and so much more as whole days of this model do."""
+    many = [one for one in gains if one.n >= 2]
+    effect = ASSUMED_EFFECT
+    if len(many) >= DAYS:
+        within = math.fsum((one.variance or 0.0) * one.n for one in many) / sum(one.n for one in many)
+        effect = design_effect([one.mean or 0.0 for one in many], [one.n for one in many], within)
+    found = []
+    for day, gain in zip(days, gains, strict=True):
+        half = None if gain.error is None else WIDE * gain.error * gain.n * math.sqrt(effect)
+        found.append(day if half is None else replace(day, low=gain.sum - half, high=gain.sum + half))
+    return tuple(found)
 
 
 def _due(windows: Sequence[Window], promises: Promises) -> list[tuple[float, float, int]] | None:

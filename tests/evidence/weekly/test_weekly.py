@@ -1,0 +1,106 @@
+"""The weekly page says what happened and what to do, and has something to say when nothing happened."""
+
+import xml.etree.ElementTree as ET
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from watched import DAY, HOUR, MODEL, START, made, predict, through_the_day
+
+from outlast.errors import SettingsError
+from outlast.evidence.weekly.week import Week, week
+from outlast.evidence.weekly.writing import markdown, plain, put, sheet
+from outlast.monitoring.incidents.acting import resolve
+from outlast.monitoring.incidents.reading import incidents
+from outlast.project.workspace import Workspace
+from outlast.retraining.tick import tick
+
+NOW = START + 14 * DAY + HOUR
+
+
+@pytest.fixture(scope="module")
+def watched(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """Ten days of answers, on the eighth of which a column is gone."""
+    place, origin = made(tmp_path_factory.mktemp("week"), {"model": {"owner": "ops"}, "monitoring": {"cadence": "1d"}})
+    for day in range(10):
+        moments = through_the_day(240, START + day * DAY)
+        predict(place, origin, moments, seed=2 + day, empty=day == 7)
+    done = tick(place, now=NOW)
+    assert not any(line.failed for line in done if line.job == "watch"), done
+    return place
+
+
+def of(place: Workspace, until=START + 14 * DAY) -> Week:
+    return week(place, MODEL, until=until, now=NOW)
+
+
+def test_a_week_is_told_in_the_order_in_which_a_team_asks(watched: Workspace) -> None:
+    (incident,) = incidents(watched.ledger, MODEL)
+    page = sheet(of(watched), NOW)
+    assert page.heading == "late, 08 July to 14 July 2013"
+    assert "answered 720 questions and gained" in page.lead
+    assert page.lead.endswith("1 incident is open.")
+    assert [one.title for one in page.sections] == [
+        "What to do next",
+        "What it was worth",
+        "Incidents",
+        "How good it was",
+        "What moved most since training",
+        "What people did with the answers",
+        "What was live",
+    ]
+    text = markdown(page)
+    assert f"outlast incident {incident.id}" in text.split("## What it was worth")[0]
+    assert "| Mon 08 Jul | 240 | 240 |" in text
+    assert "- **roc\\_auc**:" in text
+    assert "column wind" in text
+
+
+def test_a_week_before_has_its_own_answers_and_no_incident(watched: Workspace) -> None:
+    found = of(watched, START + 7 * DAY + 5 * HOUR)  # whole days
+    assert (found.since, found.until, found.answers) == (START, START + 7 * DAY, 7 * 240)
+    assert found.incidents == ()
+    assert [start for start, _ in found.quality] == [START]
+    assert "None was open this week" in markdown(sheet(found, NOW))
+
+
+def test_the_page_is_html_with_its_pictures_or_markdown_with_them_beside(watched: Workspace, tmp_path: Path) -> None:
+    found = of(watched)
+    page = sheet(found, NOW)
+    (html,) = put(found, page, tmp_path / "week.html")
+    text = html.read_text("utf-8")
+    assert text.count("<svg") == 2
+    assert "<script" not in text
+    md, *pictures = put(found, page, tmp_path / "week.md")
+    assert [picture.name for picture in pictures] == ["week-money.svg", "week-quality.svg"]
+    assert all(ET.fromstring(picture.read_text("utf-8")).tag.endswith("svg") for picture in pictures)
+    assert "![money](week-money.svg)" in md.read_text("utf-8")
+    with pytest.raises(SettingsError, match=r"ends in \.md or \.html"):
+        put(found, page, tmp_path / "week.pdf")
+
+
+def test_programs_get_the_same(watched: Workspace) -> None:
+    found = of(watched)
+    told: dict[str, Any] = plain(found, sheet(found, NOW))
+    assert told["until"] == (START + 14 * DAY).isoformat()
+    assert {part["kind"] for one in told["sections"] for part in one["parts"]} == {"say", "grid", "facts"}
+
+
+def test_a_model_that_did_nothing_says_what_to_do(tmp_path: Path) -> None:
+    place, _ = made(tmp_path, {"model": {"owner": None}})
+    page = sheet(week(place, MODEL, until=NOW, now=NOW), NOW)
+    assert page.lead == "late answered nothing this week."
+    text = markdown(page)
+    for said in ("Nothing is live", "The model has no owner", "outlast tick", "None was open", "did not change"):
+        assert said in text
+    assert put(week(place, MODEL, until=NOW, now=NOW), page, tmp_path / "w.md") == [tmp_path / "w.md"]
+
+
+def test_what_was_closed_is_told_with_what_became_of_it(watched: Workspace) -> None:
+    (incident,) = incidents(watched.ledger, MODEL)
+    resolve(watched.ledger, incident, by="ana", reason="the feed is mended", at=NOW + timedelta(minutes=1))
+    text = markdown(sheet(of(watched), NOW))
+    assert "resolve: it is over: the feed is mended" in text
+    assert "Nothing: no incident, labels come." not in text  # nothing is live here
+    assert "No incident is open." in text
