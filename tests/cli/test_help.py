@@ -48,6 +48,7 @@ LIFE += [
     "weekly",
     "tick",
     "up",
+    "replay",
     "doctor",
 ]
 LIFE += ["backup", "restore", "erase"]

@@ -13,7 +13,7 @@ LAST = typer.Option(20, "--last", min=1, help="How many of the newest to show.")
 
 
 def decisions(model: str = places.MODEL, last: int = LAST, json: bool = places.JSON) -> None:
-    """Say why successors were trained, or not, and what became of them."""
+    """Say why successors were trained, or not."""
     from outlast.retraining.deciding.records import decisions as read
 
     place = places.workspace()

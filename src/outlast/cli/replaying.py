@@ -36,7 +36,10 @@ def replay(
     url: str = typer.Option(None, "--url", help="A server that goes by OUTLAST_CLOCK already; else one is started."),
     json: bool = places.JSON,
 ) -> None:
-    """Tell the past to a server as it happened, with ticks between, on a clock of its own."""
+    """Tell the past to a server as it happened.
+
+    With ticks between, on a clock of its own.
+    """
     from outlast.replaying.faults import read_faults
     from outlast.replaying.run import Plan
     from outlast.types import duration, utc
