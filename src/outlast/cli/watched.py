@@ -30,6 +30,20 @@ def watched(found: Report, last: int) -> None:
     _alerts(found)
 
 
+def _expected(found: Report) -> None:
+    """What is expected of answers whose labels are not here."""
+    now = found.expected_now
+    if now is None:
+        return
+    if now.reason is not None:
+        screen.line("expected", f"not estimable: {now.reason}")
+        return
+    unit = {"cost": f" {found.currency} lost a decision", "value": f" {found.currency} a decision"}
+    shown = [name for name in (found.metric, "value", "cost", "loss") if name in now.figures][:2]
+    words = [f"{name} {screen.interval(now.figures[name])}{unit.get(name, '')}" for name in shown]
+    screen.line("expected", f"{', '.join(words)}: of {now.rows:,} answers since {now.since:%Y-%m-%d}, before labels")
+
+
 def recomputed(found: Audit) -> None:
     """An audit, for people."""
     print(
@@ -116,6 +130,9 @@ def _together(found: Report, total: Figures) -> None:
     for name, says in (("promise", found.promise), ("adoption", found.adoption)):
         if says is not None:
             screen.line(name, says)
+    _expected(found)
+    if found.rehearsal is not None:
+        screen.line("watch", found.rehearsal)
     if found.audits:
         screen.line("served features", f" {found.audits[-1].sentence(found.model)}")
     moved = [one for one in total.columns if one.moved.value is not None]

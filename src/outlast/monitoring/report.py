@@ -7,6 +7,8 @@ from typing import Any
 
 from outlast.journal.strays import Strays, last_count
 from outlast.monitoring.audits import Audited, audited
+from outlast.monitoring.checking.expected import Expected, expected_of
+from outlast.monitoring.checking.plans import said_of
 from outlast.monitoring.counting.counts import merged
 from outlast.monitoring.counting.windows import Window, stored
 from outlast.monitoring.figures import METRICS, Figure, Figures, figures
@@ -61,6 +63,10 @@ class Report:
     """How the gain of a decision compares with the promise at promotion; None before a decision has a price."""
     adoption: str | None = None
     """What people do with the answers; None where nobody ever told."""
+    expected_now: Expected | None = None
+    """What the newest answers will turn out to be worth, estimated before their labels are here."""
+    rehearsal: str | None = None
+    """What the detectors would have done on the version's own past; None before the first tick, or without a past."""
 
     def to_json(self) -> dict[str, Any]:
         """Plain values; moments are ISO 8601."""
@@ -90,6 +96,8 @@ def report(workspace: Workspace, model: str, *, since: datetime | None = None, u
         _scoring(workspace, subject),
         _promise(found, subject),
         _adoption(workspace, subject, (since, until)),
+        expected_of(workspace.ledger, subject),
+        said_of(workspace.ledger, version.model, version.number),
     )
 
 

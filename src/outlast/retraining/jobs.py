@@ -46,11 +46,11 @@ class Shared:
             self._subjects[key] = open_subject(self.workspace, model, version)
         return self._subjects[key]
 
-    def watch(self, model: str, version: int) -> Watch | None:
+    def watch(self, model: str, version: int, hold: Hold) -> Watch | None:
         """What a version is watched by; None of one that keeps no past."""
         key = (model, version)
         if key not in self._watches:
-            self._watches[key] = watch_of(self.workspace, self.subject(model, version), self.now)
+            self._watches[key] = watch_of(self.workspace, self.subject(model, version), self.now, hold)
         return self._watches[key]
 
     def main(self, model: str) -> Subject:
@@ -110,7 +110,12 @@ def watch(shared: Shared, model: str, hold: Hold) -> tuple[bool, str]:
     judged, raised = judge_pending(shared.workspace, model, now=shared.now, subject=subject, hold=hold)
     hold()
     checked, alarmed = judge_checks(
-        shared.workspace, model, main.version, lambda version: shared.watch(model, version), now=shared.now, hold=hold
+        shared.workspace,
+        model,
+        main.version,
+        lambda version: shared.watch(model, version, hold),
+        now=shared.now,
+        hold=hold,
     )
     raised += alarmed
     hold()

@@ -45,7 +45,7 @@ def test_the_world_it_knows_is_quiet() -> None:
 def test_a_moved_feature_is_a_ticket_and_what_it_costs_a_page() -> None:
     found = by_kind(told(12, shift=0.5))
     said = found["feature-drift wind"]
-    assert said.startswith(("wind: a value is larger than one of the reference with chance 6", "wind is "))
+    assert said.startswith(("wind: a value is larger than one in the reference with chance 6", "wind is "))
     assert "since 2013-05-06" in said
     assert {one.alarm.severity for one in told(12, shift=0.5) if one.alarm.family == "features"} == {"ticket"}
 

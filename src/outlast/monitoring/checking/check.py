@@ -14,15 +14,17 @@ import sqlalchemy as sa
 
 from outlast.data.profile import CELLS
 from outlast.monitoring.checking import remembered
-from outlast.monitoring.checking.harm import harm_of, rows_a_day
+from outlast.monitoring.checking.harm import harm_of, rows_a_day, spread_of
 from outlast.monitoring.checking.plans import Watch
 from outlast.monitoring.checking.words import KINDS, Told, column_of, sentence, since_of
 from outlast.monitoring.counting.checks import Check, judge_closed, period
 from outlast.monitoring.counting.counts import Counts
 from outlast.monitoring.detecting.bank import Alarm, State
 from outlast.monitoring.detecting.streams import Severity
-from outlast.monitoring.incidents.grouping import Scope
-from outlast.monitoring.incidents.raising import raise_findings
+from outlast.monitoring.incidents.grouping import Scope, family
+from outlast.monitoring.incidents.incident import Incident
+from outlast.monitoring.incidents.keeping import standing
+from outlast.monitoring.incidents.raising import measured, raise_findings
 from outlast.monitoring.judge import Finding, Harm
 from outlast.project.workspace import Workspace
 
@@ -62,6 +64,7 @@ class _Checking:
             states, alarms = self._stepped(states, check)
             if alarms:
                 self._raise(connection, check, alarms)
+        self._measure(connection, checks[-1].at)
         for bank in self.watch.plan.banks:
             remembered.keep(connection, model, bank, states[bank.severity], checks[-1].at)
 
@@ -114,6 +117,7 @@ class _Checking:
             since=since_of(alarm) - self.watch.subject.cadence,
             harm=self._harm(told, check.at),
             source=self.watch.subject.sources.get(column or ""),
+            against="accepted" if told.accepted else "promotion",
         )
 
     def _told(self, alarm: Alarm, check: Check) -> Told:
@@ -131,19 +135,39 @@ class _Checking:
         return period(self.workspace.ledger, self.watch.subject.model, version, "", begin, check.at)
 
     def _harm(self, told: Told, at: datetime) -> Harm | None:
-        watched = self.watch.watched
-        length = at - since_of(told.alarm) + self.watch.subject.cadence
-        families = [family for bank in self.watch.plan.banks for family in bank.families]
-        effects = [float(family.effects.max()) for family in families if family.name == "loss"]
-        usual = watched.past.totals.by_leaf.sum(axis=(0, 1))
-        value = self.watch.subject.summary.get("value") or {}
-        a_day = rows_a_day(told.counts.rows, max(length, timedelta(hours=1)))
+        return self._cost(told.counts, at - since_of(told.alarm) + self.watch.subject.cadence)
+
+    def _cost(self, came: Counts, length: timedelta) -> Harm | None:
+        """What the answers of a stretch cost a day more than the reference's."""
+        past, subject = self.watch.watched.past, self.watch.subject
+        families = [one for bank in self.watch.plan.banks for one in bank.families]
+        effects = [float(one.effects.max()) for one in families if one.name == "loss"]
+        value = subject.summary.get("value") or {}
+        a_day = rows_a_day(came.rows, max(length, timedelta(hours=1)))
         gain = value.get("per_decision", 0.0) - value.get("baseline", 0.0)
         return harm_of(
-            told.counts.array("loss"),
-            usual,
-            scale=watched.past.scale,
+            came.array("loss"),
+            past.totals.by_leaf.sum(axis=(0, 1)),
+            spread=spread_of(past.rows, int(past.blocks.mills.sum()), int(past.blocks.squares.sum())),
+            scale=past.scale,
             a_day=a_day,
             effect=max(effects, default=1.0),
             stake=abs(gain) * a_day or None,
         )
+
+    def _measure(self, connection: sa.Connection, at: datetime) -> None:
+        """Say of incidents that go on what they cost by now: the first alarm rests on few outcomes."""
+        subject = self.watch.subject
+        for incident in standing(connection, subject.model, at):
+            if not incident.live or incident.version != subject.version or not _loses(incident):
+                continue
+            came = period(self.workspace.ledger, subject.model, subject.version, "", incident.since, at)
+            harm = None if came is None else self._cost(came, at - incident.since)
+            if harm is not None:
+                scope = Scope(subject.model, subject.version, "window", at - subject.cadence, at, subject.sources)
+                self.raised += measured(connection, incident, harm, scope, subject.contract, self.now)
+
+
+def _loses(incident: Incident) -> bool:
+    """Whether an incident is about what a model loses, or may."""
+    return any(family(one.kind) == "following" for one in incident.found)

@@ -1,12 +1,14 @@
 """What a version is watched by: the detectors' plan, rehearsed once on the version's own past."""
 
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 
+from outlast.monitoring.checking.normal import normal_of
 from outlast.monitoring.checking.reference import Watched
 from outlast.monitoring.detecting.planning import Budget, Plan, planned
 from outlast.monitoring.detecting.rehearsal import rehearsed
@@ -33,18 +35,24 @@ class Watch:
     sentence: str
 
 
-def watch_of(workspace: Workspace, subject: Subject, now: datetime) -> Watch | None:
+def watch_of(
+    workspace: Workspace, subject: Subject, now: datetime, hold: Callable[[], None] = lambda: None
+) -> Watch | None:
     """The watch over a version; None where its bundle keeps no past to be watched against."""
     if subject.past is None:
         return None
     nulls = _nulls(subject)
-    found = Watched(subject.version, subject.profile, subject.past, subject.cadence, subject.digests, nulls)
+    normal = normal_of(workspace.ledger, subject)
+    found = Watched(subject.version, subject.profile, subject.past, subject.cadence, subject.digests, nulls, normal)
     contract = subject.contract.monitoring
     budget = Budget(contract.budget, contract.tickets, int(subject.cadence.total_seconds()))
     key = digest_of([vars(budget), {name: list(table.keys) for name, table in found.tables.items()}, nulls])
     known = _known(workspace.ledger, subject, key)
     if known is None:
-        done = rehearsed(planned(found.tables, budget), found.tables, seed=SEED)
+        hold()
+        first = _effects(planned(found.tables, budget))
+        plan = planned(found.tables, budget, known=_with_slices(first))
+        done = rehearsed(plan, found.tables, seed=SEED, hold=hold)
         known = {"format": FORMAT, "key": key, "effects": _effects(done.plan), "sentence": done.sentence}
         _keep(workspace.ledger, subject, known, now)
         return Watch(subject, found, done.plan, done.sentence)
@@ -66,6 +74,13 @@ def _nulls(subject: Subject) -> dict[str, float]:
 def _effects(plan: Plan) -> dict[str, list[float]]:
     """How many rows of each stream are taken for one, by family: measuring it again would take seconds a tick."""
     return {one.name: one.effects.tolist() for bank in plan.banks for one in bank.families}
+
+
+def _with_slices(effects: dict[str, list[float]]) -> dict[str, list[float]]:
+    """Slices have no past of their own to measure by: they hang together at least as the whole does."""
+    whole = max(effects.get("loss", [1.0]))
+    slices = [max(one, whole) for one in effects.get("slices", [])]
+    return effects | ({"slices": slices} if slices else {})
 
 
 def said_of(ledger: Ledger, model: str, version: int) -> str | None:

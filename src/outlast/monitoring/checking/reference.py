@@ -4,6 +4,7 @@ A stream is named by what it belongs to. A feature's goes on under the next vers
 same and falls into the same bins; scores and losses belong to the version.
 """
 
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -16,6 +17,7 @@ import numpy.typing as npt
 from outlast.data.past import Past
 from outlast.data.past.blocks import HOUR, Blocks
 from outlast.data.profile import CELLS, MISSING, Profile
+from outlast.monitoring.checking.normal import Normal
 from outlast.monitoring.counting.counts import Counts
 from outlast.monitoring.detecting.tables import Table
 from outlast.monitoring.detecting.volume import Volume
@@ -43,6 +45,8 @@ class Watched:
     """What each feature computes; two of equal digest and equal bins are one stream."""
     nulls: Mapping[str, float] = field(default_factory=dict)
     """The share of each ask that may be missing, as the contract says: rows without an outcome are not in the past."""
+    normal: tuple[Normal, ...] = ()
+    """What was accepted since."""
 
     @cached_property
     def names(self) -> dict[str, str]:
@@ -54,7 +58,12 @@ class Watched:
 
     @cached_property
     def tables(self) -> dict[str, Table]:
-        """The reference of every table that this version can be watched by."""
+        """The reference of every table that this version can be watched by, and what was accepted beside it."""
+        return {name: self._with_normal(name, table) for name, table in self._promised.items()}
+
+    @cached_property
+    def _promised(self) -> dict[str, Table]:
+        """The promotion's reference of every table."""
         usual, blocks = self.past.usual, self.past.blocks
         kinds = tuple(bins.kind for bins in self.profile.features)
         found = {}
@@ -76,6 +85,10 @@ class Watched:
 
     def counts(self, arrived: Counts, at: int, features: npt.NDArray[Any] | None = None) -> dict[str, Ints]:
         """What arrived up to a check at this second, table by table; `features` where other versions' answers count."""
+        found = self._plain(arrived, at, features)
+        return {name: np.concatenate([rows, rows[self._again[name]]]) for name, rows in found.items()}
+
+    def _plain(self, arrived: Counts, at: int, features: npt.NDArray[Any] | None) -> dict[str, Ints]:
         lost, leaves = arrived.array("loss"), arrived.array("leaves")
         outcomes = arrived.graded
         return {
@@ -89,6 +102,27 @@ class Watched:
             "leaves": leaves.sum(axis=1)[None, : self.past.tree.size],
             **({} if self._volume is None else {"volume": self._volume.cells(arrived.rows, at)}),
         }
+
+    @cached_property
+    def _again(self) -> Mapping[str, list[int]]:
+        """The streams of each table that are held against what was accepted too."""
+        return defaultdict(list, {name: [place for place, _ in self._accepted(name)] for name in self._promised})
+
+    def _accepted(self, name: str) -> list[tuple[int, Normal]]:
+        """Places of streams of a table that were accepted, and in which time."""
+        columns = {"features": list(self.names), "slices": self.slices, "scores": ["score"]}.get(name, [None])
+        return [(place, one) for one in self.normal for place, column in enumerate(columns) if one.has(name, column)]
+
+    def _with_normal(self, name: str, table: Table) -> Table:
+        added = self._accepted(name)
+        if not added:
+            return table
+        places = [place for place, _ in added]
+        counts = [self._plain(one.counts, 0, None)[name][place] for place, one in added]
+        keys = (*table.keys, *(f"{table.keys[place]}!{one.number}" for place, one in added))
+        past = None if table.past is None else np.concatenate([table.past, table.past[:, places]], axis=1)
+        kinds = (*table.kinds, *(table.kinds[place] for place in places)) if table.kinds else ()
+        return Table(keys, np.concatenate([table.counts, np.stack(counts)]), past, table.starts, kinds)
 
     def _of_version(self, blocks: Blocks) -> dict[str, Table]:
         one = f"@{self.version}"

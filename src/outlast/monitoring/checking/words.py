@@ -17,6 +17,8 @@ from outlast.types import counted, moment
 
 Ints = npt.NDArray[np.int64]
 
+_TABLES = {"rates": "features", "volume out of range": "volume"}
+"""The table of a family, where it is called otherwise."""
 KINDS = {
     "features": "feature-drift",
     "rates": "data-quality",
@@ -51,10 +53,31 @@ class Told:
     counts: Counts
     features: Ints
 
+    @property
+    def stream(self) -> str:
+        """The stream's name, whatever it is held against."""
+        return self.alarm.stream.partition("!")[0]
+
+    @property
+    def accepted(self) -> bool:
+        """Whether it departs from what was accepted as normal, and not from the promotion's reference."""
+        return "!" in self.alarm.stream
+
+    @property
+    def before(self) -> Ints:
+        """The counts that it is held against."""
+        table = self.watched.tables[_TABLES.get(self.alarm.family, self.alarm.family)]
+        return np.asarray(table.counts[table.keys.index(self.alarm.stream)])
+
+    @property
+    def against(self) -> str:
+        """What it is held against, in words."""
+        return "in what was accepted" if self.accepted else "in the reference"
+
 
 def column_of(told: Told) -> str | None:
     """The column that an alarm is about, where it is about one."""
-    stream = told.alarm.stream
+    stream = told.stream
     if told.alarm.family in ("features", "rates"):
         return stream.rpartition("#")[0]
     if told.alarm.family == "slices":
@@ -141,59 +164,53 @@ def _shape(told: Told) -> str:
         if chance is None:
             return f"{bins.name} has moved"
         word = "larger" if bet.direction == "up" else "smaller"
-        return f"{bins.name}: a value is {word} than one of the reference with chance {_of(bet.direction, chance):.0%}"
+        return f"{bins.name}: a value is {word} than one {told.against} with chance {_of(bet.direction, chance):.0%}"
     if bet.what == "scale":
         word = "further from" if bet.direction == "up" else "closer to"
-        return f"{bins.name}: values lie {word} the middle of the reference's"
+        return f"{bins.name}: values lie {word} the middle than {told.against}"
     cell = bet.cells[0]
-    return f"{cell_words(bins, [cell])} in {_share(now, cell)} of rows, in the reference in {_share(before, cell)}"
+    return f"{cell_words(bins, [cell])} in {_share(now, cell)} of rows, {told.against} in {_share(before, cell)}"
 
 
 def _rate(told: Told) -> str:
     bins, now, before = _shaped(told)
     cell = told.alarm.bet.cells[0]
-    return f"{bins.name} is {_RATES[cell]} in {_share(now, cell)} of rows, in the reference in {_share(before, cell)}"
+    return f"{bins.name} is {_RATES[cell]} in {_share(now, cell)} of rows, {told.against} in {_share(before, cell)}"
 
 
 def _calibration(told: Told) -> str:
     cells = list(told.alarm.bet.cells)
-    now, before = told.counts.graded[cells].sum(axis=0), told.watched.past.totals.by_outcome[cells, :, 0].sum(axis=0)
+    now, before = told.counts.graded[cells].sum(axis=0), told.before[cells].sum(axis=0)
     bins = told.watched.profile.scores
     where = "" if bins is None or len(cells) >= BINS else f" where {cell_words(bins, cells)}"
-    return f"{_yes(now)} of outcomes are yes{where}, in the reference {_yes(before)}"
+    return f"{_yes(now)} of outcomes are yes{where}, {told.against} {_yes(before)}"
 
 
 def _loss(told: Told) -> str:
-    return f"the loss of a decision is {_mean(told.counts.array('loss'))}, in the reference {_mean(_usual(told))}"
+    return f"the loss of a decision is {_mean(told.counts.array('loss'))}, {told.against} {_mean(told.before)}"
 
 
 def _slice(told: Told) -> str:
-    watched, name = told.watched, told.alarm.stream.rpartition("@")[0]
-    place = watched.slices.index(name)
-    now, before = watched.slice_counts(told.counts)[place], watched.slice_totals[place]
-    return (
-        f"where {slice_words(watched, name)} the loss of a decision is {_mean(now)}, in the reference {_mean(before)}"
-    )
+    watched, name = told.watched, told.stream.rpartition("@")[0]
+    now = watched.slice_counts(told.counts)[watched.slices.index(name)]
+    where = slice_words(watched, name)
+    return f"where {where} the loss of a decision is {_mean(now)}, {told.against} {_mean(told.before)}"
 
 
 def _estimated(told: Told) -> str:
     now = told.watched.estimated(told.counts.scores[None])[0]
-    return (
-        f"by its scores the loss of a decision is expected to be {_mean(now)}, in the reference {_mean(_usual(told))}"
-    )
+    return f"its scores let expect a loss of {_mean(now)} a decision, {told.against} {_mean(told.before)}"
 
 
 def _leaves(told: Told) -> str:
     leaf = told.alarm.bet.cells[0]
     now = told.counts.array("leaves").sum(axis=1)
-    before = told.watched.past.blocks.leaves.sum(axis=0)
     where = slice_words(told.watched, f"leaf:{leaf}")
-    return f"{_share(now, leaf)} of rows are where {where}, in the reference {_share(before, leaf)}"
+    return f"{_share(now, leaf)} of rows are where {where}, {told.against} {_share(told.before, leaf)}"
 
 
 def _outcomes(told: Told) -> str:
-    before = told.watched.past.totals.by_outcome[..., 0].sum(axis=0)
-    return f"{_yes(told.counts.graded.sum(axis=0))} of outcomes are yes, in the reference {_yes(before)}"
+    return f"{_yes(told.counts.graded.sum(axis=0))} of outcomes are yes, {told.against} {_yes(told.before)}"
 
 
 def _volume(told: Told) -> str:
@@ -225,14 +242,10 @@ def _shaped(told: Told) -> tuple[Bins, Ints, Ints]:
     if told.alarm.family == "scores":
         bins = told.watched.profile.scores
         assert bins is not None, "scores are watched where they have bins"
-        return bins, told.counts.scores, told.watched.tables["scores"].counts[0]
+        return bins, told.counts.scores, told.before
     names = list(told.watched.names.values())
-    place = names.index(told.alarm.stream)
-    return told.watched.profile.features[place], told.features[place], told.watched.tables["features"].counts[place]
-
-
-def _usual(told: Told) -> Ints:
-    return np.asarray(told.watched.past.totals.by_leaf.sum(axis=(0, 1)))
+    place = names.index(told.stream)
+    return told.watched.profile.features[place], told.features[place], told.before
 
 
 def _of(direction: str, chance: float) -> float:

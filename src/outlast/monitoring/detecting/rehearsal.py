@@ -7,7 +7,7 @@ measured on, so that this finds what they left out, and cannot find what the pas
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -85,17 +85,24 @@ class Rehearsal:
         return said
 
 
-def rehearsed(plan: Plan, tables: Tables, *, seed: int, histories: int = HISTORIES) -> Rehearsal:
-    """The plan with effects raised until its own past keeps the budget, and what it did there."""
+def rehearsed(
+    plan: Plan, tables: Tables, *, seed: int, histories: int = HISTORIES, hold: Callable[[], None] = lambda: None
+) -> Rehearsal:
+    """The plan with effects raised until its own past keeps the budget, and what it did there.
+
+    `hold` is called again and again, by whoever has a lease to keep.
+    """
     if plan.weeks * 7 < _LEAST_DAYS or not any(table.past is not None for table in tables.values()):
         return Rehearsal(plan, ())
-    found = [_fitted(bank, plan, tables, (seed, histories)) for bank in plan.banks if bank.families]
+    found = [_fitted(bank, plan, tables, (seed, histories), hold) for bank in plan.banks if bank.families]
     banks = {bank.severity: bank for bank, _ in found}
     pages, tickets = banks.get("page", plan.pages), banks.get("ticket", plan.tickets)
     return Rehearsal(replace(plan, pages=pages, tickets=tickets), tuple(replay for _, replay in found))
 
 
-def _fitted(bank: Bank, plan: Plan, tables: Tables, how: tuple[int, int]) -> tuple[Bank, Replay]:
+def _fitted(
+    bank: Bank, plan: Plan, tables: Tables, how: tuple[int, int], hold: Callable[[], None]
+) -> tuple[Bank, Replay]:
     """Trials on a few histories until they keep the budget, then on all."""
     seed, histories = how
     allowed = plan.budget.pages if bank.severity == "page" else plan.budget.tickets
@@ -104,6 +111,7 @@ def _fitted(bank: Bank, plan: Plan, tables: Tables, how: tuple[int, int]) -> tup
     finals, trial = 0, min(_TRIAL, histories)
     count = trial
     for round_ in range(_ROUNDS):
+        hold()
         order = stage.drawn(np.random.default_rng([seed, round_]), count)
         alarms = stage.run(order)
         years = count * stage.years

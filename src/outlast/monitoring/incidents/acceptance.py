@@ -15,6 +15,10 @@ from outlast.storage.ledger import schema as tables
 from outlast.types import FORMAT, utc
 
 _A = tables.accepted.c
+OF_VERSION = frozenset(
+    {"loss", "value", "error", "calibration", "slice", "estimated-loss", "score-drift", "label-drift", "multivariate"}
+)
+"""Kinds that tell of one thing in different ways: who accepts one of them accepts how the version does now."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +41,12 @@ class Accepted:
     def covers(self, kind: str, column: str | None, at: datetime) -> bool:
         """Whether a stream's finding about a moment is normal."""
         there = self.since <= at and (self.until is None or at < self.until)
-        return there and (kind, column) in self.streams
+        return there and ((kind, column) in self.streams or (kind in OF_VERSION and self.of_version))
+
+    @property
+    def of_version(self) -> bool:
+        """Whether how the version does was accepted, and not only that a column has moved."""
+        return any(kind in OF_VERSION for kind, _ in self.streams)
 
 
 def accepted(connection: sa.Connection, model: str) -> list[Accepted]:

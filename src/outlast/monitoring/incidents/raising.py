@@ -25,7 +25,7 @@ from outlast.monitoring.incidents.grouping import (
 )
 from outlast.monitoring.incidents.incident import Cost, Found, Incident, Level
 from outlast.monitoring.incidents.severity import LEVELS, benign, gravest, level
-from outlast.monitoring.judge import Finding
+from outlast.monitoring.judge import Finding, Harm, Severity
 from outlast.monitoring.telling.alerts import Message, say
 from outlast.project.contract import Contract
 from outlast.types import utc
@@ -71,6 +71,28 @@ def raise_findings(
         step = steps.setdefault(there.id, _Step(there, there))
         _join(step, finding, scope, contract)
     return sum(_settle(connection, step, scope, contract, utc(now)) for step in steps.values())
+
+
+def measured(
+    connection: sa.Connection, incident: Incident, harm: Harm, scope: Scope, contract: Contract, now: datetime
+) -> int:
+    """Let an incident cost what it does by now; where that is worse, it is said. Returns how many were said."""
+    most = max(incident.found, key=lambda one: one.last)
+    finding = Finding(most.kind, most.column, _word(most.severity), most.sentence, 1.0, harm=harm)
+    kept = replace(
+        incident,
+        cost=Cost(**asdict(harm)),
+        severity=gravest([incident.severity, _level(finding, contract)]),
+        benign=incident.benign and benign(finding, contract.monitoring.tolerance),
+    )
+    if kept.severity == incident.severity and kept.benign == incident.benign:
+        keeping.put(connection, kept)
+        return 0
+    return _settle(connection, _Step(kept, incident, [finding]), scope, contract, utc(now))
+
+
+def _word(severity: str) -> Severity:
+    return "page" if severity == "page" else "ticket"
 
 
 def _is_past(finding: Finding, scope: Scope, known: Sequence[Incident]) -> bool:
