@@ -98,5 +98,7 @@ def _told(found: "Readout") -> None:
     gain = found.gain
     screen.line("difference", "no outcome is known yet" if gain is None else
                 f"{gain.value:+.4g} {found.unit} ({gain.low:+.4g} to {gain.high:+.4g}), at any time, 95 %")  # fmt: skip
+    if found.estimated is not None:
+        screen.line("expected", f"{found.estimated:+.4g} {found.unit}, by the mean of both versions' chances")
     if found.drawn < 1:
         screen.line("looked at", f"{found.drawn:.1%} of the questions, drawn")

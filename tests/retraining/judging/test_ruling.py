@@ -14,7 +14,7 @@ TERMS = Terms(margin=1.0, least=DAY, patience=14 * DAY)
 SIDE = Side(500, 400, 3.0, 0)
 FOUND = Readout(
     "late", 1, 2, "shadow", datetime(2024, 1, 1, tzinfo=UTC), "EUR a decision", SIDE, SIDE, 500, 0.97, 400, 400,
-    None, None, 1.0,
+    None, None, None, 1.0,
 )  # fmt: skip
 
 
@@ -54,6 +54,15 @@ def test_a_challenger_that_fails_or_cannot_be_asked_is_given_up_at_once() -> Non
     )
     found = rule(replace(FOUND, trouble="s1 could not load it: no memory"), TERMS, stage=DAY / 9, whole=DAY / 9)
     assert (found.kind, found.sentence) == ("give up", "s1 could not load it: no memory")
+
+
+def test_a_shadow_that_is_expected_to_lose_waits_for_outcomes() -> None:
+    found = rule(replace(FOUND, estimated=-1.5), TERMS, stage=DAY, whole=DAY)
+    assert (found.kind, found.sentence) == (
+        "wait",
+        "no outcome is known yet, and it is expected to lose: -1.5 EUR a decision",
+    )
+    assert rule(replace(FOUND, estimated=-0.5), TERMS, stage=DAY, whole=DAY).kind == "on"
 
 
 def test_a_shadow_that_nobody_asked_waits_for_its_patience() -> None:

@@ -84,6 +84,7 @@ def test_a_good_successor_goes_all_the_way_by_itself(place: Workspace) -> None:
     assert last["gain"]["low"] >= -3
     assert last["pairs"] > 100
     assert last["agreement"] > 0.8
+    assert abs(last["estimated"]) < 1
 
 
 def test_one_that_loses_money_is_given_up_and_what_is_live_stays(place: Workspace) -> None:

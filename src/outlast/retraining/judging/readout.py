@@ -7,7 +7,7 @@ labels which come early do not speak for those that come late. Nobody is asked w
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -77,6 +77,8 @@ class Readout:
     matured: int
     labelled: int
     gain: Mean | None
+    estimated: float | None
+    """The same before labels are here, over all pairs, by the mean of both versions' chances."""
     failing: Mean | None
     """How much more often it is not the challenger's model that answers."""
     drawn: float
@@ -117,6 +119,7 @@ def read_out(workspace: Workspace, model: str, number: int, *, now: datetime) ->
         pairs, agree / pairs if pairs else None,
         sum(part.matured for part in parts), sum(part.labelled for part in parts),
         mean_of(_series([part.gain for part in parts], stood[-1].stage)),
+        _estimated([part.estimated for part in parts]),
         mean_of(_series([part.failing for part in parts], "ab")), drawn,
         _trouble(workspace.ledger, model, number, stood[0].since) or _silent(parts),
     )  # fmt: skip
@@ -168,6 +171,7 @@ class _Part:
     agree: int
     matured: int
     labelled: int
+    estimated: Floats
     gain: tuple[Series | None, Series | None]
     failing: tuple[Series | None, Series | None]
 
@@ -180,6 +184,7 @@ class _Told:
     rungs: pl.Series
     gain: Series
     failing: Series
+    estimated: Floats = field(default_factory=lambda: np.zeros(0))
 
 
 def _part(workspace: Workspace, model: str, number: int, stood: Stand, by: tuple[Scale, float, datetime]) -> _Part:
@@ -201,7 +206,7 @@ def _part(workspace: Workspace, model: str, number: int, stood: Stand, by: tuple
         (live[np.isfinite(live)], mine["rung"]),
         (np.concatenate([one.worth for one in theirs]), pl.concat([one.rungs for one in theirs])),
         asked, both.height if paired else 0, int((both["decision"] == both[f"decision{_BESIDE}"]).sum()),
-        matured, labelled,
+        matured, labelled, np.zeros(0) if paired is None else paired.estimated,
         (None if paired is None else paired.gain, None if apart is None else apart.gain),
         (None if paired is None else paired.failing, None if apart is None else apart.failing),
     )  # fmt: skip
@@ -213,7 +218,23 @@ def _paired(both: pl.DataFrame, scale: Scale, now: datetime) -> _Told:
     live, beside = scale.worths(both, now), scale.worths(theirs, now)
     known, hours = np.isfinite(live) & np.isfinite(beside), hours_of(both)
     gain = Series(hours[known], (beside - live)[known], scale.paired)
-    return _Told(beside[known], theirs["rung"], gain, Series(hours, _lower(theirs) - _lower(both), 1.0))
+    failing = Series(hours, _lower(theirs) - _lower(both), 1.0)
+    return _Told(beside[known], theirs["rung"], gain, failing, _expected(both, theirs, scale))
+
+
+def _expected(ours: pl.DataFrame, theirs: pl.DataFrame, scale: Scale) -> Floats:
+    """How much more a decision is expected to be worth, pair by pair; nothing where that cannot be said."""
+    chances = ((ours["score"] + theirs["score"]) / 2).cast(pl.Float64).fill_null(float("nan")).to_numpy()
+    both = [scale.expected(one["decision"], chances) for one in (theirs, ours)]
+    if both[0] is None or both[1] is None:
+        return np.zeros(0)
+    apart = both[0] - both[1]
+    return np.asarray(apart[np.isfinite(apart)], np.float64)
+
+
+def _estimated(parts: Sequence[Floats]) -> float | None:
+    known = np.concatenate(parts) if parts else np.zeros(0)
+    return float(known.mean()) if len(known) else None
 
 
 def _apart(rows: pl.DataFrame, number: int, percent: float, by: tuple[Scale, datetime]) -> _Told:

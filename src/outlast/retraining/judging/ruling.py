@@ -50,7 +50,8 @@ def rule(found: Readout, terms: Terms, *, stage: timedelta, whole: timedelta) ->
     if gain is not None and shown:
         better = "more" if gain.low > 0 else f"no more than {margin:.3g} less"
         return Ruling("on", f"its decisions are worth {better}: {_said(found, gain)}")
-    if found.stage == "shadow" and found.pairs and (gain is None or gain.value >= -margin):
+    leans = found.estimated if gain is None else gain.value
+    if found.stage == "shadow" and found.pairs and (leans is None or leans >= -margin):
         waits = "labels are not here yet" if gain is None else _said(found, gain)
         return Ruling("on", f"nothing speaks against it in {found.pairs:,} answers beside: {waits}", known=False)
     if whole >= terms.patience:
@@ -67,6 +68,8 @@ def _out_of_patience(found: Readout, gain: Mean | None, margin: float) -> Ruling
 
 
 def _waits(found: Readout, gain: Mean | None, margin: float) -> str:
+    if gain is None and found.estimated is not None and found.estimated < -margin:
+        return f"no outcome is known yet, and it is expected to lose: {found.estimated:+.4g} {found.unit}"
     if gain is None:
         return f"no outcome of {found.matured:,} matured answers is known yet"
     return f"it is not shown to lose no more than {margin:.3g}: {_said(found, gain)}"

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from outlast.bundle.decisions import outcomes
+from outlast.bundle.decisions import OUTCOMES, outcomes
 from outlast.bundle.format import unpack
 from outlast.monitoring.counting.grading import Terms, worths
 from outlast.monitoring.subject import open_subject
@@ -32,6 +32,20 @@ class Scale:
     def worths(self, rows: pl.DataFrame, now: datetime) -> Floats:
         """What each decision turned out to be worth; NaN where that is not known."""
         return worths(rows, self.terms, now)[0]
+
+    def expected(self, decisions: pl.Series, chances: Floats) -> Floats | None:
+        """What binary decisions are expected to be worth by some chances; None where payoffs stand in rows."""
+        payoff = self.terms.payoff or {}
+        amounts = [amount for row in payoff.values() for amount in row.values()]
+        if self.terms.task != "binary" or any(isinstance(amount, str) for amount in amounts):
+            return None
+        no, yes = (
+            decisions.replace_strict(
+                {name: float(row[outcome]) for name, row in payoff.items()}, default=None, return_dtype=pl.Float64
+            ).to_numpy()
+            for outcome in OUTCOMES
+        )
+        return np.asarray(no + chances * (yes - no), np.float64)
 
     def gains(self, rows: pl.DataFrame, now: datetime) -> Floats:
         """The same above the baseline's decision."""
