@@ -14,7 +14,7 @@ Floats = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class World:
-    """What is known of each question when it is asked, what turns out, its day, and after how many days that is known."""
+    """What is known of each question when it is asked, what turns out, its day, and how many days later that is known."""
 
     name: str
     x: Floats
@@ -66,6 +66,10 @@ def _wander(day: Floats) -> Floats:
     return np.clip(np.where(day < BEFORE, 0.0, walk[day.astype(int)]), 0, 1.2)
 
 
+def _season(day: Floats) -> Floats:
+    return 0.5 - 0.5 * np.cos(2 * np.pi * (day - BEFORE) / 90) * (day >= BEFORE)
+
+
 def worlds() -> list[World]:
     """All twenty, seeded."""
     fortnight = tuple(range(MOVED, MOVED + 14))
@@ -76,9 +80,7 @@ def worlds() -> list[World]:
         _world("a turn, and back after 40 days", 6, turn=lambda d: _step(d) * (d < MOVED + 40)),
         _world("a slow turn", 7, turn=lambda d: np.clip((d - BEFORE) / (DAYS - BEFORE), 0, 1)),
         _world("weights wander", 8, turn=_wander),
-        _world(
-            "seasons of 90 days", 9, turn=lambda d: 0.5 - 0.5 * np.cos(2 * np.pi * (d - BEFORE) / 90) * (d >= BEFORE)
-        ),
+        _world("seasons of 90 days", 9, turn=_season),
         _world("to and fro every 25 days", 10, turn=lambda d: ((d - BEFORE) // 25 % 2 == 1) * (d >= BEFORE) * 1.0),
         _world("inputs move", 11, inputs=1.5),
         _world("fewer yes", 12, shift=-1.0),

@@ -1,4 +1,4 @@
-"""Measures whether the loop ever makes things worse: 20 drifting worlds, against a frozen model and naive retraining."""
+"""Measures whether the loop ever makes things worse: 20 drifting worlds, a frozen model and naive retraining."""
 
 import sys
 from dataclasses import dataclass, field
@@ -220,12 +220,12 @@ def main() -> int:
     wins = [sum(one[name].low > 0 for one in found) for name in ("frozen", "naive")]
     losses = [sum(one[name].high < 0 for one in found) for name in ("frozen", "naive")]
     said = (
-        f"{table(head, rows)}\n\nEUR a decision over {DAYS - BEFORE} days. Against the frozen model the loop is better in "
-        f"{wins[0]} of {len(found)} worlds and worse in {losses[0]}, against naive weekly retraining better in {wins[1]} "
-        f"and worse in {losses[1]}, each by its own 95 % interval over days. The chances are Holm's over all worlds."
+        f"{table(head, rows)}\n\nEUR a decision over {DAYS - BEFORE} days. Against the frozen model the loop is "
+        f"better in {wins[0]} of {len(found)} worlds and worse in {losses[0]}, against naive weekly retraining better in "
+        f"{wins[1]} and worse in {losses[1]}, each by its own 95 % interval over days. The chances are Holm's over all."
     )
     worst = min(below)
-    bar = f"nowhere significantly below the frozen model's by more than a tenth of its promise; the least chance is {worst:.2f}."
+    bar = f"nowhere surely below the frozen model by more than a tenth of its promise; the least chance is {worst:.2f}."
     return conclude("loop", found=said, bar=bar, held=worst >= 0.05, machine=where("scikit-learn", "numpy"))
 
 
