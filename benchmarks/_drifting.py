@@ -14,7 +14,7 @@ Floats = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class World:
-    """What is known of each question when it is asked, what turns out, its day, and how many days later that is known."""
+    """What is known of each question when it is asked, what turns out, and its day; known `delay` days later."""
 
     name: str
     x: Floats

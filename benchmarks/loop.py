@@ -221,8 +221,8 @@ def main() -> int:
     losses = [sum(one[name].high < 0 for one in found) for name in ("frozen", "naive")]
     said = (
         f"{table(head, rows)}\n\nEUR a decision over {DAYS - BEFORE} days. Against the frozen model the loop is "
-        f"better in {wins[0]} of {len(found)} worlds and worse in {losses[0]}, against naive weekly retraining better in "
-        f"{wins[1]} and worse in {losses[1]}, each by its own 95 % interval over days. The chances are Holm's over all."
+        f"better in {wins[0]} of {len(found)} worlds and worse in {losses[0]}, against naive weekly retraining better "
+        f"in {wins[1]} and worse in {losses[1]}, each by its own 95 % interval of days. The chances are Holm's."
     )
     worst = min(below)
     bar = f"nowhere surely below the frozen model by more than a tenth of its promise; the least chance is {worst:.2f}."
