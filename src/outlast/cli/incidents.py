@@ -138,6 +138,8 @@ def _shown(done: "Attended") -> None:
     screen.line("since", f"{one.since:%Y-%m-%d %H:%M} UTC, noticed {one.opened_at:%Y-%m-%d %H:%M}")
     screen.line("last found", f"{one.last:%Y-%m-%d %H:%M} UTC")
     screen.line("cost", "not known" if one.cost is None else _cost(one.cost, one.currency))
+    if one.account is not None:
+        screen.line("goes with", one.account)
     screen.line("owner", one.owner or "nobody: the contract names no owner")
     screen.line("runbook", one.runbook or "none: the contract names no runbook")
     print("\nWhat was found")

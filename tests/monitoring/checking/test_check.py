@@ -50,6 +50,9 @@ def test_a_model_that_is_wrong_is_paged_with_what_it_costs(tmp_path: Path) -> No
     assert TURNS - 12 * HOUR <= found.since <= TURNS + 12 * HOUR
     assert found.cost is not None
     assert 0 < found.cost.low < found.cost.per_day < found.cost.high
+    assert found.account is not None
+    assert "equal rows turn out otherwise than before" in found.account
+    assert found.proposed in ("recalibrate", "retrain")
     assert any("in the reference" in one.sentence for one in found.found)
     assert (said_of(workspace.ledger, "late", 1) or "").startswith("On your past of 6.0 weeks this would have paged")
 

@@ -6,7 +6,7 @@ tick goes on where the last whole one ended and nothing that was judged is judge
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import numpy as np
 import numpy.typing as npt
@@ -14,17 +14,15 @@ import sqlalchemy as sa
 
 from outlast.data.profile import CELLS
 from outlast.monitoring.checking import remembered
-from outlast.monitoring.checking.harm import harm_of, rows_a_day, spread_of
+from outlast.monitoring.checking.accounts import cost_of, measure_open
 from outlast.monitoring.checking.plans import Watch
 from outlast.monitoring.checking.words import KINDS, Told, column_of, sentence, since_of
 from outlast.monitoring.counting.checks import Check, judge_closed, period
 from outlast.monitoring.counting.counts import Counts
 from outlast.monitoring.detecting.bank import Alarm, State
 from outlast.monitoring.detecting.streams import Severity
-from outlast.monitoring.incidents.grouping import Scope, family
-from outlast.monitoring.incidents.incident import Incident
-from outlast.monitoring.incidents.keeping import standing
-from outlast.monitoring.incidents.raising import measured, raise_findings
+from outlast.monitoring.incidents.grouping import Scope
+from outlast.monitoring.incidents.raising import raise_findings
 from outlast.monitoring.judge import Finding, Harm
 from outlast.project.workspace import Workspace
 
@@ -42,7 +40,7 @@ def judge_checks(
         return 0, 0
     checking = _Checking(workspace, watch, watches, now)
     checks = judge_closed(workspace, model, checking.judge, now=now, hold=hold)
-    return checks, checking.raised
+    return checks, checking.raised + (measure_open(workspace, watch, now=now, hold=hold) if checks else 0)
 
 
 @dataclass
@@ -64,7 +62,6 @@ class _Checking:
             states, alarms = self._stepped(states, check)
             if alarms:
                 self._raise(connection, check, alarms)
-        self._measure(connection, checks[-1].at)
         for bank in self.watch.plan.banks:
             remembered.keep(connection, model, bank, states[bank.severity], checks[-1].at)
 
@@ -135,39 +132,4 @@ class _Checking:
         return period(self.workspace.ledger, self.watch.subject.model, version, "", begin, check.at)
 
     def _harm(self, told: Told, at: datetime) -> Harm | None:
-        return self._cost(told.counts, at - since_of(told.alarm) + self.watch.subject.cadence)
-
-    def _cost(self, came: Counts, length: timedelta) -> Harm | None:
-        """What the answers of a stretch cost a day more than the reference's."""
-        past, subject = self.watch.watched.past, self.watch.subject
-        families = [one for bank in self.watch.plan.banks for one in bank.families]
-        effects = [float(one.effects.max()) for one in families if one.name == "loss"]
-        value = subject.summary.get("value") or {}
-        a_day = rows_a_day(came.rows, max(length, timedelta(hours=1)))
-        gain = value.get("per_decision", 0.0) - value.get("baseline", 0.0)
-        return harm_of(
-            came.array("loss"),
-            past.totals.by_leaf.sum(axis=(0, 1)),
-            spread=spread_of(past.rows, int(past.blocks.mills.sum()), int(past.blocks.squares.sum())),
-            scale=past.scale,
-            a_day=a_day,
-            effect=max(effects, default=1.0),
-            stake=abs(gain) * a_day or None,
-        )
-
-    def _measure(self, connection: sa.Connection, at: datetime) -> None:
-        """Say of incidents that go on what they cost by now: the first alarm rests on few outcomes."""
-        subject = self.watch.subject
-        for incident in standing(connection, subject.model, at):
-            if not incident.live or incident.version != subject.version or not _loses(incident):
-                continue
-            came = period(self.workspace.ledger, subject.model, subject.version, "", incident.since, at)
-            harm = None if came is None else self._cost(came, at - incident.since)
-            if harm is not None:
-                scope = Scope(subject.model, subject.version, "window", at - subject.cadence, at, subject.sources)
-                self.raised += measured(connection, incident, harm, scope, subject.contract, self.now)
-
-
-def _loses(incident: Incident) -> bool:
-    """Whether an incident is about what a model loses, or may."""
-    return any(family(one.kind) == "following" for one in incident.found)
+        return cost_of(self.watch, told.counts, at - since_of(told.alarm) + self.watch.subject.cadence)

@@ -83,6 +83,11 @@ class Incident:
     """It moves nothing that counts: nobody was told, and it may be accepted as normal."""
     before: str | None = None
     """The incident of the same cause that was resolved before this one came."""
+    account: str | None = None
+    """What goes with it: cost, what moved, which rows, what to do. It proves no cause."""
+    proposed: str | None = None
+    """What the account proposes: fix feed, recalibrate, retrain, label, or ignore."""
+    accounted_at: datetime | None = None
 
     @property
     def live(self) -> bool:

@@ -65,7 +65,7 @@ def note(
 def _detail(incident: Incident) -> dict[str, Any]:
     found: Sequence[dict[str, Any]] = [asdict(one) for one in incident.found]
     times = {"since": incident.since, "last": incident.last, "seen_at": incident.seen_at, "told_at": incident.told_at}
-    may = {name: getattr(incident, name) for name in ("snoozed_until", "calm_since", "escalated_at")}
+    may = {name: getattr(incident, name) for name in ("snoozed_until", "calm_since", "escalated_at", "accounted_at")}
     return {
         "format": FORMAT,
         "version": incident.version,
@@ -76,6 +76,8 @@ def _detail(incident: Incident) -> dict[str, Any]:
         "currency": incident.currency,
         "benign": incident.benign,
         "before": incident.before,
+        "account": incident.account,
+        "proposed": incident.proposed,
         **{name: utc(at).isoformat() for name, at in times.items()},
         **{name: utc(at).isoformat() for name, at in may.items() if at is not None},
     }

@@ -68,6 +68,7 @@ def read(row: Any) -> Incident:
         None if kept["cost"] is None else Cost(**kept["cost"]),
         kept["currency"], _maybe(kept.get("snoozed_until")), _maybe(kept.get("calm_since")),
         _maybe(kept.get("escalated_at")), bool(kept.get("benign")), kept.get("before"),
+        kept.get("account"), kept.get("proposed"), _maybe(kept.get("accounted_at")),
     )  # fmt: skip
 
 

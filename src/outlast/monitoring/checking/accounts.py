@@ -1,0 +1,144 @@
+"""What incidents that go on cost by now, and what goes with them: the first alarm rests on few outcomes."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from outlast.monitoring.causes import Account, Case, Onset, account
+from outlast.monitoring.causes.onsets import Kind
+from outlast.monitoring.checking.harm import harm_of, rows_a_day, spread_of
+from outlast.monitoring.checking.plans import Watch
+from outlast.monitoring.counting.checks import closed_until, period
+from outlast.monitoring.counting.counts import Counts
+from outlast.monitoring.estimating import Live
+from outlast.monitoring.incidents import keeping
+from outlast.monitoring.incidents.grouping import Scope, family
+from outlast.monitoring.incidents.incident import Incident
+from outlast.monitoring.incidents.raising import measured
+from outlast.monitoring.incidents.reading import incidents
+from outlast.monitoring.judge import Harm
+from outlast.project.workspace import Workspace
+
+_KINDS: dict[str, Kind] = {
+    "data-quality": "quality",
+    "empty-column": "quality",
+    "feature-drift": "feature",
+    "score-drift": "score",
+    "calibration": "calibration",
+}
+_AGAIN = timedelta(days=1)
+"""How often an account is made anew: it takes a second, and a day's labels to change."""
+_LEAST = 200
+"""Answers since the onset below which there is nothing to account for."""
+
+
+def measure_open(workspace: Workspace, watch: Watch, *, now: datetime, hold: Callable[[], None]) -> int:
+    """Measure every incident that goes on; returns how many became worse by it, and were said."""
+    ledger, subject = workspace.ledger, watch.subject
+    until = closed_until(ledger, subject.model)
+    live = incidents(ledger, subject.model, live=True)
+    raised = 0
+    for incident in live:
+        if until is None or incident.version != subject.version or not _loses(incident):
+            continue
+        hold()
+        came = period(ledger, subject.model, subject.version, "", incident.since, until)
+        if came is None or came.rows < _LEAST:
+            continue
+        found = _account(watch, incident, came, live, until) if _due(incident, now) else None
+        raised += _written(workspace, watch, (incident, came, found), until, now)
+    return raised
+
+
+def cost_of(watch: Watch, came: Counts, length: timedelta) -> Harm | None:
+    """What the answers of a stretch cost a day more than the reference's."""
+    past, (a_day, stake) = watch.watched.past, _at_stake(watch, came, length)
+    return harm_of(
+        came.array("loss"),
+        past.totals.by_leaf.sum(axis=(0, 1)),
+        spread=spread_of(past.rows, int(past.blocks.mills.sum()), int(past.blocks.squares.sum())),
+        scale=past.scale,
+        a_day=a_day,
+        effect=_effect(watch),
+        stake=stake or None,
+    )
+
+
+def _at_stake(watch: Watch, came: Counts, length: timedelta) -> tuple[float, float]:
+    """Decisions a day, and what the evaluation promised that they are worth beyond the baseline."""
+    value = watch.subject.summary.get("value") or {}
+    a_day = rows_a_day(came.rows, max(length, timedelta(hours=1)))
+    return a_day, abs(value.get("per_decision", 0.0) - value.get("baseline", 0.0)) * a_day
+
+
+def _written(
+    workspace: Workspace,
+    watch: Watch,
+    what: tuple[Incident, Counts, Account | None],
+    until: datetime,
+    now: datetime,
+) -> int:
+    """Keep cost and account, unless somebody closed the incident meanwhile."""
+    (incident, came, found), subject = what, watch.subject
+    harm = cost_of(watch, came, until - incident.since)
+    with workspace.ledger.write() as connection:
+        keeping.hold(connection, subject.model)
+        standing = {one.id: one for one in keeping.standing(connection, subject.model, now)}
+        kept = standing.get(incident.id)
+        if kept is None or not kept.live:
+            return 0
+        if found is not None:
+            if kept.proposed != found.action:
+                keeping.note(connection, kept.id, "account", found.sentence, at=now)
+            kept = replace(kept, account=found.sentence, proposed=found.action, accounted_at=now)
+            keeping.put(connection, kept)
+        if harm is None:
+            return 0
+        scope = Scope(subject.model, subject.version, "window", until - subject.cadence, until, subject.sources)
+        return measured(connection, kept, harm, scope, subject.contract, now)
+
+
+def _account(watch: Watch, incident: Incident, came: Counts, live: Sequence[Incident], until: datetime) -> Account:
+    subject, past = watch.subject, watch.watched.past
+    pairs = past.totals.by_pair.shape[0]
+    a_day, stake = _at_stake(watch, came, until - incident.since)
+    return account(
+        Case(
+            subject.profile,
+            past,
+            Live(came.cells, came.array("leaves"), _effect(watch)),
+            came.array("graded_leaves"),
+            came.array("found"),
+            came.array("pairs")[:pairs],
+            incident.since,
+            [onset for one in live for onset in _onsets(one)],
+            subject.sources,
+            a_day,
+            subject.contract.value.currency,
+            subject.contract.monitoring.tolerance * stake,
+        )
+    )
+
+
+def _onsets(incident: Incident) -> list[Onset]:
+    """When each stream of an incident was first found."""
+    found = []
+    for one in incident.found:
+        kind: Kind = "feed" if one.kind.startswith("feed-") else _KINDS.get(one.kind, "loss")
+        found.append(Onset(one.column or one.kind, kind, one.first))
+    return found
+
+
+def _due(incident: Incident, now: datetime) -> bool:
+    return incident.accounted_at is None or now - incident.accounted_at >= _AGAIN
+
+
+def _effect(watch: Watch) -> float:
+    """How many rows weigh as one, as the losses of the reference hang together."""
+    families = [one for bank in watch.plan.banks for one in bank.families]
+    return max((float(one.effects.max()) for one in families if one.name == "loss"), default=1.0)
+
+
+def _loses(incident: Incident) -> bool:
+    """Whether an incident is about what a model loses, or may."""
+    return any(family(one.kind) == "following" for one in incident.found)
