@@ -49,14 +49,12 @@ def said(values: list[float]) -> str:
 
 
 def keep(results: list[Result], where: str) -> None:
-    """Into results.json, beside what other experiments left there."""
-    path = FOLDER / "results.json"
-    kept = json.loads(path.read_text("utf-8")) if path.exists() else {}
+    """Into results/N.json, one file for each experiment."""
     for number in {one.experiment for one in results}:
+        path = FOLDER / "results" / f"{number}.json"
+        path.parent.mkdir(exist_ok=True)
         mine = [asdict(one) for one in results if one.experiment == number]
-        kept[str(number)] = {"results": mine, "where": where}
-    ordered = dict(sorted(kept.items(), key=lambda pair: int(pair[0])))
-    path.write_text(json.dumps(ordered, indent=1) + "\n", "utf-8")
+        path.write_text(json.dumps({"results": mine, "where": where}) + "\n", "utf-8")
 
 
 def lines(results: list[Result]) -> str:
@@ -72,7 +70,7 @@ def _number(value: float) -> str:
 
 def page() -> None:
     """Put every experiment's results into README.md, between their marks."""
-    kept = json.loads((FOLDER / "results.json").read_text("utf-8"))
+    kept = {path.stem: json.loads(path.read_text("utf-8")) for path in sorted((FOLDER / "results").glob("*.json"))}
     readme = FOLDER / "README.md"
     text = readme.read_text("utf-8")
     for number, one in kept.items():

@@ -1,6 +1,6 @@
 """The experiments of the watch, in one command: `python benchmarks/monitoring/run.py [--only N ...] [--quick]`.
 
-Results go into results.json and, beside their bars, into README.md. Misses are written down as they are.
+Results go into results/ and, beside their bars, into README.md. Misses are written down as they are.
 """
 
 import argparse
@@ -17,6 +17,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import cost  # noqa: E402
 import labelled  # noqa: E402
 import late  # noqa: E402
+import life  # noqa: E402
 import null  # noqa: E402
 import power  # noqa: E402
 from _report import where  # noqa: E402
@@ -24,6 +25,8 @@ from _said import keep, lines, page  # noqa: E402
 
 EXPERIMENTS = {
     1: null.experiment_1,
+    2: life.experiment_2,
+    3: life.experiment_3,
     4: null.experiment_4,
     5: power.experiment_5,
     6: labelled.experiment_6,

@@ -27,11 +27,13 @@ def tried(table: Table, histories=20):
     return rehearsed(planned(tables, Budget()), tables, seed=3, histories=histories)
 
 
-def test_a_calm_past_would_have_alarmed_never_and_the_sentence_says_so():
+def test_a_calm_past_would_never_have_alarmed_and_the_sentence_says_so():
     found = tried(past(weeks=8))
     page, ticket = found.replays
     assert (page.own, page.alarms, ticket.own, ticket.alarms) == (0, 0, 0, 0)
-    assert found.sentence.startswith("On your past of 8.0 weeks this would have paged never; in 3 years drawn from it")
+    assert found.sentence.startswith(
+        "On your past of 8.0 weeks this would have paged 0 times; in 3 years drawn from it"
+    )
 
 
 def test_streams_whose_past_breaks_the_budget_count_as_more_dependent_until_it_keeps_it():

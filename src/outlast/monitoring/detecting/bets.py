@@ -134,10 +134,7 @@ class Means:
         return list(found.values())
 
     def _functionals(self) -> list[int]:
-        seen: dict[tuple[str, tuple[int, ...]], int] = {}
-        for place, bet in enumerate(self.names):
-            seen.setdefault((bet.what, bet.cells), place)
-        return list(seen.values())
+        return _firsts([(bet.what, bet.cells) for bet in self.names])
 
 
 @dataclass(frozen=True, eq=False)
@@ -170,13 +167,28 @@ class Coins:
         return np.asarray(np.matmul(counts[:, None, :], self.weights(shares))[:, 0, :], np.float64)
 
     def residuals(self, counts: npt.NDArray[Any], shares: Floats) -> tuple[Floats, Floats]:
+        """One functional for each group of cells: what all cells share is larger than what one of them shows."""
         pairs = np.asarray(counts, np.float64).reshape(*counts.shape[:-1], -1, 2)
         rows = pairs.sum(axis=-1)
-        rate = self.rate
-        return pairs[..., 1] - rows * rate, rows * rate * (1 - rate)
+        rate, member = self.rate, self._members.T.astype(np.float64)
+        return (pairs[..., 1] - rows * rate) @ member, (rows * rate * (1 - rate)) @ member
 
     def groups(self) -> list[list[int]]:
-        return [list(range(self.rate.shape[1]))]
+        wide = [int(np.log2(len(self.names[place].cells))) for place in _firsts([one.cells for one in self.names])]
+        return [[place for place, level in enumerate(wide) if level == each] for each in sorted(set(wide))]
+
+    @cached_property
+    def _members(self) -> npt.NDArray[np.bool_]:
+        """[group, pair], each group once."""
+        return np.stack([self.member[place] for place in _firsts([one.cells for one in self.names])])
+
+
+def _firsts(keys: Sequence[object]) -> list[int]:
+    """Where each different key stands first."""
+    found: dict[object, int] = {}
+    for place, key in enumerate(keys):
+        found.setdefault(key, place)
+    return list(found.values())
 
 
 def shifted(p: Floats, odds: npt.NDArray[np.float64]) -> Floats:

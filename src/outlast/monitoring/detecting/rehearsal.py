@@ -263,4 +263,4 @@ def _solved(count: int, chance: float) -> float:
 
 
 def _times(count: int) -> str:
-    return {0: "never", 1: "once", 2: "twice"}.get(count, f"{count:,} times")
+    return {1: "once", 2: "twice"}.get(count, f"{count:,} times")
