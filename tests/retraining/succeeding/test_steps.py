@@ -6,6 +6,11 @@ import pytest
 from looped import DAY, LIVE, NAME, Traffic
 
 from outlast.gates.approving import decide
+from outlast.monitoring.incidents.acting import resolve
+from outlast.monitoring.incidents.grouping import Scope
+from outlast.monitoring.incidents.raising import raise_findings
+from outlast.monitoring.incidents.reading import incidents
+from outlast.monitoring.judge import Finding
 from outlast.monitoring.telling.alerts import alerts
 from outlast.project.contract import Contract
 from outlast.project.workspace import Workspace
@@ -173,6 +178,31 @@ def test_never_two_at_once_and_why_not_is_kept_once_a_day(place: Workspace) -> N
         assert did == (hour == 0)
         assert "of 10,000,000 new labels have matured" in says
     assert [one.what for one in decisions(place.ledger, NAME)].count("not") == 1
+
+
+def found(place: Workspace, finding: Finding, days: int = 1) -> None:
+    """The watch has found something."""
+    contract = contract_of(place, find(place.ledger, ModelRef(NAME)))
+    with place.ledger.write() as connection:
+        scope = Scope(NAME, 1, "day", DUE + (days - 2) * DAY, DUE + (days - 1) * DAY)
+        raise_findings(connection, scope, [finding], contract, scope.ends_at)
+
+
+def test_lost_value_asks_for_one_unless_its_data_are_broken(place: Workspace) -> None:
+    planned(place, schedule=None, triggers=["harm"])
+    assert retrain_due(place, NAME, now=DUE, hold=hold) == (False, "nothing asks for a successor")
+    found(place, Finding("loss", None, "page", "brier is 0.3, it was 0.2", 9.0))
+    found(place, Finding("empty-column", "weight", "page", "weight is missing in all rows", None))
+    did, says = retrain_due(place, NAME, now=DUE, hold=hold)
+    assert did
+    assert "its data are broken, and it would learn that" in says
+    (open_,) = incidents(place.ledger, NAME, live=True)
+    resolve(place.ledger, open_, by="ana", at=DUE, reason="the scale is plugged in")
+    found(place, Finding("loss", None, "page", "brier is 0.3, it was 0.2", 9.0), days=3)
+    did, says = retrain_due(place, NAME, now=DUE + 2 * DAY, hold=hold)
+    assert did
+    assert [one.what for one in decisions(place.ledger, NAME)] == ["not", "started"]
+    assert decisions(place.ledger, NAME)[-1].trigger == "harm"
 
 
 def test_a_challenger_is_read_out_against_what_is_live(place: Workspace) -> None:

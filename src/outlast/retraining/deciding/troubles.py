@@ -11,7 +11,7 @@ from outlast.storage.ledger import Ledger
 
 Sort = Literal["harm", "drift", "data"]
 _HARM = frozenset({"loss", "value", "estimated-loss", "calibration", "slice", "error"})
-_DRIFT = frozenset({"feature-drift", "score-drift", "drift", "multivariate"})
+_DRIFT = frozenset({"feature-drift", "score-drift", "drift", "multivariate", "label-drift"})
 _BROKEN = frozenset({"empty-column", "schema", "type", "missing", "duplicates", "feed-broken", "feed-stale"})
 _FAULTS = ("source ", "column ", "data")
 """How the causes of incidents begin that are about data."""
@@ -28,9 +28,9 @@ class Trouble:
 
 
 def troubles(ledger: Ledger, model: str) -> list[Trouble]:
-    """What is wrong now, oldest first, by the incidents that nobody has closed."""
+    """What is wrong now, oldest first, by the incidents that nobody has closed and that have not calmed down."""
     found = sorted(incidents(ledger, model, live=True), key=lambda one: (one.since, one.id))
-    return [trouble for one in found for trouble in _of(one)]
+    return [trouble for one in found if one.calm_since is None for trouble in _of(one)]
 
 
 def _of(incident: Incident) -> Iterator[Trouble]:
