@@ -23,7 +23,10 @@ from outlast.storage.ledger import schema as tables
 EXAMPLES = 3
 _MARK, _GIVEN = "labels/", "given"
 _SUBJECT = ("prediction_id", "key")
-_COLUMNS = (*_SUBJECT, "value", "number", "known_at", "at")
+_COLUMNS = (*_SUBJECT, "value", "number", "known_at", "at", "origin")
+SOURCED = "source "
+"""How the origin of a label begins that was not given but read from the label's own source, which has a row for every
+key, asked or not: that it meets no prediction is no news."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +61,8 @@ def strays(workspace: Workspace, model: str, given: Sequence[LabelRecord] | None
         labels = pl.concat([before.with_columns(pl.lit(False).alias(_GIVEN)), mine])
     in_order = labels.with_row_index("order").sort("known_at", "at", "order")
     told = in_order.with_columns(_changed().alias("changed")).filter(_GIVEN).collect(engine="streaming")
-    unknown = told.filter(~_known(workspace, model, told))
+    sourced = pl.col("origin").str.starts_with(SOURCED).fill_null(False)
+    unknown = told.filter(~_known(workspace, model, told) & ~sourced)
     examples = unknown.select(pl.coalesce(_SUBJECT).alias("name").unique(maintain_order=True))["name"].head(EXAMPLES)
     named = tuple(one.replace("\x1f", ", ")[:80] for one in examples)
     return Strays(told.height, told.height - unknown.height, unknown.height, int(told["changed"].sum()), named)

@@ -22,6 +22,7 @@ from outlast.project.contract import Contract
 from outlast.project.workspace import Workspace
 from outlast.registry.versions import find, versions
 from outlast.retraining.fresh import forget
+from outlast.retraining.labelling import label_due
 from outlast.retraining.loop import retrain_due, roll_out
 from outlast.retraining.scoring import score_due
 from outlast.serving.alive import close_dead
@@ -94,6 +95,15 @@ def close_servers(shared: Shared, _: str, hold: Hold) -> tuple[bool, str]:
     hold()
     closed = close_dead(shared.workspace)
     return closed > 0, f"closed {closed} spans of servers that were killed" if closed else "no server was killed"
+
+
+def labels(shared: Shared, model: str, hold: Hold) -> tuple[bool, str]:
+    """Turn what came into the label's own source into labels."""
+    if not versions(shared.workspace.ledger, model):
+        return False, "no version yet"
+    main = shared.main(model)
+    version = find(shared.workspace.ledger, ModelRef(model, main.version))
+    return label_due(shared.workspace, version, main.cadence, now=shared.now, hold=hold)
 
 
 def watch(shared: Shared, model: str, hold: Hold) -> tuple[bool, str]:
@@ -205,6 +215,7 @@ def rollout(shared: Shared, model: str, hold: Hold) -> tuple[bool, str]:
 
 FIRST: dict[str, Job] = {"seal": seal, "servers": close_servers}
 PER_MODEL: dict[str, Job] = {
+    "labels": labels,
     "watch": watch,
     "skew": skew,
     "feeds": feeds,

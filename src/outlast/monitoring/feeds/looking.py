@@ -58,7 +58,7 @@ def _held(
     source: Source, schema: Schema, location: Location, before: Memory, now: datetime
 ) -> tuple[Memory, tuple[str, ...]]:
     """What lies at the location; it is read only where it may have changed."""
-    state = _state(source, location)
+    state = state_of(source, location)
     if before.read is not None and (utc(now) - before.read < AGAIN if state is None else state == before.place):
         return before, ()
     frame = scan(source, location)
@@ -127,7 +127,7 @@ def measured_lag(late: tuple[int, ...], share: float) -> timedelta:
     return timedelta(0) if index == 0 else timedelta(seconds=2 ** (index - 1))
 
 
-def _state(source: Source, location: Location) -> str | None:
+def state_of(source: Source, location: Location) -> str | None:
     """What changes when the location does; None where nothing says so."""
     kind = kind_of(source, location)
     if kind in ("sql", "function") or "://" in address(location):
