@@ -14,7 +14,7 @@ unexport PYTHONDONTWRITEBYTECODE
 help:
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' Makefile
 
-demo: $(ready) ## predict late flights on real data, from training to the watch, in under three minutes
+demo: $(ready) ## predict late flights on real data: train, serve, and live through half a year of them
 	@$(python) examples/flights/demo.py
 
 test: $(ready) ## run the whole suite

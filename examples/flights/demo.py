@@ -1,9 +1,10 @@
-"""The whole road on real data: from raw tables to a live model that is watched, by the commands a person would type.
+"""A year on real data: from raw tables to a live model that is watched, goes wrong, is retrained and held to account.
 
-    python examples/flights/demo.py [--days 5]        which is what `make demo` runs
+    python examples/flights/demo.py [--days 184]        which is what `make demo` runs
 
-It starts in a fresh workspace (one that is there already is moved to .outlast.before), replays the first days of July
-through a real server, and leaves the server stopped and the workspace whole: `outlast up` here goes on with it.
+It starts in a fresh workspace (one that is there already is moved to .outlast.before), on July 1, 2013 by a clock of
+its own, and lives through the rest of that year through a real server. It leaves the server stopped and the workspace
+whole: `outlast up` here goes on with it.
 """
 
 import argparse
@@ -11,24 +12,31 @@ import os
 import shlex
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from figures import go_on, told
-from prepare import HAPPENS, TODAY, prepare
-from replay import Caller, Moment, Played, moments, play
+import polars as pl
+from duty import Duty
+from figures import announced, go_on, lived_said, told
+from prepare import HAPPENS, TODAY, prepare, write
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
+from outlast.clock import Hand, telling
 from outlast.project.loader import Project, load_project
 from outlast.project.workspace import Workspace
-from outlast.registry.versions import find
+from outlast.registry.versions import Version, find
+from outlast.replaying.faults import read_faults
+from outlast.replaying.position import clock_file
+from outlast.replaying.run import Listeners, Plan, Told, replay
+from outlast.replaying.sending import Lanes
+from outlast.replaying.server import started
+from outlast.retraining.tick import Done
 from outlast.serving.alive import dead
 from outlast.types import ModelRef
 
@@ -36,14 +44,30 @@ HERE = Path(__file__).resolve().parent
 START = datetime.fromisoformat(TODAY).replace(tzinfo=UTC)
 OUTLAST = (sys.executable, "-m", "outlast")
 QUIET = {"MLFLOW_TRACKING_URI": "off"}
-"""MLflow's mirror would run beside the replay and slow its answers down; the tick at the end mirrors everything."""
+"""MLflow's mirror has nothing to add to a story, and takes seconds a tick."""
+STEP, WORKERS = timedelta(minutes=20), 2
+"""What lies within twenty minutes is told together: as long as the feeds of landings and departures may take."""
+EVERY = timedelta(days=2)
+"""How often somebody ticks, in the story: a tick takes most of a second, and there are half a year of them."""
 console = Console(highlight=False, width=None if sys.stdout.isatty() else 100)
+
+
+@dataclass
+class Lived:
+    """What came of the year: the version frozen at its begin, what was told, and who did what about it."""
+
+    frozen: Version
+    told: Told
+    duty: Duty
+    until: datetime
 
 
 def main() -> None:
     """Runs the story and says how long it took."""
-    parser = argparse.ArgumentParser(description="From raw tables to a live, watched model, on real data.")
-    parser.add_argument("--days", type=float, default=5.0, help="days of July to replay (default: 5)")
+    parser = argparse.ArgumentParser(
+        description="From raw tables to a live, watched model, through a year of real data."
+    )
+    parser.add_argument("--days", type=float, default=184.0, help="days from July 1 on to live through (default: 184)")
     days = parser.parse_args().days
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: whatever was started is stopped
     began = time.perf_counter()
@@ -55,28 +79,26 @@ def main() -> None:
 
 
 def story(folder: Path, length: timedelta) -> None:
-    """From the package's tables to what the watch says."""
+    """From the package's tables to what the year came to."""
     chapter("1 · Real data, honest times")
     fresh_start(folder)
     prepared(folder)
-    chapter("2 · Train on January to June")
-    command(folder, "check")
-    command(folder, "train", extra=QUIET)
-    chapter("3 · Let it out")
-    command(folder, "promote", "late-arrivals", "--reason", "first version, by the demo", extra=QUIET)
-    chapter("4 · Serve, and let July happen")
-    project = load_project(folder)
-    version = find(project.workspace.ledger, ModelRef(project.model.name, "live"))
-    with server(folder) as address:
-        played = replayed(project, address, length)
-    console.print("The server is stopped.\n")
-    chapter("5 · Watch")
-    command(folder, "tick")
-    command(folder, "monitor", project.model.name)
-    chapter("6 · What happened")
-    told(project, version, played, console)
-    chapter("7 · Go on")
-    go_on(project, played, console)
+    clock_file(Workspace.find(folder)).parent.mkdir(exist_ok=True)
+    with telling(clock_file(Workspace.find(folder)), START) as hand:
+        chapter("2 · July 1, 2013: train on January to June")
+        command(folder, "check")
+        command(folder, "train", extra=QUIET)
+        chapter("3 · Let it out")
+        command(folder, "promote", "late-arrivals", "--reason", "first version, by the demo", extra=QUIET)
+        chapter("4 · Live through the rest of the year")
+        project = load_project(folder)
+        lived = lived_through(project, hand, START + length)
+        chapter("5 · The last tick")
+        command(folder, "tick", extra=QUIET)
+        chapter("6 · What the year came to")
+        told(project, lived.frozen, lived.until, lived.duty.done, console)
+        chapter("7 · Go on")
+        go_on(project, console)
 
 
 def chapter(title: str) -> None:
@@ -100,9 +122,11 @@ def fresh_start(folder: Path) -> None:
 
 
 def prepared(folder: Path) -> None:
-    """The tables, made when they are not there."""
+    """The tables: made when they are not there, else cut back to what was known on July 1."""
     data = folder / "data"
-    if all((place / f"{name}.parquet").exists() for place in (data, data / "year") for name in HAPPENS):
+    if all((data / "year" / f"{name}.parquet").exists() for name in HAPPENS):
+        year = {name: pl.scan_parquet(data / "year" / f"{name}.parquet") for name in HAPPENS}
+        write({name: table.filter(pl.col(HAPPENS[name]) < START).collect() for name, table in year.items()}, data)
         console.print(f"The tables are there already ({data.name}/): `python prepare.py` would make them anew.")
     else:
         prepare(data, START, console)
@@ -118,61 +142,37 @@ def command(folder: Path, *words: str, extra: dict[str, str] | None = None) -> N
     console.print()
 
 
-@contextmanager
-def server(folder: Path) -> Iterator[str]:
-    """`outlast serve` on a free port of this machine, in a process of its own, stopped at the end in any case."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    console.print(f"[bold]$ outlast serve --port {port}")
-    log = folder / ".outlast" / "demo-server.log"
-    with log.open("wb") as out:
-        process = subprocess.Popen(
-            [*OUTLAST, "serve", "--port", str(port)],
-            cwd=folder,
-            stdout=out,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,  # Ctrl-C is for the demo, which then stops the server in order
-        )
-    try:
-        ready(f"http://127.0.0.1:{port}", process, log)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        process.terminate()
-        try:
-            process.wait(timeout=30)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-
-
-def ready(address: str, process: "subprocess.Popen[bytes]", log: Path, patience: float = 60.0) -> None:
-    """Waits until the server answers for a model."""
-    deadline = time.monotonic() + patience
-    while process.poll() is None and time.monotonic() < deadline:
-        with closing(Caller(address)) as caller, suppress(OSError):
-            status, body = caller.get("/readyz")
-            if status == 200:
-                console.print(f"ready: {', '.join(f'{name}@{number}' for name, number in body['models'].items())}")
-                return
-        time.sleep(0.1)
-    sys.exit(f"The server did not get ready; it said:\n{log.read_text(errors='replace')[-2000:]}")
-
-
-def replayed(project: Project, address: str, length: timedelta) -> Played:
-    """The first days of July, told to the server as they happened."""
-    happened = moments(project.model, project.folder / "data" / "year", START, START + length)
-    total = sum(len(moment.questions) for moment in happened)
+def lived_through(project: Project, hand: Hand, until: datetime) -> Lived:
+    """The rest of the year, told to a server as it happened, with faults that are announced before."""
+    folder, model = project.folder, project.model.name
+    faults = read_faults(folder / "faults.toml")
+    announced([one for one in faults if one.since < until], console)
+    duty = Duty(project.workspace, model, faults)
+    plan = Plan(START, until, EVERY, STEP, history=folder / "data" / "year", faults=faults, grow=True)
+    frozen = find(project.workspace.ledger, ModelRef(model, "live"))
+    os.environ.update(QUIET)
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
-    with closing(Caller(address)) as caller, Progress(*columns, console=console) as progress:
-        task = progress.add_task("", total=total)
+    with (
+        started(project.workspace, folder, WORKERS) as address,
+        closing(Lanes(address, 4)) as lanes,
+        Progress(*columns, console=console) as progress,
+    ):
+        task = progress.add_task("", total=(until - START).total_seconds())
 
-        def heard(moment: Moment, played: Played) -> None:
-            facts = sum(played.facts.values())
-            said = f"{moment.at:%d %B %H:%M}  {facts:,} facts in, {len(played.labels):,} landed"
-            progress.update(task, completed=len(played.answers), description=said)
+        def moved(so_far: Told) -> None:
+            said = f"{so_far.at:%d %B}  {so_far.questions:,} asked, {so_far.labels:,} landed"
+            progress.update(task, completed=(so_far.at - START).total_seconds(), description=said)
 
-        return play(caller, project.model.name, happened, heard=heard)
+        def ticked(at: datetime, done: list[Done]) -> None:
+            for one in done:
+                if one.job in ("retrain", "rollout") and one.did and not one.sentence.startswith("no successor"):
+                    console.print(f"[dim]{at:%d %B}  {one.sentence}", markup=True)
+            duty.look(at)
+
+        story = replay(project, plan, hand, lanes, listeners=Listeners(moved, ticked))
+    console.print("The server is stopped.\n")
+    lived_said(story, console)
+    return Lived(frozen, story, duty, until)
 
 
 if __name__ == "__main__":

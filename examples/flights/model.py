@@ -8,8 +8,8 @@ import polars as pl
 from outlast import Features, Model, Source, latest, window
 
 flights = Source("flights", "data/flights.parquet", key="flight_id", time="decide_at")  # the questions asked
-landings = Source("landings", "data/landings.parquet", key="flight_id", time="landed_at", lag="5m")  # and the truth
-departures = Source("departures", "data/departures.parquet", key="flight_id", time="departed_at", lag="5m")
+landings = Source("landings", "data/landings.parquet", key="flight_id", time="landed_at", lag="20m")  # and the truth
+departures = Source("departures", "data/departures.parquet", key="flight_id", time="departed_at", lag="20m")
 weather = Source("weather", "data/weather.parquet", key=["origin", "observed_at"], time="observed_at", lag="20m")
 
 arrived, left = pl.col("arr_delay"), pl.col("dep_delay")

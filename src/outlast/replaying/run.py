@@ -24,6 +24,8 @@ from outlast.types import micros
 TOGETHER = 50
 """Questions of one request: a server answers that many between two others."""
 FACTS = 2_000
+LOADED = timedelta(days=7)
+"""How often the questions' table grows, as a warehouse that is loaded once a week."""
 _MICROSECOND = timedelta(microseconds=1)
 
 
@@ -162,7 +164,7 @@ class _Replay:
     def _tick(self, at: datetime) -> None:
         """The story stands still meanwhile, also while a successor is trained: that takes no time of it."""
         plan = self._plan
-        if plan.grow and plan.history is not None:
+        if plan.grow and plan.history is not None and at - self._grown >= LOADED:
             with self._timed("growing"):
                 grow(self._project, self._grown, at, folder=plan.history, faults=plan.faults)
                 self._grown = at

@@ -1,0 +1,127 @@
+"""What a year came to: what was asked, what turned out, its worth, and what the first version would have made."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from outlast.bundle.predictor import open_predictor
+from outlast.journal.reading import joined
+from outlast.journal.spelling import from_text
+from outlast.monitoring.incidents.incident import Incident
+from outlast.monitoring.incidents.reading import incidents
+from outlast.project.loader import Project
+from outlast.registry.versions import Version
+from outlast.replaying.faults import Fault
+from outlast.types import duration
+
+SEED, DRAWS = 2013, 2000
+
+
+@dataclass(frozen=True)
+class Gain:
+    """Money above something else, with 95 % of what other weeks like these would have given."""
+
+    value: float
+    low: float
+    high: float
+
+    @property
+    def sure(self) -> bool:
+        return self.low > 0 or self.high < 0
+
+
+def outcomes(project: Project, frozen: Version) -> pl.DataFrame:
+    """Every answer with what turned out (null: never heard), what it was worth, and the same of the frozen version."""
+    wanted = ("key", "decide_at", "at", "version", "rung", "decision", "score", "value", "asks", "features")
+    rows = joined(project.workspace, project.model.name).select(wanted).sort("decide_at", "key").collect()
+    late = pl.when(pl.col("value") == "true").then(True).when(pl.col("value") == "false").then(False)
+    rows = rows.with_columns(late=late, frozen=decided(project, frozen, rows))
+    prices = project.contract.value.payoff or {}
+    return rows.with_columns(worth=_priced("decision", prices), frozen_worth=_priced("frozen", prices)).drop(
+        "asks", "features", "value"
+    )
+
+
+def decided(project: Project, version: Version, rows: pl.DataFrame) -> pl.Series:
+    """What a version decides on the features that were served, of all rows; its own decisions are known."""
+    found: list[str] = rows["decision"].to_list()
+    others = rows.with_row_index().filter((pl.col("version") != version.number) & (pl.col("rung") == "full"))
+    if others.height:
+        predictor = open_predictor(project.workspace, version.digest, version.number)
+        given = [from_text(one["asks"]) | from_text(one["features"]) for one in others.iter_rows(named=True)]
+        types = project.workspace.tables.scan(version.summary["snapshot"]).collect_schema()
+        columns = {
+            name: pl.Series(name, [row.get(name) for row in given], dtype=types[name], strict=False)
+            for name in predictor.features
+        }
+        table = predictor.score_features(pl.DataFrame(columns))
+        for index, scored, row in zip(others["index"], table, given, strict=True):
+            found[index] = str(predictor.decision(scored, row))
+        predictor.close()
+    return pl.Series(found, dtype=pl.String)
+
+
+def _priced(decision: str, prices: dict[str, dict[str, float]]) -> pl.Expr:
+    found = pl.lit(None, pl.Float64)
+    for name, amounts in prices.items():
+        amount = pl.when(pl.col("late")).then(float(amounts["yes"])).when(~pl.col("late")).then(float(amounts["no"]))
+        found = pl.when(pl.col(decision) == name).then(amount).otherwise(found)
+    return found
+
+
+def gain(rows: pl.DataFrame) -> Gain:
+    """What the live versions earned above the frozen one; the interval from weeks drawn anew, since days are alike."""
+    weeks = rows.drop_nulls("worth").group_by(pl.col("decide_at").dt.truncate("1w")).agg(
+        (pl.col("worth") - pl.col("frozen_worth")).sum().alias("more")
+    )["more"].to_numpy()  # fmt: skip
+    if not len(weeks):
+        return Gain(0.0, 0.0, 0.0)
+    drawn = np.random.default_rng(SEED).choice(weeks, (DRAWS, len(weeks))).sum(axis=1)
+    low, high = np.quantile(drawn, [0.025, 0.975])
+    return Gain(float(weeks.sum()), float(low), float(high))
+
+
+@dataclass(frozen=True)
+class Found:
+    """A fault, and how it was found; None where it never was."""
+
+    fault: Fault
+    incident: Incident | None
+    at: datetime | None
+    rows: int
+    says: str
+
+
+def found(project: Project, faults: Sequence[Fault], rows: pl.DataFrame, until: datetime) -> list[Found]:
+    """Of each fault that began before the end: the first finding about its columns, and how much it took."""
+    every = incidents(project.workspace.ledger, project.model.name)
+    cadence = duration(project.contract.monitoring.cadence)
+    return [_found(one, every, rows, cadence) for one in faults if one.since < until]
+
+
+def _found(fault: Fault, every: Sequence[Incident], rows: pl.DataFrame, cadence: timedelta) -> Found:
+    named = {*fault.columns, fault.source}
+    about = [
+        (stream.first + cadence, incident, stream.sentence)
+        for incident in every
+        for stream in incident.found
+        if stream.column in named and fault.since <= stream.first + cadence
+        and (fault.until is None or stream.first < fault.until)
+    ]  # fmt: skip
+    if not about:
+        return Found(fault, None, None, 0, "it was not found")
+    at, incident, says = min(about, key=lambda one: one[0])
+    asked = rows.filter(pl.col("at").is_between(fault.since, at, closed="left")).height
+    return Found(fault, incident, at, asked, says)
+
+
+def by_day(rows: pl.DataFrame) -> list[dict[str, Any]]:
+    """Money so far, day by day: live, frozen."""
+    days = rows.drop_nulls("worth").group_by(pl.col("decide_at").dt.date().alias("day")).agg(
+        pl.col("worth", "frozen_worth").sum()
+    ).sort("day")  # fmt: skip
+    return days.with_columns(pl.col("worth", "frozen_worth").cum_sum()).to_dicts()
