@@ -3,6 +3,7 @@
 import json
 import threading
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any, NamedTuple
 
 import httpx
@@ -15,7 +16,12 @@ from outlast.control.http import controls
 from outlast.control.operations import ARTIFACT, BACKFILL, OPERATIONS
 from outlast.control.shapes import About, Filled
 from outlast.errors import OutlastError, StorageError
+from outlast.monitoring.incidents.grouping import Scope
+from outlast.monitoring.incidents.raising import raise_findings
+from outlast.monitoring.judge import Finding
+from outlast.project.contract import Contract
 from outlast.project.workspace import Workspace
+from outlast.registry import audit
 from outlast.registry.tokens import ROLES, Wanted, create
 from outlast.registry.versions import register
 from outlast.serving.server import local
@@ -83,6 +89,31 @@ def test_a_token_for_one_model_is_told_of_that_one_only(served: Served) -> None:
     assert served.ask("late", "GET", "tokens").status_code == 403
     assert served.ask("late", "POST", "create-token", json=BODY["create-token"]).status_code == 403
     assert {one["model"] for one in served.ask("view", "GET", "versions").json()["versions"]} == {"late", "churn"}
+
+
+def test_incidents_are_seen_and_attended_to_with_a_token_of_their_model(served: Served) -> None:
+    at = now()
+    scope = Scope("churn", 1, "day", at, at + timedelta(days=1))
+    finding = Finding("empty-column", "wind", "page", "wind is missing", None)
+    with served.workspace.ledger.write() as connection:
+        assert raise_findings(connection, scope, [finding], Contract(), at) == 1
+    (seen,) = served.ask("view", "GET", "incidents").json()
+    assert (seen["model"], seen["severity"], seen["owner"]) == ("churn", "SEV1", None)
+    assert served.ask("late", "GET", "incidents").json() == []
+    assert served.ask("late", "GET", "incident", params={"id": seen["id"]}).status_code == 404
+    assert served.ask("late", "POST", "ack", json={"id": seen["id"]}).status_code == 404
+    assert served.ask("view", "POST", "ack", json={"id": seen["id"]}).status_code == 403
+    done = served.ask(
+        "operate", "POST", "snooze", json={"id": seen["id"][:4], "length": "4h", "reason": "lunch"}
+    ).json()
+    assert (done["incident"]["state"], done["timeline"][-1]["by"]) == ("snoozed", "operate")
+    assert served.ask("operate", "POST", "snooze", json={"id": seen["id"], "length": "soon"}).status_code == 422
+    assert served.ask("approve", "POST", "accept", json={"id": seen["id"], "reason": "so it is"}).status_code == 200
+    assert served.ask("operate", "POST", "resolve", json={"id": seen["id"]}).status_code == 409
+    closed = served.ask("view", "GET", "incidents", params={"closed": "true"}).json()
+    assert [one["state"] for one in closed] == ["accepted"]
+    entry = audit.entries(served.workspace.ledger, object="churn")[-1]
+    assert (entry.action, entry.actor, entry.detail["identity"][:5]) == ("accept incident", "approve", "token")
 
 
 @pytest.mark.parametrize(

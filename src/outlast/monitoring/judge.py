@@ -279,7 +279,14 @@ def _worse(
         f"{shown} is {moments.mean:.4g} on {moments.n} matured predictions ({coverage:.0%} of labels are here); the "
         f"evaluation said {known['value']:.4g} ({deviation:.1f} standard errors beyond; {bench.effects.said(stream)})"
     )
-    return [Finding(kind, None, "page" if coverage >= 0.5 else "ticket", sentence, deviation)]
+    harm = _harm(moments.n, known["value"], moments.mean, error) if name == "gain" else None
+    return [Finding(kind, None, "page" if coverage >= 0.5 else "ticket", sentence, deviation, harm=harm)]
+
+
+def _harm(rows: int, promised: float, mean: float, error: float) -> Harm:
+    """What a day of so many decisions gained less than was promised."""
+    short, half = rows * (promised - mean), 1.96 * rows * error
+    return Harm(short, short - half, short + half, abs(promised) * rows or None)
 
 
 def _degraded(counts: Counts) -> list[Finding]:

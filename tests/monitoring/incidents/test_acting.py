@@ -18,6 +18,7 @@ from outlast.monitoring.telling.alerts import alerts
 from outlast.project.contract import Contract
 from outlast.registry import audit
 from outlast.storage.ledger import Ledger, open_ledger
+from outlast.storage.ledger import schema as tables
 
 THEN = START + DAY + 2 * HOUR
 """Two hours after the first day's findings."""
@@ -73,6 +74,22 @@ def test_accepting_needs_a_reason_and_keeps_what_is_normal_from_when_on(ledger: 
         (("feature-drift", "temp"),), START, None, "ana", "new sensors", one(ledger).id,
     )  # fmt: skip
     assert audit.entries(ledger, object="late")[-1].detail["streams"] == ["feature-drift temp"]
+    assert audit.examine(ledger).broken is None
+
+
+@pytest.mark.parametrize("change", [{"reason": "none"}, {"by": "eve"}, {"detail": {}}, None])
+def test_what_is_normal_cannot_be_changed_unseen(ledger: Ledger, change) -> None:
+    found(ledger, DRIFT)
+    accept(ledger, one(ledger), by="ana", reason="new sensors", at=THEN)
+    with ledger.write() as connection:
+        if change is None:
+            connection.execute(sa.delete(tables.accepted))
+        elif "detail" in change:
+            kept = connection.scalar(sa.select(tables.accepted.c.detail))
+            connection.execute(sa.update(tables.accepted).values(detail={**kept, "streams": [["loss", None]]}))
+        else:
+            connection.execute(sa.update(tables.accepted).values(**change))
+    assert "accepted as normal" in audit.examine(ledger).broken.sentence
 
 
 @pytest.mark.parametrize(
@@ -121,6 +138,12 @@ def test_a_page_that_nobody_acknowledges_is_escalated_once(ledger: Ledger) -> No
     last = alerts(ledger)[-1]
     assert (last.route, last.severity, last.detail["step"]) == ("https://boss.example", "page", "escalated")
     assert "nobody has acknowledged it within 1h" in last.sentence
+
+
+def test_drift_and_loss_take_a_week_to_be_calm(ledger: Ledger) -> None:
+    found(ledger, LOSS)
+    assert tended(ledger, one(ledger).seen_at + 6 * DAY) == ""
+    assert tended(ledger, one(ledger).seen_at + 7 * DAY) == "1 incident calm since days"
 
 
 @pytest.mark.parametrize("finding", [DRIFT, LOSS])

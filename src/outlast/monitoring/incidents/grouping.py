@@ -17,7 +17,7 @@ Family = Literal["data", "following", "own"]
 
 _DATA = frozenset(
     {"empty-column", "data-quality", "late-feed", "feed-broken", "feed-stale", "feed-volume", "feed-late", "schema",
-     "no-traffic", "type", "missing", "unseen", "stale", "duplicates", "volume"}
+     "type", "missing", "unseen", "stale", "duplicates"}
 )  # fmt: skip
 _FOLLOWING = frozenset(
     {"feature-drift", "score-drift", "drift", "multivariate", "loss", "value", "estimated-loss", "calibration", "slice",
@@ -28,6 +28,9 @@ _CAUSES: Mapping[str, str] = {
     "scoring late": "scoring",
     "other-code": "other code",
     "journal": "journal",
+    "volume": "traffic",
+    "no-traffic": "traffic",
+    "label-arrival": "labels",
 }
 PERFORMANCE = "performance"
 

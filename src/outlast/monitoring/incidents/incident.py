@@ -9,8 +9,9 @@ Level = Literal["SEV1", "SEV2", "SEV3"]
 
 LIVE: tuple[State, ...] = ("open", "acknowledged", "snoozed")
 """States in which an incident takes further findings."""
-CALM = timedelta(days=2)
-"""How long nothing must be found before an incident is proposed to be resolved."""
+CALM, SLOW = timedelta(days=2), timedelta(days=7)
+"""How long nothing must be found before an incident is proposed to be resolved; and where evidence of drift or loss has
+to gather anew before it is found again."""
 
 
 @dataclass(frozen=True)

@@ -166,9 +166,8 @@ def _listed(found: tuple[Found, ...], finding: Finding, scope: Scope) -> tuple[t
             newer = scope.ends_at >= one.last
             said = finding.sentence if newer else one.sentence
             severity = "page" if "page" in (one.severity, finding.severity) else "ticket"
-            kept = replace(
-                one, sentence=said, severity=severity, last=max(one.last, scope.ends_at), times=one.times + 1
-            )
+            times = one.times + (scope.ends_at > one.last)  # looked at twice, a time counts once
+            kept = replace(one, sentence=said, severity=severity, last=max(one.last, scope.ends_at), times=times)
             return (*found[:place], kept, *found[place + 1 :]), False
     return (*found, Found(kind, column, finding.severity, finding.sentence, scope.starts_at, scope.ends_at)), True
 

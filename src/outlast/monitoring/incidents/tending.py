@@ -7,7 +7,8 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from outlast.monitoring.incidents import keeping
-from outlast.monitoring.incidents.incident import CALM, LIVE, Incident
+from outlast.monitoring.incidents.grouping import family
+from outlast.monitoring.incidents.incident import CALM, LIVE, SLOW, Incident
 from outlast.monitoring.incidents.raising import about
 from outlast.monitoring.incidents.reading import read
 from outlast.monitoring.telling.alerts import Message, say
@@ -81,7 +82,8 @@ def _slept(incident: Incident, now: datetime) -> bool:
 
 def _calmed(incident: Incident, contract: Contract, now: datetime) -> bool:
     """Whether nothing was found for long enough; a model that is looked at seldom has to be waited for."""
-    calm = max(CALM, 2 * duration(contract.monitoring.cadence))
+    slow = any(family(one.kind) == "following" for one in incident.found)
+    calm = max(SLOW if slow else CALM, 2 * duration(contract.monitoring.cadence))
     return incident.calm_since is None and incident.seen_at + calm <= now
 
 

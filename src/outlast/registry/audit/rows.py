@@ -145,5 +145,28 @@ def _versions(connection: sa.Connection, trail: list[Entry]) -> Iterator[Wrong]:
         yield entry.seq, f"{what}, is missing: somebody removed it"
 
 
+def _accepted(connection: sa.Connection, trail: list[Entry]) -> Iterator[Wrong]:
+    """Whether what counts as normal is what somebody accepted."""
+    said = [one for one in trail if one.action == "accept incident"]
+    for row in connection.execute(sa.select(tables.accepted).order_by(tables.accepted.c.id)):
+        kept = row.detail or {}
+        streams = [f"{kind} {column or ''}".strip() for kind, column in kept.get("streams", ())]
+        now = (row.model, row.by, row.incident, row.reason, kept.get("since"), kept.get("level"), streams)
+        found = next((one for one in said if now == _says_of_acceptance(one)), None)
+        if found is None:
+            what = f"What {row.by} accepted as normal of model '{row.model}'"
+            yield 0, f"{what} is not what the trail has: it was put in or edited"
+        else:
+            said.remove(found)
+    for one in said:
+        what = f"of model '{one.object}', audit entry {one.seq}, is missing"
+        yield one.seq, f"What {one.actor} accepted as normal {what}: somebody removed or edited it"
+
+
+def _says_of_acceptance(entry: Entry) -> tuple[Any, ...]:
+    detail = (entry.detail.get(name) for name in ("incident", "reason", "since", "level", "streams"))
+    return (entry.object, entry.actor, *detail)
+
+
 _Look = Callable[[sa.Connection, list[Entry]], Iterator[Wrong]]
-_LOOKS: tuple[_Look, ...] = (_transitions, _versions, _approvals, _tokens, _contracts, _verdicts)
+_LOOKS: tuple[_Look, ...] = (_transitions, _versions, _approvals, _tokens, _contracts, _verdicts, _accepted)
