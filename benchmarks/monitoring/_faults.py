@@ -202,26 +202,21 @@ def faults(rng: np.random.Generator) -> list[Fault]:
             Fault("column null", "late_3d", served=nulls(["late_3d"], rng.uniform(0.5, 1))),
             Fault("column null", "temp", served=nulls(["temp"], rng.uniform(0.3, 1))),
         ]
+    units = [("temp", 1 / 1.8, -32 / 1.8), ("temp", 1.0, rng.uniform(28, 40)), ("temp", 10.0, 0.0),
+             ("late_3d", 0.01, 0.0), ("late_3d", 100.0, 0.0), ("wind", 0.44704, 0.0), ("wind", 3.6, 0.0)]  # fmt: skip
+    found += [Fault("unit", name, served=to_unit(name, scale, offset)) for name, scale, offset in units]
+    values = {"temp": rng.uniform(50, 70), "late_3d": rng.uniform(0.05, 0.2), "wind": rng.uniform(2, 8)}
+    found += [Fault("stuck", name, served=stuck(name, value)) for name, value in values.items()]
+    found += [Fault("strange words", "shop", served=strange_words("shop", rng.uniform(0.6, 1))) for _ in range(3)]
+    found += [Fault("other rows", "temp", world=moved("temp", rng.uniform(-16, -6))) for _ in range(4)]
+    found += [Fault("other rows", "late_3d", world=moved("late_3d", rng.uniform(0.05, 0.1))) for _ in range(2)]
+    found += [Fault("other rows", "wind", world=moved("wind", rng.uniform(4, 8))) for _ in range(2)]
+    found += [Fault("outcomes", "outcomes", tilt=_all(rng.uniform(0.7, 2))) for _ in range(4)]
+    found += [Fault("outcomes of some", "outcomes", tilt=_some("shop", word, rng.uniform(1.2, 2.2)))
+              for word in ("north", "south", "east")]  # fmt: skip
     found += [
-        Fault("unit", "temp", served=to_unit("temp", 1 / 1.8, -32 / 1.8)),
-        Fault("unit", "temp", served=to_unit("temp", 1.0, 30.0)),
-        Fault("unit", "temp", served=to_unit("temp", 10.0)),
-        Fault("unit", "late_3d", served=to_unit("late_3d", 0.01)),
-        Fault("unit", "late_3d", served=to_unit("late_3d", 100.0)),
-        Fault("unit", "wind", served=to_unit("wind", 0.44704)),
-        Fault("unit", "wind", served=to_unit("wind", 3.6)),
-        Fault("stuck", "temp", served=stuck("temp", 60.0)),
-        Fault("stuck", "late_3d", served=stuck("late_3d", 0.12)),
-        Fault("stuck", "wind", served=stuck("wind", 4.0)),
+        Fault("outcomes of some", "outcomes", tilt=_some("channel", "phone", rng.uniform(1, 2))) for _ in range(2)
     ]
-    found += [Fault("strange words", "shop", served=strange_words("shop", share)) for share in (0.7, 0.9, 1.0)]
-    found += [Fault("other rows", "temp", world=moved("temp", by)) for by in (-6, -9, -12, -15)]
-    found += [Fault("other rows", "late_3d", world=moved("late_3d", by)) for by in (0.05, 0.08)]
-    found += [Fault("other rows", "wind", world=moved("wind", by)) for by in (4.0, 7.0)]
-    found += [Fault("outcomes", "outcomes", tilt=_all(by)) for by in (0.7, 1.0, 1.5, 2.0)]
-    found += [Fault("outcomes of some", "outcomes", tilt=_some("shop", word, by)) for word, by in
-              (("north", 1.2), ("south", 1.5), ("east", 2.0))]  # fmt: skip
-    found += [Fault("outcomes of some", "outcomes", tilt=_some("channel", "phone", by)) for by in (1.2, 2.0)]
     return found
 
 

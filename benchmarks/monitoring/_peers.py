@@ -17,15 +17,15 @@ PACKAGES = {
 VERSIONS = "peers: " + ", ".join(packages[0].replace("==", " ") for packages in PACKAGES.values())
 
 
-def ask(peer: str, question: dict[str, Any]) -> Any:
+def ask(peer: str, question: dict[str, Any], *, script: str = "") -> Any:
     """What the peer's script says: a file of JSON in, one out."""
     with tempfile.TemporaryDirectory() as name:
         asked, told = Path(name) / "asked.json", Path(name) / "told.json"
         asked.write_text(json.dumps(question), "utf-8")
-        script = FOLDER / "peers" / f"with_{peer}.py"
+        program = FOLDER / "peers" / f"with_{script or peer}.py"
         environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "DO_NOT_TRACK": "1",
                        "NML_DISABLE_USAGE_LOGGING": "1"}  # fmt: skip
-        done = subprocess.run([str(python(peer)), "-W", "ignore", str(script), str(asked), str(told)], check=False,
+        done = subprocess.run([str(python(peer)), "-W", "ignore", str(program), str(asked), str(told)], check=False,
                               capture_output=True, text=True, env=environment)  # fmt: skip
         if done.returncode:
             raise SystemExit(f"{peer} failed: {done.stderr[-2000:]}")

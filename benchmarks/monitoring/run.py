@@ -14,7 +14,10 @@ sys.path[:0] = [str(FOLDER), str(FOLDER.parent)]
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # small products: more threads only wait for one another
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+import causes  # noqa: E402
 import cost  # noqa: E402
+import estimates  # noqa: E402
+import harm  # noqa: E402
 import labelled  # noqa: E402
 import late  # noqa: E402
 import life  # noqa: E402
@@ -30,8 +33,10 @@ EXPERIMENTS = {
     4: null.experiment_4,
     5: power.experiment_5,
     6: labelled.experiment_6,
+    7: harm.experiment_7,
+    8: estimates.experiment_8,
     9: late.experiment_9,
-    10: labelled.experiment_10,
+    10: lambda quick: [*labelled.experiment_10(quick), *causes.experiment_10_causes(quick)],
     11: cost.experiment_11,
 }
 

@@ -78,10 +78,15 @@ def _as_before(case: Case) -> Ints:
 
 
 def _suspects(case: Case, parts: Split, known: bool) -> list[Suspect]:
-    """Faults of data that may explain the change first, then what the split says, then faults that explain little."""
+    """Faults of data that may explain the change first, then what the split says, then faults that explain little.
+
+    Faults found to have begun after the harm come last: an onset is a guess, and what is at fault is worth mending.
+    """
     before_harm = {one.stream for one in ranked(case.onsets, case.since)}
     told = {one.stream for one in case.onsets}
-    faults = [one for one in column_faults(case) if one.columns[0] not in told or one.columns[0] in before_harm]
+    every = column_faults(case)
+    late = [one for one in every if one.columns[0] in told - before_harm]
+    faults = [one for one in every if one not in late]
     moved = moved_columns(case)
     joined = source_faults(faults, case.sources, moved)
     hard = [_of_fault(one, case, parts, known) for one in joined]
@@ -90,7 +95,8 @@ def _suspects(case: Case, parts: Split, known: bool) -> list[Suspect]:
     heavy = [one for one in hard if one.explains >= _CARRIES * max(parts.change, 0.0)]
     at_fault = {name for one in joined for name in one.columns}
     soft = _of_split(case, parts, [name for name in moved if name not in at_fault])
-    return [*heavy, *soft, *(one for one in hard if one not in heavy)]
+    light = [one for one in hard if one not in heavy]
+    return [*heavy, *soft, *light, *(_of_fault(one, case, parts, known) for one in late)]
 
 
 def _of_fault(fault: Fault, case: Case, parts: Split, known: bool) -> Suspect:

@@ -33,9 +33,14 @@ class Curve:
         return np.asarray((1 - self.chance) * self.loss[:, 0] + self.chance * self.loss[:, 1], np.float64)
 
     @property
+    def turns(self) -> Floats:
+        """By how much side 1 loses more than side 0."""
+        return np.asarray(self.loss[:, 1] - self.loss[:, 0], np.float64)
+
+    @property
     def stake(self) -> Floats:
         """By how much the two sides differ."""
-        return np.asarray(np.abs(self.loss[:, 1] - self.loss[:, 0]), np.float64)
+        return np.asarray(np.abs(self.turns), np.float64)
 
 
 def curve_of(past: Past, matured: Matured) -> Curve:

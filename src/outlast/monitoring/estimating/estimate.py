@@ -112,11 +112,11 @@ def _by_outcome(given: _Given, task: Task) -> Estimate:
     sample = past.sample
     missed = sample.sides - curve.chance[sample.score_cells]
     moved, effective, rows = weighted_means(sample, missed, given.ratio.weights)
-    trust = effective / (effective + 10.0)
-    chance = np.clip(curve.chance + moved * trust, 0.0, 1.0)
-    now = Curve(chance, curve.rows, curve.loss)
     with np.errstate(divide="ignore"):
-        noise = np.where(effective > 0, np.maximum(0.0, 1 / effective - 1 / np.maximum(rows, 1)), 0.0) * trust**2
+        noise = np.where(effective > 0, np.maximum(0.0, 1 / effective - 1 / np.maximum(rows, 1)), 0.0)
+    clear = _clear(moved, curve.chance * (1 - curve.chance) * noise, q * curve.turns)
+    chance = np.clip(curve.chance + clear * moved, 0.0, 1.0)
+    noise, now = noise * clear**2, Curve(chance, curve.rows, curve.loss)
     labels = chance * (1 - chance) * (1 / np.maximum(curve.rows, 1.0) + noise)
     by_label = float((q**2 * labels * now.stake**2).sum())
     by_chance = float((q * chance * (1 - chance) * now.stake**2).sum()) / live.rows
@@ -135,6 +135,16 @@ def _by_outcome(given: _Given, task: Task) -> Estimate:
     else:
         figures["accuracy"] = _scaled(given, float(q @ chance), deviation)
     return _told(given, figures, half, parts)
+
+
+def _clear(moved: Floats, variance: Floats, weights: Floats) -> float:
+    """The part of a correction that is not luck of the sample: as a whole, or cell by cell, whichever is clearer."""
+    there = variance > 0
+    if not there.any():
+        return 0.0
+    whole, luck = float(weights @ moved), float((weights**2 * variance).sum())
+    by_cell = float((moved[there] ** 2 / variance[there]).sum())
+    return max(0.0, 1 - luck / max(whole**2, 1e-18), 1 - int(there.sum()) / max(by_cell, 1e-18))
 
 
 def _by_amount(given: _Given) -> Estimate:
