@@ -11,14 +11,20 @@ from outlast.storage import appendlog
 from outlast.storage.records import HEADER_SIZE
 
 _PATIENCE = 60.0
-_LOOK = 0.003
+_LOOK, _AGAIN = 0.003, 0.2
 
 
 def hand_over(workspace: Workspace, hand: Hand) -> None:
-    """Halt the story until every server of it has finished its segments; Unavailable where one does not go by it."""
+    """Halt the story until every server of it has finished its segments; Unavailable where one does not go by it.
+
+    Asked again every so often: what a shadow said is written a moment after it was asked.
+    """
     hand.halt()
-    deadline = time.monotonic() + _PATIENCE
+    deadline, again = time.monotonic() + _PATIENCE, time.monotonic() + _AGAIN
     while any(_kept_back(workspace.log_root)):
+        if time.monotonic() > again:
+            hand.halt()
+            again += _AGAIN
         if time.monotonic() > deadline:
             raise Unavailable(
                 f"A server in {workspace.root} does not hand its journal over, so it goes by another clock: start it "
