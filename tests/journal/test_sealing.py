@@ -12,6 +12,7 @@ from outlast.journal.columns import PREDICTIONS
 from outlast.journal.journal import Journal, seal
 from outlast.journal.records import label
 from outlast.project.workspace import Workspace
+from outlast.registry import audit
 from outlast.storage import appendlog
 from outlast.types import micros
 
@@ -112,3 +113,16 @@ def test_a_journal_of_the_same_process_goes_on_after_its_segment_is_sealed(tmp_p
             journal.predictions([answer(turn)], Version(), request_id="r", server="s")
             assert seal(workspace) == {STREAM: 1}
     assert len(numbered(workspace)) == 3
+
+
+def test_what_was_sealed_while_a_backup_was_taken_is_numbered_after_it_is_restored(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path)
+    write(workspace, 1)
+    (segment,) = appendlog.segments(workspace.log_root, STREAM)
+    workspace.tables.append(STREAM, PREDICTIONS.frame("between", list(appendlog.read(segment))), once="between")
+    assert not sealing.adopt_restored(workspace)
+    with workspace.ledger.write() as connection:
+        audit.record(connection, actor="ada", action="restore", object="workspace", detail={}, at=NOON)
+    assert sealing.adopt_restored(workspace)
+    assert list(sealing.after(workspace.ledger, STREAM, 0, 9)) == ["between"]
+    assert not sealing.adopt_restored(workspace)

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import polars as pl
 import sqlalchemy as sa
 
-from outlast.journal.columns import SEGMENT
+from outlast.journal.columns import KINDS, REPEATS, SEGMENT
 from outlast.project.workspace import Workspace
 from outlast.storage.ledger import Ledger, lock
 from outlast.storage.ledger import schema as tables
@@ -13,6 +13,9 @@ from outlast.types import now
 
 _T = tables.sealed
 _AT_ONCE = 500
+_ADOPTED = "sealed/restored"
+_KINDS = {kind.name for kind in KINDS} - {REPEATS.name}
+"""Tables whose rows come in segments of their own."""
 
 
 def note(ledger: Ledger, stream: str, segments: Sequence[str]) -> None:
@@ -34,6 +37,24 @@ def adopt(workspace: Workspace, stream: str) -> None:
         return
     there = workspace.tables.scan(stream).select(pl.col(SEGMENT).unique()).collect()[SEGMENT].drop_nulls()
     note(workspace.ledger, stream, sorted(there.to_list()))
+
+
+def adopt_restored(workspace: Workspace) -> bool:
+    """After a restore, number what was sealed while the backup was taken: the ledger was copied before the tables."""
+    marks, trail = tables.marks, tables.audit.c
+    restored = sa.select(sa.func.max(trail.seq)).where((trail.object == "workspace") & (trail.action == "restore"))
+    with workspace.ledger.read() as connection:
+        seq = connection.scalar(restored)
+        kept = connection.scalar(sa.select(marks.c.value).where(marks.c.name == _ADOPTED))
+    if seq is None or (kept is not None and kept["restore"] == seq):
+        return False
+    for name in workspace.tables.names():
+        if name.partition("/")[0] in _KINDS:
+            adopt(workspace, name)
+    with workspace.ledger.write() as connection:
+        connection.execute(sa.delete(marks).where(marks.c.name == _ADOPTED))
+        connection.execute(sa.insert(marks).values(name=_ADOPTED, value={"restore": seq}, at=now()))
+    return True
 
 
 def last(ledger: Ledger) -> int:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from outlast.errors import StorageError
-from outlast.journal import journal, keeping, strays
+from outlast.journal import journal, keeping, sealing, strays
 from outlast.monitoring import unwritten
 from outlast.monitoring.audits import audit_due
 from outlast.monitoring.checking.check import judge_checks
@@ -66,6 +66,7 @@ def seal(shared: Shared, _: str, hold: Hold) -> tuple[bool, str]:
     """Move what the journal has finished into its tables."""
     hold()
     moved = journal.seal(shared.workspace)
+    sealing.adopt_restored(shared.workspace)
     words = ", ".join(f"{count} of {stream}" for stream, count in sorted(moved.items()))
     return bool(moved), f"sealed {words}" if moved else "nothing to seal"
 

@@ -1,36 +1,19 @@
 """Counts against a reference that goes row by row, and the properties that let windows and replicas be added."""
 
 import math
-from datetime import UTC, datetime, timedelta
-from functools import partial
+from datetime import timedelta
 from typing import Any
 
-import numpy as np
 import polars as pl
 import pytest
+from graded_rows import MATURITY, NOW, PAYOFF, PROFILE, SCHEMA, one, terms
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from outlast.data.profile import build, score_cells
 from outlast.journal.spelling import to_text, value_text
 from outlast.monitoring.counting.counts import Counts
-from outlast.monitoring.counting.grading import Terms, count
+from outlast.monitoring.counting.grading import count
 from outlast.monitoring.figures import figures
-from outlast.project.contract import Contract
-from outlast.types import Task
-
-NOW = datetime(2013, 7, 10, tzinfo=UTC)
-MATURITY = timedelta(days=2)
-rng = np.random.default_rng(3)
-ROWS = pl.DataFrame({"wind": rng.normal(size=500), "origin": rng.choice(["EWR", "JFK"], 500)})
-PROFILE = build(ROWS, rng.random(500), threshold=0.5)
-PAYOFF = {"act": {"yes": "fare", "no": -25.0}, "wait": {"yes": 0.0, "no": 0.0}}
-MOMENT = pl.Datetime("us", "UTC")
-SCHEMA = {
-    "decide_at": MOMENT, "rung": pl.String, "score": pl.Float64, "scores": pl.String, "decision": pl.String,
-    "warnings": pl.List(pl.String), "cells": pl.Binary, "asks": pl.String, "features": pl.String,
-    "value": pl.String, "known_at": MOMENT,
-}  # fmt: skip
 
 hours = st.integers(1, 24 * 8)
 row = st.fixed_dictionaries(
@@ -60,12 +43,6 @@ def frame(rows: list[dict[str, Any]]) -> pl.DataFrame:
         for r in rows
     ]  # fmt: skip
     return pl.DataFrame(kept, schema=SCHEMA, orient="row")
-
-
-def terms(silence: str = "unknown", task: Task = "binary", **value: Any) -> Terms:
-    worth = value or {"payoff": PAYOFF}
-    contract = Contract.model_validate({"label": {"maturity": "2d", "silence": silence}, "value": worth})
-    return Terms.of(contract, task, features=PROFILE.names, score_cells=partial(score_cells, PROFILE))
 
 
 def plainly(rows: list[dict[str, Any]], silence: str) -> dict[str, float]:
@@ -142,15 +119,6 @@ def test_stored_counts_come_back_and_figures_keep_their_bounds(rows: list[dict[s
     assert all(column.psi.value is None for column in shown.columns)  # too few rows to say
 
 
-def one(**more: Any) -> pl.DataFrame:
-    given = {
-        "decide_at": NOW - timedelta(days=5), "rung": "full", "score": None, "scores": None, "decision": None,
-        "warnings": [], "cells": b"\0\0", "asks": None, "features": None, "value": None,
-        "known_at": NOW - timedelta(days=1),
-    }  # fmt: skip
-    return pl.DataFrame([{**given, **more}], schema=SCHEMA)
-
-
 def test_numbers_are_missed_by_their_distance_and_priced_by_it() -> None:
     counts = count(one(score=12.0, decision="12.0", value="9.5"), terms(task="regression", per_unit_error=-2.0), NOW)
     assert counts.moment("mae").sum == 2.5
@@ -190,3 +158,20 @@ def test_a_baseline_may_be_a_condition_over_columns() -> None:
     assert (counts.moment("value").sum, counts.moment("gain").sum) == (-25.0, 0.0)
     other = count(rows, terms(payoff=PAYOFF, baseline="fog > 25"), NOW)
     assert (other.moment("value").n, other.moment("gain").n) == (1, 0)
+
+
+def test_coverage_says_for_which_scores_labels_come() -> None:
+    told = [one(score=score, decision="act", value="true", asks='{"fare":1}') for score in (0.8, 0.9)]
+    silent = [one(score=score, decision="act", known_at=None) for score in (0.1, 0.2, 0.3)]
+    young = one(score=0.5, decision="act", decide_at=NOW, known_at=None)
+    shown = figures(count(pl.concat([*told, *silent, young]), terms(), NOW), PROFILE, "binary")
+    assert (shown.coverage.value, shown.bias.n) == (0.4, 5)
+    assert shown.bias.value == pytest.approx(0.85 - 0.2)
+    assert shown.bias.low < shown.bias.value < shown.bias.high
+    by_score = [(figure.value, figure.n) for figure in shown.coverage_by_score if figure.n]
+    assert sum(n for _, n in by_score) == 5
+    assert by_score[0][0] == 0.0
+    assert by_score[-1][0] == 1.0
+    assert (
+        figures(count(told[0], terms(), NOW), PROFILE, "binary").bias.reason == "every matured prediction has a label"
+    )
