@@ -101,9 +101,10 @@ def test_who_seals_gets_what_a_server_has_open(tmp_path: Path) -> None:
         assert writer.stdout is not None
         assert writer.stdout.readline() == "written\n"
         assert seal(workspace) == {STREAM: 1}
-        assert appendlog.segments(workspace.log_root, STREAM) == []
+        assert [list(appendlog.read(one)) for one in appendlog.segments(workspace.log_root, STREAM)] == [[]]
         writer.communicate("")
     assert writer.returncode == 0
+    assert appendlog.segments(workspace.log_root, STREAM) == []
 
 
 def test_a_journal_of_the_same_process_goes_on_after_its_segment_is_sealed(tmp_path: Path) -> None:

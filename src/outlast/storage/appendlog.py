@@ -163,6 +163,7 @@ class AppendLog:
                 self._sync()
                 self._make_next()
             if self._fd is not None and wanted(self._root) != self._wanted:
+                self._make_next(now=True)
                 self._finish()
 
     def _finish(self) -> None:
@@ -171,10 +172,10 @@ class AppendLog:
             self._retire()
         self._sync()
 
-    def _make_next(self) -> None:
+    def _make_next(self, *, now: bool = False) -> None:
         """Have another segment when this one is half full: making it goes to the disk, and no append should wait."""
         with self._making:  # one at a time, since segments are read in the order in which they were made
-            if self._closed or self._next is not None or self._size < self._limit // 2:
+            if self._closed or self._next is not None or not (now or self._size >= self._limit // 2):
                 return
             with contextlib.suppress(OSError):  # the append that needs it tries again, and says what is wrong
                 self._next = create(self._folder)

@@ -2,7 +2,8 @@
 
 import dataclasses as dc
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,7 @@ from outlast.monitoring.counting.refreshing import refresh
 from outlast.monitoring.counting.windows import sliced, stored
 from outlast.monitoring.subject import Subject, open_subject
 from outlast.project.workspace import Workspace
+from outlast.storage.ledger import Ledger
 from outlast.types import Named, micros
 
 SLICES = ("origin", "wind")
@@ -352,3 +354,38 @@ def test_windows_of_another_length_are_counted_anew_and_checks_stay(
     assert [(one.at, one.increments) for one in checks.each(workspace.ledger, MODEL, None, LATE)] == [
         (one.at, one.increments) for one in hourly
     ]
+
+
+def test_a_count_killed_at_any_write_goes_on_and_ends_the_same(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(refreshing, "ROWS", 4)
+    monkeypatch.setattr(refreshing, "_FEW", 0)
+    given = [{"number": number, "hours": 3 * number} for number in range(8)]
+    given += [told(number, number % 2 == 0, known=30) for number in range(4)]
+    workspace = place.fresh()
+    for index, one in enumerate(given):
+        write(workspace, place.origin, f"s{index}", [one])
+    write_, writes, fatal = Ledger.write, 0, 0
+
+    @contextmanager
+    def dying(ledger: Ledger) -> Iterator[sa.Connection]:
+        nonlocal writes
+        writes += 1
+        with write_(ledger) as connection:
+            yield connection
+            if writes == fatal:
+                raise KeyboardInterrupt
+
+    monkeypatch.setattr(Ledger, "write", dying)
+    while True:  # each time one write further than the last that was whole
+        fatal, writes = fatal + 1, 0
+        try:
+            counted(place, workspace, START + 3 * DAY)
+        except KeyboardInterrupt:
+            continue
+        break
+    assert fatal >= 4
+    expected = plainly(place, workspace, given, START + 3 * DAY)
+    assert whole(workspace).to_json() == expected.to_json()
+    total = checks.period(workspace.ledger, MODEL, 1)
+    assert total is not None
+    assert total.to_json() == expected.to_json()
