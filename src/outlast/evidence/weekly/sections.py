@@ -150,6 +150,8 @@ def _about_incidents(week: Week) -> list[tuple[str, str]]:
             steps.append((f"{one.cause} costs next to nothing: accept it as normal", f"outlast accept {one.id}"))
         elif one.state == "open":
             steps.insert(0, (f"Nobody looks at {one.cause} ({one.severity})", f"outlast incident {one.id}"))
+        elif one.proposed is not None:
+            steps.append((f"{one.cause}: {one.proposed} is proposed", f"outlast incident {one.id}"))
     return steps
 
 

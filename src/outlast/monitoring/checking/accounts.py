@@ -68,7 +68,7 @@ def _at_stake(watch: Watch, came: Counts, length: timedelta) -> tuple[float, flo
     """Decisions a day, and what the evaluation promised that they are worth beyond the baseline."""
     value = watch.subject.summary.get("value") or {}
     a_day = rows_a_day(came.rows, max(length, timedelta(hours=1)))
-    return a_day, abs(value.get("per_decision", 0.0) - value.get("baseline", 0.0)) * a_day
+    return a_day, abs(value.get("per_decision", 0.0)) * a_day  # which is beyond the baseline already
 
 
 def _written(

@@ -251,6 +251,7 @@ def about(incident: Incident) -> dict[str, object]:
         "cause": incident.cause,
         "since": incident.since.isoformat(),
         "cost_per_day": cost,
+        "proposed": incident.proposed,
         "owner": incident.owner,
         "runbook": incident.runbook,
     }
