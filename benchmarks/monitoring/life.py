@@ -17,6 +17,7 @@ from outlast.monitoring.detecting.rehearsal import Rehearsal, rehearsed
 from outlast.monitoring.detecting.tables import HOUR, Table
 
 PAST, STREAMS, ROWS = 26 * 168, 12, 200
+WINDOWS = 100
 SCORES = logit(0.02 + 0.6 * (np.arange(16) / 15) ** 2)
 
 
@@ -141,7 +142,7 @@ def experiment_2(quick: bool) -> list[Result]:
         Result(2, "the same: false tickets a year", f"{tickets.mean():.2f}, at most {tickets.max()}", "told", None,
                {"tickets": tickets.tolist()}),
     ]  # fmt: skip
-    windows = 10 if quick else 100
+    windows = 10 if quick else WINDOWS
     for peer, flags in flagged(windows).items():
         share = sum(flags) / (windows * STREAMS)
         results.append(

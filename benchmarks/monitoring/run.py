@@ -45,7 +45,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", type=int, nargs="+", choices=EXPERIMENTS, default=list(EXPERIMENTS))
     parser.add_argument("--quick", action="store_true", help="small, for a look; README.md is left alone")
+    parser.add_argument("--windows", type=int, default=100, help="windows that peers are timed and counted on")
     given = parser.parse_args()
+    cost.WINDOWS = life.WINDOWS = given.windows
     missed = 0
     for number in given.only:
         begun = time.perf_counter()

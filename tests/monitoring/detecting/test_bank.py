@@ -108,3 +108,9 @@ def test_a_torn_state_is_refused():
 def test_a_reference_of_few_rows_is_called_one_of_low_power():
     assert planned({"features": features(rows=1_600)}, Budget()).low_power == ["features"]
     assert planned({"features": features()}, Budget()).low_power == []
+
+
+def test_counts_of_other_streams_are_refused():
+    bank = tickets()
+    with pytest.raises(StorageError, match="have 2 streams, the plan watches 3"):
+        bank.step(bank.begin(), {"features": np.ones((2, 20), np.int64)}, 0)

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from outlast.errors import StorageError
 from outlast.monitoring.detecting.bets import Bet, Bets
 from outlast.monitoring.detecting.streams import Fold, Severity
 from outlast.monitoring.detecting.tables import Floats, Ints, Season, slot_of
@@ -150,6 +151,11 @@ class Bank:
         if given is None or not np.any(given):
             return np.zeros((len(one.keys), len(one.bets.names))), np.zeros(len(one.keys))
         counts = one.folded(given)
+        if len(counts) != len(one.keys):
+            raise StorageError(
+                f"The counts of '{one.source}' have {len(counts)} streams, the plan watches {len(one.keys)}: "
+                "count them by the plan's keys, in its order"
+            )
         if one.season.by_slot is not None:
             found = one.bets.evidence(counts, one.season.at(int(slot_of(at))))
         else:
