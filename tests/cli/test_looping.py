@@ -36,7 +36,9 @@ def said(capsys: pytest.CaptureFixture[str], *words: str, code: int = 0) -> str:
 
 
 def test_before_anything_happened_they_say_what_to_do(place: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
-    assert "Nothing was decided about late yet: `outlast tick` decides" in said(capsys, "decisions", "late")
+    told = said(capsys, "decisions", "late")
+    assert "late: policy none; nothing asks" in told
+    assert "Nothing was decided about late yet: `outlast tick` decides" in told
     assert json.loads(said(capsys, "decisions", "late", "--json")) == []
     assert "Nothing stands beside what is live of late" in said(capsys, "ab", "late", code=4)
     assert "Nothing of model 'late' is live" in said(capsys, "retrain", "late", code=3)

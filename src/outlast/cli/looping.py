@@ -14,7 +14,11 @@ LAST = typer.Option(20, "--last", min=1, help="How many of the newest to show.")
 
 def decisions(model: str = places.MODEL, last: int = LAST, json: bool = places.JSON) -> None:
     """Say why successors were trained, or not."""
+    from outlast.registry.versions import find
+    from outlast.retraining.deciding.deciding import said_of
     from outlast.retraining.deciding.records import decisions as read
+    from outlast.retraining.loop import contract_of
+    from outlast.types import ModelRef
 
     place = places.workspace()
     name = places.model_ref(model, place).name
@@ -22,6 +26,7 @@ def decisions(model: str = places.MODEL, last: int = LAST, json: bool = places.J
     if json:
         screen.as_json([vars(one) for one in found])
         return
+    print(f"{name}: {said_of(contract_of(place, find(place.ledger, ModelRef(name))).retraining)}\n")
     screen.table(
         ("at (UTC)", "what", "because of", "version", "why"),
         [(screen.moment(one.at), one.what, one.trigger, one.version, one.sentence) for one in found[-last:]],
