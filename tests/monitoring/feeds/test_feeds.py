@@ -51,6 +51,14 @@ def hourly(days: int, *, per_hour: int = 2) -> list[datetime]:
     return [START + n * HOUR / per_hour for n in range(days * 24 * per_hour)]
 
 
+def lived(place: Workspace, now: datetime) -> Memory:
+    """What is remembered by one who looked each quarter of an hour of the last day."""
+    memory = Memory()
+    for back in range(96, -1, -1):
+        memory = seen(place, memory, now - back * HOUR / 4).memory
+    return memory
+
+
 def kinds(found: Look, now: datetime, declared: timedelta | None = None) -> list[tuple[str, str]]:
     return [(one.kind, one.severity) for one in judge_feed(found, declared, now)]
 
@@ -80,10 +88,10 @@ def test_rows_at_the_location_are_read_again_only_where_it_changed(
     monkeypatch.setattr(looking, "scan", lambda *given: reads.append(1) or plain(*given))
     memory = seen(place, Memory(), START + 3 * DAY).memory
     memory = seen(place, memory, START + 3 * DAY + HOUR).memory
-    assert (len(reads), memory.moved) == (1, False)
+    assert (len(reads), memory.moves) == (1, 0)
     rows(hourly(3)).write_parquet(file)
     memory = seen(place, memory, START + 3 * DAY + 2 * HOUR).memory
-    assert (len(reads), memory.moved, memory.days()[(START + DAY).date()].rows) == (2, True, 48)
+    assert (len(reads), memory.moves, memory.days()[(START + DAY).date()].rows) == (2, 1, 48)
 
 
 def test_a_memory_is_read_back_as_it_was_written(place: Workspace) -> None:
@@ -97,9 +105,8 @@ def test_a_memory_is_read_back_as_it_was_written(place: Workspace) -> None:
 
 def test_a_feed_that_stands_still_is_told_by_what_the_contract_says_or_its_own_past(place: Workspace) -> None:
     push(place, hourly(20))
-    memory = seen(place, seen(place, Memory(), START + 2 * DAY).memory, START + 20 * DAY).memory
-    found = Look(SOURCE, memory)
     end = START + 20 * DAY
+    found = Look(SOURCE, lived(place, end))
     assert kinds(found, end) == []
     assert kinds(found, end + 2 * HOUR) == [("feed-stale", "ticket")]  # its longest gap was half an hour
     assert kinds(found, end + 2 * HOUR, declared=3 * HOUR) == []
@@ -121,15 +128,14 @@ def test_a_day_of_another_volume_is_told(place: Workspace, per_hour: int, told: 
     last = [START + 20 * DAY + n * HOUR / per_hour for n in range(24 * per_hour)]
     push(place, [*hourly(20), *last])
     now = START + 21 * DAY + 10 * MINUTE
-    memory = seen(place, seen(place, Memory(), START + DAY).memory, now).memory
-    assert kinds(Look(SOURCE, memory), now) == [("feed-volume", "ticket")] * told
+    assert kinds(Look(SOURCE, lived(place, now)), now) == [("feed-volume", "ticket")] * told
 
 
 def test_days_that_differ_by_chance_are_not_told() -> None:
     rng, alarms = np.random.default_rng(3), 0
     for _ in range(200):
         days = {(START + n * DAY).date(): Came(int(rng.poisson(400 * (1.3 if n % 7 < 5 else 0.6)))) for n in range(56)}
-        memory = Memory(START + 56 * DAY, START + 56 * DAY, moved=True, pushed=days)
+        memory = Memory(START + 56 * DAY, START + 56 * DAY, moves=9, pushed=days)
         alarms += len(judge_feed(Look(SOURCE, memory), None, START + 56 * DAY))
     assert alarms == 0
 
@@ -141,6 +147,17 @@ def test_facts_later_than_the_lag_says_are_told_with_the_lag_that_would_hold(pla
     (told,) = [one for one in judge_feed(found, None, now) if one.kind == "feed-late"]
     assert "wind: 465 of 465 facts of 2013-07-01 came later than its lag of 5m says" in told.sentence
     assert measured_lag((100, 0, 0), 0.01) == timedelta(0)
+
+
+def test_a_table_that_is_written_once_a_week_is_not_late_within_it(place: Workspace) -> None:
+    memory = Memory()
+    for day in range(1, 60):
+        if day % 7 == 0:
+            rows(hourly(day)).write_parquet(place.root / "wind.parquet")
+        memory = seen(place, memory, START + day * DAY + HOUR).memory
+        assert kinds(Look(SOURCE, memory), START + day * DAY + HOUR) == []
+    assert max(memory.waits.values()) == pytest.approx(6 * 86_400 + 3 * 1800, abs=7200)
+    assert kinds(Look(SOURCE, memory), START + 75 * DAY) == [("feed-stale", "ticket")]
 
 
 def test_a_column_that_is_gone_or_of_another_type_is_told(place: Workspace) -> None:

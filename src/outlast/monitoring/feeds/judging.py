@@ -14,6 +14,8 @@ from outlast.types import counted, span, utc
 BROKEN, STALE, VOLUME, LATE = "feed-broken", "feed-stale", "feed-volume", "feed-late"
 ENOUGH = 14
 """Days of a feed's past from which its usual volume and gaps are known."""
+MOVES = 5
+"""Looks that found something newer, from which it is known how long that takes."""
 SHARE = 0.01
 """Of a day's facts, how many may come later than the declared lag."""
 ROWS = 100
@@ -34,13 +36,15 @@ class Limit:
 
 
 def limit_of(look: Look, declared: timedelta | None) -> Limit | None:
-    """The contract's limit; else twice the longest gap of the feed's past, once that is long enough and it moves."""
+    """The contract's limit; else twice the longest wait for something newer in the feed's own past, between facts or
+    for them to be written, once that past is long enough."""
     if declared is not None:
         return Limit(declared, True)
-    days = look.memory.days()
-    if len(days) < ENOUGH or not look.memory.moved:
+    memory = look.memory
+    days = memory.days()
+    if len(days) < ENOUGH or memory.moves < MOVES:
         return None
-    return Limit(2 * timedelta(seconds=max(came.gap for came in days.values())), False)
+    return Limit(2 * timedelta(seconds=max(*(came.gap for came in days.values()), *memory.waits.values())), False)
 
 
 def judge_feed(look: Look, declared: timedelta | None, now: datetime) -> list[Finding]:
@@ -71,7 +75,7 @@ def _stale(look: Look, limit: Limit | None, now: datetime) -> list[Finding]:
     said = (
         f"the contract allows {span(limit.age)}"
         if limit.declared
-        else f"twice the longest gap of its last {len(look.memory.days())} days is {_short(limit.age)}"
+        else f"twice the longest wait of its last {len(look.memory.days())} days is {_short(limit.age)}"
     )
     since = f"{newest:%Y-%m-%d %H:%M} UTC, {_short(utc(now) - newest)} ago"
     sentence = f"{look.source.name} has nothing newer than {since}; {said}"
@@ -82,8 +86,9 @@ def _volume(look: Look, now: datetime) -> list[Finding]:
     """Yesterday against the days before it."""
     days, day = look.memory.days(), utc(now).date() - _DAY
     known = usual(days, day)
-    if known is None or not look.memory.moved:
-        return []
+    newest = look.memory.newest
+    if known is None or look.memory.moves < MOVES or newest is None or newest.date() <= day:
+        return []  # what has not been written yet is not missing from it
     centre, spread = known
     rows = days.get(day, Came()).rows
     deviation = (math.log1p(rows) - math.log1p(centre)) / spread

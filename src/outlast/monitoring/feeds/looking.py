@@ -49,9 +49,16 @@ def look(workspace: Workspace, source: Source, schema: Schema, place: tuple[Loca
         broken = (error.sentence,)
     if source.time is not None:
         found = _pushed(workspace, source, schema, found, now)
-    newest = found.newest
-    moved = before.moved or (before.newest is not None and newest is not None and newest > before.newest)
-    return Look(source, replace(found.folded(now), at=utc(now), moved=moved), broken)
+    return Look(source, replace(_moved(found, before, now).folded(now), at=utc(now)), broken)
+
+
+def _moved(found: Memory, before: Memory, now: datetime) -> Memory:
+    """Note that something newer came, and how long it was waited for; the last look had not seen it yet."""
+    if before.newest is None or before.at is None or found.newest is None or found.newest <= before.newest:
+        return found
+    day, age = utc(now).date(), max(0.0, (before.at - before.newest).total_seconds())
+    waits = {**before.waits, day: max(age, before.waits.get(day, 0.0))}
+    return replace(found, moves=before.moves + 1, waits=waits)
 
 
 def _held(

@@ -54,8 +54,11 @@ class Memory:
     at: datetime | None = None
     newest: datetime | None = None
     """When the newest fact became known, its lag included."""
-    moved: bool = False
-    """Whether the newest fact was ever another one than at an earlier look: what never moves is no feed."""
+    moves: int = 0
+    """At how many looks the newest fact was another than at the look before: what never moves is no feed."""
+    waits: Mapping[date, float] = field(default_factory=dict)
+    """By the day of a move, how old the newest fact had become before it, in seconds: a table that is written once a
+    night is a day old each night, whatever the gaps between its rows are."""
     place: str | None = None
     """What tells one state of the location from another, where something does."""
     read: datetime | None = None
@@ -87,7 +90,8 @@ class Memory:
             pushed[hour.date()] = pushed.get(hour.date(), Came()) + came
         oldest = (utc(now) - timedelta(days=DAYS)).date()
         hours = {hour: came for hour, came in self.hours.items() if hour not in over}
-        return replace(self, hours=hours, pushed=_since(pushed, oldest), held=_since(self.held, oldest))
+        return replace(self, hours=hours, pushed=_since(pushed, oldest), held=_since(self.held, oldest),
+                       waits={day: age for day, age in self.waits.items() if day >= oldest})  # fmt: skip
 
 
 def remembered(ledger: Ledger, source: str) -> Memory:
@@ -103,7 +107,8 @@ def to_json(memory: Memory) -> dict[str, Any]:
         "format": FORMAT,
         "at": _micros(memory.at),
         "newest": _micros(memory.newest),
-        "moved": memory.moved,
+        "moves": memory.moves,
+        "waits": {day.isoformat(): age for day, age in sorted(memory.waits.items())},
         "place": memory.place,
         "read": _micros(memory.read),
         "last": _micros(memory.last),
@@ -126,7 +131,8 @@ def _read(kept: Mapping[str, Any]) -> Memory:
     hours = {moment(int(hour)): Came.from_json(came) for hour, came in kept["hours"].items()}
     names = ("at", "newest", "read", "last")
     at, newest, read, last = (None if kept[name] is None else moment(kept[name]) for name in names)
-    return Memory(at, newest, kept["moved"], kept["place"], read, last, hours, pushed, held)
+    waits = {date.fromisoformat(day): age for day, age in kept["waits"].items()}
+    return Memory(at, newest, kept["moves"], waits, kept["place"], read, last, hours, pushed, held)
 
 
 def _since(days: Mapping[date, Came], oldest: date) -> dict[date, Came]:
