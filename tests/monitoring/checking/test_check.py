@@ -43,7 +43,7 @@ def plain(found: list[Incident]) -> list[tuple[str, str, str, str]]:
 
 
 def test_a_model_that_is_wrong_is_paged_with_what_it_costs(tmp_path: Path) -> None:
-    workspace = lived(tmp_path, every=DAY, odds=-2.0)
+    workspace = lived(tmp_path, every=DAY, odds=-4.0)
     (found,) = incidents(workspace.ledger, "late")
     assert found.cause == "performance"
     assert found.severity in ("SEV1", "SEV2")

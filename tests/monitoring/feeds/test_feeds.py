@@ -127,6 +127,7 @@ def test_a_file_that_never_moves_is_no_feed(place: Workspace) -> None:
 def test_a_day_of_another_volume_is_told(place: Workspace, per_hour: int, told: int) -> None:
     last = [START + 20 * DAY + n * HOUR / per_hour for n in range(24 * per_hour)]
     push(place, [*hourly(20), *last])
+    push(place, [START + 21 * DAY])  # the day is over, and not only unwritten
     now = START + 21 * DAY + 10 * MINUTE
     assert kinds(Look(SOURCE, lived(place, now)), now) == [("feed-volume", "ticket")] * told
 
