@@ -71,6 +71,7 @@ HERE = {
         "feeds",
         "skew",
     ),
+    *("retrain", "decisions", "ab", "replay"),
     *("reproduce", "adopt", "tick", "up", "doctor", "backup", "restore", "load-test"),
 }
 """Commands that look at the workspace itself."""

@@ -57,7 +57,8 @@ def test_live_and_frozen_parts_are_apart_and_together_make_the_contract() -> Non
     contract = parse_contract(text)
     live, frozen = contract.live(), contract.frozen()
     assert live["model"] == {"owner": "a", "runbook": "RUNBOOK.md"}
-    assert set(live) == {"model", "monitoring", "gate", "retraining", "scoring", "journal"}
+    assert set(live) == {"model", "value", "monitoring", "gate", "retraining", "scoring", "journal"}
+    assert list(live["value"]) == ["groups"]
     assert "owner" not in frozen["model"]
     assert frozen["model"]["task"] == "binary"
     assert Contract.model_validate(frozen).with_live(live) == contract

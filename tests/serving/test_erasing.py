@@ -76,7 +76,17 @@ def test_a_key_is_gone_from_every_file_of_the_journal(folder: Path, workspace: W
     assert erased(workspace, WHO, do=True).rows == {}
 
 
-def test_what_a_server_is_writing_to_is_said_to_be_left(workspace: Workspace) -> None:
+def test_what_a_server_is_writing_to_is_erased_too(workspace: Workspace) -> None:
+    with Journal(workspace) as journal:
+        fill(journal, workspace)
+        seen = erased(workspace, WHO, do=True)
+        assert (seen.rows["predictions/late"], seen.waiting) == (2, 0)
+
+
+def test_what_a_server_does_not_let_go_of_is_said_to_be_left(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("outlast.storage.appendlog.finish", lambda *_: None)  # it hangs, or is on another host
     with Journal(workspace) as journal:
         fill(journal, workspace)
         seen = erased(workspace, WHO, do=True)
