@@ -26,8 +26,10 @@ _KINDS: dict[str, Kind] = {
     "score-drift": "score",
     "calibration": "calibration",
 }
-_AGAIN = timedelta(days=1)
-"""How often an account is made anew: it takes a second, and a day's labels to change."""
+_AGAIN = timedelta(days=7)
+"""How often an account is made anew, once it rests on outcomes: it takes seconds, and days of labels to change."""
+_KNOWN = 500
+"""Outcomes since the onset from which an account rests on them."""
 _LEAST = 200
 """Answers since the onset below which there is nothing to account for."""
 
@@ -45,7 +47,7 @@ def measure_open(workspace: Workspace, watch: Watch, *, now: datetime, hold: Cal
         came = period(ledger, subject.model, subject.version, "", incident.since, until)
         if came is None or came.rows < _LEAST:
             continue
-        found = _account(watch, incident, came, live, until) if _due(incident, now) else None
+        found = _account(watch, incident, came, live, until) if _due(incident, came, now) else None
         raised += _written(workspace, watch, (incident, came, found), until, now)
     return raised
 
@@ -90,7 +92,8 @@ def _written(
         if found is not None:
             if kept.proposed != found.action:
                 keeping.note(connection, kept.id, "account", found.sentence, at=now)
-            kept = replace(kept, account=found.sentence, proposed=found.action, accounted_at=now)
+            known = bool(came.array("loss")[0] >= _KNOWN)
+            kept = replace(kept, account=found.sentence, proposed=found.action, accounted_at=now, account_known=known)
             keeping.put(connection, kept)
         if harm is None:
             return 0
@@ -129,8 +132,12 @@ def _onsets(incident: Incident) -> list[Onset]:
     return found
 
 
-def _due(incident: Incident, now: datetime) -> bool:
-    return incident.accounted_at is None or now - incident.accounted_at >= _AGAIN
+def _due(incident: Incident, came: Counts, now: datetime) -> bool:
+    """At once, again when outcomes are here, and then now and then."""
+    if incident.accounted_at is None:
+        return True
+    known = bool(came.array("loss")[0] >= _KNOWN)
+    return now - incident.accounted_at >= _AGAIN or (known and not incident.account_known)
 
 
 def _effect(watch: Watch) -> float:

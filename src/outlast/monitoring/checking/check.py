@@ -16,7 +16,7 @@ from outlast.data.profile import CELLS
 from outlast.monitoring.checking import remembered
 from outlast.monitoring.checking.accounts import cost_of, measure_open
 from outlast.monitoring.checking.plans import Watch
-from outlast.monitoring.checking.words import KINDS, Told, column_of, sentence, since_of
+from outlast.monitoring.checking.words import Told, column_of, kind_of, sentence, since_of
 from outlast.monitoring.counting.checks import Check, judge_closed, period
 from outlast.monitoring.counting.counts import Counts
 from outlast.monitoring.detecting.bank import Alarm, State
@@ -104,11 +104,11 @@ class _Checking:
 
     def _finding(self, alarm: Alarm, check: Check) -> Finding:
         told = self._told(alarm, check)
-        column = column_of(told)
+        column, kind = column_of(told), kind_of(alarm)
         return Finding(
-            KINDS[alarm.family],
+            kind,
             column,
-            alarm.severity,
+            "ticket" if kind == "feature-drift" else alarm.severity,
             sentence(told),
             alarm.log_evidence,
             since=since_of(alarm) - self.watch.subject.cadence,

@@ -75,6 +75,11 @@ class Told:
         return "in what was accepted" if self.accepted else "in the reference"
 
 
+def kind_of(alarm: Alarm) -> str:
+    """The kind of finding that an alarm becomes: values beyond the reference's range are another world, not a fault."""
+    return "feature-drift" if alarm.family == "rates" and alarm.bet.what in ("below", "above") else KINDS[alarm.family]
+
+
 def column_of(told: Told) -> str | None:
     """The column that an alarm is about, where it is about one."""
     stream = told.stream

@@ -89,6 +89,8 @@ class Incident:
     proposed: str | None = None
     """What the account proposes: fix feed, recalibrate, retrain, label, or ignore."""
     accounted_at: datetime | None = None
+    account_known: bool = False
+    """Whether the account rests on outcomes, and not only on what is asked."""
 
     @property
     def live(self) -> bool:

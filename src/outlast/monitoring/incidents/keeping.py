@@ -78,6 +78,7 @@ def _detail(incident: Incident) -> dict[str, Any]:
         "before": incident.before,
         "account": incident.account,
         "proposed": incident.proposed,
+        "account_known": incident.account_known,
         **{name: utc(at).isoformat() for name, at in times.items()},
         **{name: utc(at).isoformat() for name, at in may.items() if at is not None},
     }

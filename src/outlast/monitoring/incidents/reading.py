@@ -69,6 +69,7 @@ def read(row: Any) -> Incident:
         kept["currency"], _maybe(kept.get("snoozed_until")), _maybe(kept.get("calm_since")),
         _maybe(kept.get("escalated_at")), bool(kept.get("benign")), kept.get("before"),
         kept.get("account"), kept.get("proposed"), _maybe(kept.get("accounted_at")),
+        bool(kept.get("account_known")),
     )  # fmt: skip
 
 
