@@ -69,7 +69,7 @@ def test_every_family_has_words() -> None:
         for family in bank.families:
             for bet in family.bets.names:
                 alarm = Alarm(bank.severity, family.name, family.keys[0], bet, 13.0, 12.1, 1.0, 0, 0, 500, 1)
-                assert " since 1970-01-01 00:00 UTC (500 rows)" in sentence(Told(alarm, OF, state, state.cells))
+                assert " since 1969-12-31 23:00 UTC (500 rows)" in sentence(Told(alarm, OF, state, state.cells))
 
 
 def test_a_feature_that_computes_the_same_is_the_same_stream_in_the_next_version() -> None:

@@ -15,8 +15,8 @@ from outlast.monitoring.causes.split import usual_loss
 from outlast.monitoring.estimating.live import Live
 from outlast.monitoring.estimating.ratio import weighed
 
-MOST = 8
-"""Features at the most: 256 coalitions."""
+MOST = 6
+"""Features at the most: 64 coalitions, each a fit. Eight would be 256 and take eight seconds."""
 _ROWS = 2_000
 
 

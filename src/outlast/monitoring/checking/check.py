@@ -111,7 +111,7 @@ class _Checking:
             "ticket" if kind == "feature-drift" else alarm.severity,
             sentence(told),
             alarm.log_evidence,
-            since=since_of(alarm) - self.watch.subject.cadence,
+            since=told.since,
             harm=self._harm(told, check.at),
             source=self.watch.subject.sources.get(column or ""),
             against="accepted" if told.accepted else "promotion",

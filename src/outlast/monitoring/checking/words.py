@@ -54,6 +54,11 @@ class Told:
     features: Ints
 
     @property
+    def since(self) -> datetime:
+        """The beginning of the first check that the evidence rests on."""
+        return since_of(self.alarm) - self.watched.cadence
+
+    @property
     def stream(self) -> str:
         """The stream's name, whatever it is held against."""
         return self.alarm.stream.partition("!")[0]
@@ -94,11 +99,11 @@ def sentence(told: Told) -> str:
     """One sentence with the numbers that show it."""
     alarm = told.alarm
     said = _SAY[alarm.family](told)
-    return f"{said}, since {since_of(alarm):%Y-%m-%d %H:%M} UTC ({counted(alarm.rows, 'row')})"
+    return f"{said}, since {told.since:%Y-%m-%d %H:%M} UTC ({counted(alarm.rows, 'row')})"
 
 
 def since_of(alarm: Alarm) -> datetime:
-    """When what an alarm is about began, as its evidence tells."""
+    """The end of the first check that an alarm's evidence rests on."""
     return moment(alarm.since * 1_000_000)
 
 
