@@ -10,13 +10,14 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
-from picture import save
+from picture import Happened, save
 from rich.console import Console
 from rich.table import Table
 from sklearn.metrics import roc_auc_score
 from year import Found, Gain, by_day, found, gain, outcomes
 
 from outlast.monitoring.audits import audited
+from outlast.monitoring.incidents.reading import incidents
 from outlast.monitoring.telling.alerts import alerts
 from outlast.project.loader import Project
 from outlast.registry.rollout import transitions
@@ -191,7 +192,8 @@ def _pictured(
         f"{days[-1]['worth']:+,.0f} {currency} from {days[0]['day']:%B} to {days[-1]['day']:%B}",
         more_said(more, currency),
     )
-    files = save(project.workspace.home, days, (faults, steps), words)
+    happened = Happened(faults, incidents(project.workspace.ledger, project.model.name), steps)
+    files = save(project.workspace.home, days, happened, words)
     console.print(f"\nA picture of it: {' and '.join(os.path.relpath(file) for file in files)}")
 
 
