@@ -9,7 +9,8 @@ from outlast.cli import places, screen
 if TYPE_CHECKING:
     from outlast.control.operations import Operation
     from outlast.control.shapes import Attended
-    from outlast.monitoring.incidents.incident import Cost, Incident
+    from outlast.monitoring.harm import Harm
+    from outlast.monitoring.incidents.incident import Incident
 
 ID = typer.Argument(..., metavar="ID", help="An incident's id, or how it begins.")
 _LINES = 20
@@ -176,7 +177,7 @@ def _state(one: "Incident") -> str:
     return f"{one.state}{until}{calm}{', benign' if one.benign and one.live else ''}"
 
 
-def _cost(cost: "Cost", currency: str) -> str:
+def _cost(cost: "Harm", currency: str) -> str:
     low, high = screen.number(cost.low, 3), screen.number(cost.high, 3)
     of = "" if cost.stake is None else f"; the model is worth {screen.number(cost.stake, 3)} a day"
     return f"{screen.number(cost.per_day, 3)} {currency} a day ({low} to {high}){of}"

@@ -15,6 +15,7 @@ from outlast.data.profile import ABOVE, BELOW, MISSING, UNSEEN, Bins, Profile
 from outlast.monitoring import evidence
 from outlast.monitoring.counting.counts import Counts, Ints
 from outlast.monitoring.figures import ENOUGH, reference_of
+from outlast.monitoring.harm import Harm
 from outlast.types import Task
 
 Severity = Literal["page", "ticket"]
@@ -40,16 +41,6 @@ _LOSSES: Mapping[Task, tuple[str, float]] = {
     "multiclass": ("accuracy", 0.01),
     "regression": ("mae", 0.0),
 }
-
-
-@dataclass(frozen=True)
-class Harm:
-    """What something costs a day, in the contract's currency, with its interval; and what the model is worth a day."""
-
-    per_day: float
-    low: float
-    high: float
-    stake: float | None = None
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,12 @@ from threading import Barrier, Thread
 
 import pytest
 
+from outlast.monitoring.harm import Harm
 from outlast.monitoring.incidents.acting import accept, resolve, snooze
 from outlast.monitoring.incidents.grouping import Scope
 from outlast.monitoring.incidents.raising import raise_findings
 from outlast.monitoring.incidents.reading import incidents, timeline
-from outlast.monitoring.judge import Finding, Harm
+from outlast.monitoring.judge import Finding
 from outlast.monitoring.telling.alerts import alerts
 from outlast.project.contract import Contract
 from outlast.storage.ledger import Ledger, open_ledger

@@ -11,12 +11,12 @@ from outlast.monitoring.checking.plans import Watch
 from outlast.monitoring.counting.checks import closed_until, period
 from outlast.monitoring.counting.counts import Counts
 from outlast.monitoring.estimating import Live
+from outlast.monitoring.harm import Harm
 from outlast.monitoring.incidents import keeping
 from outlast.monitoring.incidents.grouping import Scope, family
 from outlast.monitoring.incidents.incident import Incident
 from outlast.monitoring.incidents.raising import measured
 from outlast.monitoring.incidents.reading import incidents
-from outlast.monitoring.judge import Harm
 from outlast.project.workspace import Workspace
 
 _KINDS: dict[str, Kind] = {

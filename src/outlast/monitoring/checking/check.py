@@ -21,9 +21,10 @@ from outlast.monitoring.counting.checks import Check, judge_closed, period
 from outlast.monitoring.counting.counts import Counts
 from outlast.monitoring.detecting.bank import Alarm, State
 from outlast.monitoring.detecting.streams import Severity
+from outlast.monitoring.harm import Harm
 from outlast.monitoring.incidents.grouping import Scope
 from outlast.monitoring.incidents.raising import raise_findings
-from outlast.monitoring.judge import Finding, Harm
+from outlast.monitoring.judge import Finding
 from outlast.project.workspace import Workspace
 
 Ints = npt.NDArray[np.int64]

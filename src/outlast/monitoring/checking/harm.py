@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from outlast.data.past import MILLS, LossScale
-from outlast.monitoring.judge import Harm
+from outlast.monitoring.harm import Harm
 
 _WIDE = 1.96
 _DAY = timedelta(days=1)

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
+from outlast.monitoring.harm import Harm
+
 State = Literal["open", "acknowledged", "snoozed", "resolved", "accepted"]
 Level = Literal["SEV1", "SEV2", "SEV3"]
 
@@ -22,17 +24,6 @@ class Event:
     by: str
     action: str
     sentence: str
-
-
-@dataclass(frozen=True)
-class Cost:
-    """What an incident costs a day, in the contract's currency, with its interval."""
-
-    per_day: float
-    low: float
-    high: float
-    stake: float | None = None
-    """What the model is worth a day while all is well."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +65,7 @@ class Incident:
     told_at: datetime
     """When people were last told that somebody has to look at it."""
     found: tuple[Found, ...]
-    cost: Cost | None = None
+    cost: Harm | None = None
     currency: str = ""
     snoozed_until: datetime | None = None
     calm_since: datetime | None = None

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
+from outlast.monitoring.harm import Harm
 from outlast.monitoring.incidents import keeping
 from outlast.monitoring.incidents.acceptance import Accepted, accepted
 from outlast.monitoring.incidents.grouping import (
@@ -23,9 +24,9 @@ from outlast.monitoring.incidents.grouping import (
     source_of,
     stream_of,
 )
-from outlast.monitoring.incidents.incident import Cost, Found, Incident, Level
+from outlast.monitoring.incidents.incident import Found, Incident, Level
 from outlast.monitoring.incidents.severity import LEVELS, benign, gravest, level
-from outlast.monitoring.judge import Finding, Harm, Severity
+from outlast.monitoring.judge import Finding, Severity
 from outlast.monitoring.telling.alerts import Message, say
 from outlast.project.contract import Contract
 from outlast.types import utc
@@ -81,7 +82,7 @@ def measured(
     finding = Finding(most.kind, most.column, _word(most.severity), most.sentence, 1.0, harm=harm)
     kept = replace(
         incident,
-        cost=Cost(**asdict(harm)),
+        cost=harm,
         severity=gravest([incident.severity, _level(finding, contract)]),
         benign=incident.benign and benign(finding, contract.monitoring.tolerance),
     )
@@ -172,14 +173,13 @@ def _listed(found: tuple[Found, ...], finding: Finding, scope: Scope) -> tuple[t
     return (*found, Found(kind, column, finding.severity, finding.sentence, scope.starts_at, scope.ends_at)), True
 
 
-def _cost(was: Incident, finding: Finding, scope: Scope) -> Cost | None:
+def _cost(was: Incident, finding: Finding, scope: Scope) -> Harm | None:
     """The newest cost that is known; of one time, the largest."""
     if finding.harm is None:
         return was.cost
-    cost = Cost(**asdict(finding.harm))
     if was.cost is None or scope.ends_at > was.last:
-        return cost
-    return max(cost, was.cost, key=lambda one: one.per_day) if scope.ends_at == was.last else was.cost
+        return finding.harm
+    return max(finding.harm, was.cost, key=lambda one: one.per_day) if scope.ends_at == was.last else was.cost
 
 
 def _settle(connection: sa.Connection, step: _Step, scope: Scope, contract: Contract, now: datetime) -> int:

@@ -7,7 +7,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from outlast.errors import NotFound, RequestError, nearest
-from outlast.monitoring.incidents.incident import LIVE, Cost, Event, Found, Incident
+from outlast.monitoring.harm import Harm
+from outlast.monitoring.incidents.incident import LIVE, Event, Found, Incident
 from outlast.storage.ledger import Ledger
 from outlast.storage.ledger import schema as tables
 from outlast.types import utc
@@ -65,7 +66,7 @@ def read(row: Any) -> Incident:
         kept["title"], _at(kept["since"]), _at(kept["last"]), _at(kept["seen_at"]),
         row.opened_at, row.changed_at, row.closed_at, _at(kept["told_at"]),
         tuple(_found(one) for one in kept["found"]),
-        None if kept["cost"] is None else Cost(**kept["cost"]),
+        None if kept["cost"] is None else Harm(**kept["cost"]),
         kept["currency"], _maybe(kept.get("snoozed_until")), _maybe(kept.get("calm_since")),
         _maybe(kept.get("escalated_at")), bool(kept.get("benign")), kept.get("before"),
         kept.get("account"), kept.get("proposed"), _maybe(kept.get("accounted_at")),
