@@ -17,7 +17,8 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from outlast.errors import DataError, StorageError, nearest
+from outlast.errors import DataError, nearest
+from outlast.storage import formats
 from outlast.types import FORMAT
 
 BINS = 16
@@ -74,6 +75,9 @@ class Profile(msgspec.Struct, frozen=True):
     @property
     def names(self) -> list[str]:
         return [bins.name for bins in self.features]
+
+
+_DECODE = msgspec.json.Decoder(Profile).decode
 
 
 def build(frame: pl.DataFrame, scores: npt.NDArray[Any] | None = None, *, threshold: float | None = None) -> Profile:
@@ -137,16 +141,7 @@ def to_json(profile: Profile) -> bytes:
 
 def from_json(data: bytes | str) -> Profile:
     """A stored profile."""
-    try:
-        profile = msgspec.json.decode(data, type=Profile)
-    except msgspec.DecodeError as error:
-        raise StorageError(f"A stored profile cannot be read: {error}; take it from a version that is whole") from error
-    if profile.format > FORMAT:
-        raise StorageError(
-            f"A stored profile has format {profile.format}, this Outlast reads up to {FORMAT}: "
-            "use the one that wrote it"
-        )
-    return profile
+    return formats.read(_DECODE, data, "A stored profile", mend="take it from a version that is whole")
 
 
 def _scores(profile: Profile) -> Bins:

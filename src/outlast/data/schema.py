@@ -9,7 +9,8 @@ from typing import Any
 import msgspec
 import polars as pl
 
-from outlast.errors import DataError, StorageError, nearest
+from outlast.errors import DataError, nearest
+from outlast.storage import formats
 from outlast.types import FORMAT
 
 MANY = 100
@@ -45,6 +46,9 @@ class Schema(msgspec.Struct, frozen=True):
     def field(self, name: str) -> Field | None:
         """The column of that name, if there is one."""
         return next((field for field in self.fields if field.name == name), None)
+
+
+_DECODE = msgspec.json.Decoder(Schema).decode
 
 
 _SIMPLE: dict[str, pl.DataType] = {
@@ -122,15 +126,7 @@ def to_json(schema: Schema) -> bytes:
 
 def from_json(data: bytes | str) -> Schema:
     """A stored schema."""
-    try:
-        schema = msgspec.json.decode(data, type=Schema)
-    except msgspec.DecodeError as error:
-        raise StorageError(f"A stored schema cannot be read: {error}; take it from a version that is whole") from error
-    if schema.format > FORMAT:
-        raise StorageError(
-            f"A stored schema has format {schema.format}, this Outlast reads up to {FORMAT}: use the one that wrote it"
-        )
-    return schema
+    return formats.read(_DECODE, data, "A stored schema", mend="take it from a version that is whole")
 
 
 def is_text(dtype: pl.DataType) -> bool:

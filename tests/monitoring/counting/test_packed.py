@@ -37,5 +37,5 @@ def test_counts_that_are_broken_or_of_a_later_outlast_are_refused() -> None:
     with pytest.raises(StorageError, match="count the model's journal anew"):
         unpack(b"no counts")
     later = zlib.compress(msgspec.msgpack.encode([2, [], 0, [], "<u1", b"", {}, {}]))
-    with pytest.raises(StorageError, match="have format 2"):
+    with pytest.raises(StorageError, match="has format 2"):
         unpack(later)

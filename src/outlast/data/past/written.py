@@ -14,7 +14,7 @@ from outlast.data.past.loss import LossScale
 from outlast.data.past.pairs import Pairs
 from outlast.data.past.past import Past, Reference, Sample, Totals
 from outlast.data.past.tree import HarmTree
-from outlast.errors import StorageError
+from outlast.storage import formats
 from outlast.types import FORMAT
 
 FILE = "past.msgpack"
@@ -45,14 +45,7 @@ def from_bytes(data: bytes | None) -> Past | None:
     """A stored past; None of a bundle that was made before there was one."""
     if data is None:
         return None
-    try:
-        kept = msgspec.msgpack.decode(zlib.decompress(data), type=_Kept)
-    except (msgspec.DecodeError, zlib.error) as error:
-        raise StorageError(f"A stored past cannot be read: {error}; take it from a version that is whole") from error
-    if kept.format > FORMAT:
-        raise StorageError(
-            f"A stored past has format {kept.format}, this Outlast reads up to {FORMAT}: use the one that wrote it"
-        )
+    kept = formats.read(_decoded, data, "A stored past", mend="take it from a version that is whole")
     arrays = {name: array.unpacked() for name, array in kept.arrays.items()}
     wide = _part(Blocks, "wide", arrays) if "wide.rows" in arrays else None
     return Past(
@@ -84,6 +77,10 @@ class _Kept(msgspec.Struct, frozen=True):
     tree: HarmTree
     pairs: Pairs
     arrays: dict[str, _Packed]
+
+
+def _decoded(data: bytes) -> _Kept:
+    return msgspec.msgpack.decode(zlib.decompress(data), type=_Kept)
 
 
 def _packed(array: Array) -> _Packed:

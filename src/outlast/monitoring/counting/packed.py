@@ -5,11 +5,11 @@ import zlib
 import msgspec
 import numpy as np
 
-from outlast.errors import StorageError
 from outlast.monitoring.counting.counts import FIRST, Counts, Ints, shapes
 from outlast.monitoring.counting.sums import Moments
+from outlast.storage import formats
+from outlast.types import FORMAT
 
-FORMAT = 1
 _LEVEL = 1
 _WIDTHS = ("<u1", "<u2", "<u4", "<i8")
 _TOPS = tuple(np.iinfo(width).max for width in _WIDTHS)
@@ -44,12 +44,7 @@ def pack(counts: Counts) -> bytes:
 
 def unpack(data: bytes) -> Counts:
     """Stored counts."""
-    try:
-        kept = _decode(zlib.decompress(data))
-    except (zlib.error, msgspec.DecodeError) as error:
-        raise StorageError(f"Stored counts cannot be read ({error}): count the model's journal anew") from error
-    if kept.format > FORMAT:
-        raise StorageError(f"Counts have format {kept.format}, this Outlast reads up to {FORMAT}: upgrade Outlast")
+    kept = formats.read(_decoded, data, "A stored count", mend="count the model's journal anew")
     shape, whole = shapes(len(kept.features)), np.frombuffer(kept.cells, kept.width).astype(np.int64)
     arrays, begin = {}, 0
     for name in kept.arrays:
@@ -58,6 +53,10 @@ def unpack(data: bytes) -> Counts:
         begin += size
     moments = {name: Moments(*one) for name, one in kept.moments.items()}
     return Counts.of(kept.features, kept.rows, arrays, kept.tallies, moments)
+
+
+def _decoded(data: bytes) -> _Kept:
+    return _decode(zlib.decompress(data))
 
 
 def _fitting(most: int) -> str:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from outlast.errors import StorageError
+from outlast.storage import formats
 from outlast.types import FORMAT
 
 _FINE = 8
@@ -36,6 +36,9 @@ class Window(msgspec.Struct, frozen=True):
     @property
     def rows(self) -> int:
         return sum(one.rows for one in self.buckets)
+
+
+_DECODE = msgspec.msgpack.Decoder(Window).decode
 
 
 @dataclass(frozen=True)
@@ -69,15 +72,7 @@ def to_bytes(window: Window) -> bytes:
 
 def from_bytes(data: bytes) -> Window:
     """A kept window."""
-    try:
-        window = msgspec.msgpack.decode(data, type=Window)
-    except msgspec.DecodeError as error:
-        raise StorageError(f"A detector's window cannot be read: {error}; remove it to begin anew") from error
-    if window.format > FORMAT:
-        raise StorageError(
-            f"A detector's window has format {window.format}, this Outlast reads up to {FORMAT}: upgrade"
-        )
-    return window
+    return formats.read(_DECODE, data, "A detector's window", mend="remove it to begin anew")
 
 
 def _merged(buckets: list[Bucket]) -> list[Bucket]:

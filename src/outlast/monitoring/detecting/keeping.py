@@ -7,9 +7,9 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from outlast.errors import StorageError
 from outlast.monitoring.detecting.bank import State, Track
 from outlast.monitoring.detecting.bets import Bet
+from outlast.storage import formats
 from outlast.types import FORMAT
 
 _ARRAYS = ("log_r", "log_m", "began", "rows")
@@ -24,15 +24,18 @@ def to_bytes(state: State) -> bytes:
 
 def from_bytes(data: bytes) -> State:
     """A kept state; `Bank.resume` fits it to a bank."""
-    try:
-        kept = msgspec.msgpack.decode(zlib.decompress(data))
-    except (zlib.error, msgspec.DecodeError) as error:
-        raise StorageError(f"A detector's state cannot be read: {error}; remove it to begin anew") from error
-    if kept.get("format", 0) > FORMAT:
-        raise StorageError(
-            f"A detector's state has format {kept['format']}, this Outlast reads up to {FORMAT}: upgrade Outlast"
-        )
-    return State({name: _track(track) for name, track in kept["tracks"].items()}, kept["checks"])
+    kept = formats.read(_decoded, data, "A detector's state", mend="remove it to begin anew")
+    return State({name: _track(track) for name, track in kept.tracks.items()}, kept.checks)
+
+
+class _Kept(msgspec.Struct, frozen=True):
+    format: int
+    checks: int
+    tracks: dict[str, Any]
+
+
+def _decoded(data: bytes) -> _Kept:
+    return msgspec.msgpack.decode(zlib.decompress(data), type=_Kept)
 
 
 def _plain(track: Track) -> dict[str, Any]:
