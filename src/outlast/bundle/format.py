@@ -33,6 +33,7 @@ import msgspec
 from outlast.errors import StorageError
 from outlast.project.contract import Contract
 from outlast.project.loader import Code
+from outlast.project.workspace import Workspace
 from outlast.types import FORMAT, digest_of
 
 MANIFEST = "manifest.json"
@@ -96,6 +97,11 @@ def unpack(data: bytes, name: str = "bundle") -> Bundle:
             f"{name} was changed after it was written, '{odd[0]}' does not match its manifest: {_RESTORE}"
         )
     return Bundle(digest_of(data), manifest, files)
+
+
+def open_bundle(workspace: Workspace, digest: str) -> Bundle:
+    """A version's files, verified, nothing executed."""
+    return unpack(workspace.artifacts.get(digest), f"Bundle {digest[:12]}")
 
 
 def _entries(data: bytes, name: str) -> dict[str, bytes]:

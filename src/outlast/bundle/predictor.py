@@ -17,7 +17,8 @@ from outlast.bundle.doubt import doubting
 from outlast.bundle.drawn import drawn
 from outlast.bundle.explaining.explains import Explains
 from outlast.bundle.falls import LENIENT, Lower, Policy
-from outlast.bundle.format import Bundle, unpack
+from outlast.bundle.format import Bundle
+from outlast.bundle.format import open_bundle as open_bundle
 from outlast.bundle.frames import LookUp
 from outlast.bundle.freshness import Unread
 from outlast.bundle.refusals import refusal
@@ -327,11 +328,6 @@ def open_predictor(workspace: Workspace, digest: str, version: int) -> Predictor
     predictor = Predictor(bundle, version, workspace.fresh)
     predictor.explains = Explains(partial(open_bundle, workspace, digest))
     return predictor
-
-
-def open_bundle(workspace: Workspace, digest: str) -> Bundle:
-    """A version's files, verified, nothing executed."""
-    return unpack(workspace.artifacts.get(digest), f"Bundle {digest[:12]}")
 
 
 def answers_frame(answers: Sequence[Answer], task: Task) -> pl.DataFrame:

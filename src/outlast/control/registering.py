@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from outlast.bundle.format import Bundle, unpack
+from outlast.bundle.format import Bundle, open_bundle
 from outlast.control.acting import Acting, Do
 from outlast.control.operations import BINS, CLAIM, REGISTER, SCHEMAS
 from outlast.control.shapes import About, Claiming, Registering
@@ -46,7 +46,7 @@ def _register(acting: Acting, asked: Registering) -> Version:
     """Register what the bundle itself says; what came beside it may not say otherwise."""
     model, workspace = asked.ref.name, acting.workspace
     require_name("Model", model)
-    bundle = unpack(workspace.artifacts.get(asked.digest), f"Bundle {asked.digest[:12]}")
+    bundle = open_bundle(workspace, asked.digest)
     if bundle.manifest["model"] != model:
         raise RequestError(f"Bundle {asked.digest[:12]} holds model '{bundle.manifest['model']}', not '{model}'")
     _same(bundle, asked)

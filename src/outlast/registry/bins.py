@@ -2,7 +2,7 @@
 
 import msgspec
 
-from outlast.bundle.format import Bundle, unpack
+from outlast.bundle.format import open_bundle
 from outlast.data.profile import Bins, from_json
 from outlast.errors import NotFound
 from outlast.project.workspace import Workspace
@@ -36,17 +36,12 @@ def frozen_bins(workspace: Workspace, model: str) -> Frozen:
 
 
 def _bins(workspace: Workspace, version: Version) -> Frozen:
-    bundle = bundle_of(workspace, version.digest)
+    bundle = open_bundle(workspace, version.digest)
     digests: dict[str, str] = bundle.manifest.get("feature_digests", {})
     known = {digests[one.name]: one for one in from_json(bundle.files["profile.json"]).features if one.name in digests}
     own = Origin(version.number, version.digest)
     taken = origins_of(version)
     return Frozen(known, {digests[one.name]: taken.get(one.name, own) for one in known.values()})
-
-
-def bundle_of(workspace: Workspace, digest: str) -> Bundle:
-    """A bundle by its digest; nothing of it is run."""
-    return unpack(workspace.artifacts.get(digest), f"Bundle {digest[:12]}")
 
 
 def origins_of(version: Version) -> dict[str, Origin]:

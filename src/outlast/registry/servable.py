@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import sqlalchemy as sa
 
-from outlast.bundle.format import unpack
+from outlast.bundle.format import open_bundle
 from outlast.bundle.lookups import read_back
 from outlast.data.schema import from_json
 from outlast.features.compiled import CompiledLookup
@@ -102,7 +102,7 @@ _ROLES, _REASONS, _BUNDLES = _prepared()
 
 def lookups_of(workspace: Workspace, digest: str) -> list[CompiledLookup]:
     """What a version reads of fresh values, by its bundle's digest; nothing of the bundle is executed."""
-    manifest = unpack(workspace.artifacts.get(digest), f"Bundle {digest[:12]}").manifest
+    manifest = open_bundle(workspace, digest).manifest
     schemas = {name: from_json(kept["schema"]) for name, kept in manifest["sources"].items()}
     return [read_back(kept, schemas) for kept in manifest["lookups"]]
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from outlast.bundle.format import Bundle, unpack
+from outlast.bundle.format import Bundle, open_bundle
 from outlast.bundle.lookups import read_back
 from outlast.data.profile import MISSING
 from outlast.data.profile import from_json as profile_from
@@ -161,7 +161,7 @@ def _using(workspace: Workspace, now: datetime) -> Iterator[tuple[Servable, str,
     """What may be served or was trained last, with each set it computes; the newest training last."""
     for version in sorted(servable(workspace.ledger, now=now), key=lambda one: one.created_at):
         state = version.roles[0]
-        bundle = unpack(workspace.artifacts.get(version.digest), f"Bundle {version.digest[:12]}")
+        bundle = open_bundle(workspace, version.digest)
         for kept in bundle.manifest.get("sets", []):  # bundles of the first release do not say
             yield version, "" if state == "latest" else state, bundle, kept
 

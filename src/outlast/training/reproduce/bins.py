@@ -2,9 +2,10 @@
 
 from typing import Any
 
+from outlast.bundle.format import open_bundle
 from outlast.data.profile import Profile, from_json
 from outlast.project.workspace import Workspace
-from outlast.registry.bins import bundle_of, origins_of
+from outlast.registry.bins import origins_of
 from outlast.registry.versions import Version
 from outlast.types import counted
 
@@ -34,7 +35,7 @@ def said_of_bins(taken: list[dict[str, Any]], model: str) -> str:
 
 
 def _profile(workspace: Workspace, digest: str) -> Profile:
-    return from_json(bundle_of(workspace, digest).files["profile.json"])
+    return from_json(open_bundle(workspace, digest).files["profile.json"])
 
 
 def _edges(profile: Profile) -> dict[str, Any]:
