@@ -1,5 +1,6 @@
 """A project whose one version answers as a server does, whose code can be made to give other values, and its feed."""
 
+import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -35,6 +36,14 @@ def push(place: Workspace, key: int, known: datetime, *, at: datetime) -> None:
     )
     with Journal(place) as journal:
         Ingest(place, journal).take("deliveries", rows, at=at)
+
+
+def template(orders: Path, folder: Path) -> Path:
+    """A folder with the project of `rated`, trained once, to be copied."""
+    place, _ = rated(shutil.copytree(orders, folder))
+    place.fresh.close()
+    place.ledger.dispose()
+    return folder
 
 
 def rated(folder: Path) -> tuple[Workspace, Version]:

@@ -16,13 +16,9 @@ sys.path.insert(0, str(Path(__file__).parent))
 @pytest.fixture(scope="session")
 def served_template(orders_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The project of `served`, trained once."""
-    from answered import rated
+    from answered import template
 
-    folder = shutil.copytree(orders_template, tmp_path_factory.mktemp("served") / "orders")
-    place, _ = rated(folder)
-    place.fresh.close()
-    place.ledger.dispose()
-    return folder
+    return template(orders_template, tmp_path_factory.mktemp("served") / "orders")
 
 
 @pytest.fixture

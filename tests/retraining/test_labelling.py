@@ -6,7 +6,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from answered import ASKED, ROW, push, rated
+from answered import ASKED, ROW, push, template
 
 from outlast.bundle.predictor import open_predictor
 from outlast.journal import sealing
@@ -26,18 +26,14 @@ HOUR = timedelta(hours=1)
 
 
 @pytest.fixture(scope="module")
-def template(orders_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = shutil.copytree(orders_template, tmp_path_factory.mktemp("labelled") / "orders")
-    place, _ = rated(folder)
-    place.fresh.close()
-    place.ledger.dispose()
-    return folder
+def labelled(orders_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return template(orders_template, tmp_path_factory.mktemp("labelled") / "orders")
 
 
 @pytest.fixture
-def asked(template: Path, tmp_path: Path) -> tuple[Workspace, Version]:
+def asked(labelled: Path, tmp_path: Path) -> tuple[Workspace, Version]:
     """A workspace with three answers, about orders 90000 to 90002, counted."""
-    place = Workspace.find(shutil.copytree(template, tmp_path / "orders"))
+    place = Workspace.find(shutil.copytree(labelled, tmp_path / "orders"))
     version = find(place.ledger, ModelRef(MODEL))
     predictor = open_predictor(place, version.digest, version.number)
     with Journal(place) as journal:

@@ -41,10 +41,8 @@ def no_mlflow(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def webhook() -> Iterator[Webhook]:
-    hook = Webhook()
-    hook.up()
-    yield hook
-    hook.close()
+    with Webhook() as hook:
+        yield hook
 
 
 def troubled(folder: Path, routes: list[str], url: str | None = None) -> Workspace:

@@ -1,7 +1,6 @@
 """A version's reference, made of rows whose loss hangs on the wind; and what arrives from this world, or another."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,7 @@ from typing import Any
 import msgspec
 import numpy as np
 import polars as pl
+from watched import Origin
 
 from outlast.bundle.answers import Answer
 from outlast.bundle.format import pack
@@ -105,17 +105,6 @@ def arrived(frame: pl.DataFrame, of: Watched) -> Counts:
     return Counts.of(("wind", "origin"), frame.height, more)
 
 
-@dataclass(frozen=True)
-class Origin:
-    """The version that answers."""
-
-    contract: Contract
-    profile: Profile
-    version: int = 1
-    digest: str = ""
-    model: str = "late"
-
-
 CONTRACT: dict[str, Any] = {
     "model": {"owner": "ops@example.com"},
     "value": {"currency": "EUR", "payoff": PAYOFF},
@@ -140,7 +129,7 @@ def place(folder: Path) -> tuple[Workspace, Origin]:
         workspace.ledger, "late", digest=digest, code_digest=None, task="binary",
         summary=SUMMARY, lineage={}, by="ada", at=START,
     )  # fmt: skip
-    return workspace, Origin(terms, profile, digest=digest)
+    return workspace, Origin(terms, profile, digest=digest, model="late")
 
 
 def happens(journal: Journal, origin: Origin, at: datetime, frame: pl.DataFrame) -> None:

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from made import DAY, HOUR, START, Origin, happens, place, world
+from made import DAY, HOUR, START, happens, place, world
+from watched import Origin
 
 from outlast.journal.journal import Journal
 from outlast.monitoring.checking.plans import said_of, watch_of

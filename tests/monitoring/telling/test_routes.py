@@ -23,10 +23,8 @@ DETAIL = {
 
 @pytest.fixture
 def webhook() -> Iterator[Webhook]:
-    hook = Webhook()
-    hook.up()
-    yield hook
-    hook.close()
+    with Webhook() as hook:
+        yield hook
 
 
 def tell(route: str, **more) -> str | None:
