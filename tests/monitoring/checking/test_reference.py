@@ -24,10 +24,10 @@ def told(days: int, **other: float) -> list[Told]:
         state, since = bank.begin(), Counts.none(("wind", "origin"))
         rows = np.random.default_rng(9).poisson(20, days * 24)
         for hour in range(days * 24):
-            at = int((START + (hour + 1) * HOUR).timestamp())
+            at = int((START + hour * HOUR).timestamp())
             counts = arrived(world(int(rows[hour]), 100 + hour, **other), OF)
             since = since + counts
-            state, alarms = bank.step(state, OF.counts(counts, at - 3600), at)
+            state, alarms = bank.step(state, OF.counts(counts, at), at)
             if alarms:
                 found += [Told(alarm, OF, since, since.cells) for alarm in alarms]
                 break
@@ -69,7 +69,7 @@ def test_every_family_has_words() -> None:
         for family in bank.families:
             for bet in family.bets.names:
                 alarm = Alarm(bank.severity, family.name, family.keys[0], bet, 13.0, 12.1, 1.0, 0, 0, 500, 1)
-                assert " since 1969-12-31 23:00 UTC (500 rows)" in sentence(Told(alarm, OF, state, state.cells))
+                assert " since 1970-01-01 00:00 UTC (500 rows)" in sentence(Told(alarm, OF, state, state.cells))
 
 
 def test_a_feature_that_computes_the_same_is_the_same_stream_in_the_next_version() -> None:
@@ -77,6 +77,16 @@ def test_a_feature_that_computes_the_same_is_the_same_stream_in_the_next_version
     assert OF.names["wind"] == next_.names["wind"]
     assert OF.names["origin"] != next_.names["origin"]
     assert OF.tables["loss"].keys != next_.tables["loss"].keys
+
+
+def test_checks_of_a_day_are_held_against_days() -> None:
+    by_hour, by_day = OF.tables["features"], replace(OF, cadence=24 * HOUR).tables["features"]
+    assert by_hour.past is not None
+    assert by_day.past is not None
+    assert by_day.starts is not None
+    assert (by_day.block, len(by_day.past)) == (86_400, 42)
+    assert (by_day.starts % 86_400 == 0).all()
+    assert (by_day.past.sum(axis=0) == by_hour.past.sum(axis=0)).all()
 
 
 def test_a_check_without_rows_is_no_evidence() -> None:

@@ -67,15 +67,16 @@ class _Checking:
             remembered.keep(connection, model, bank, states[bank.severity], checks[-1].at)
 
     def _stepped(self, states: Mapping[Severity, State], check: Check) -> tuple[dict[Severity, State], list[Alarm]]:
-        watched, at = self.watch.watched, int(check.at.timestamp())
+        watched = self.watch.watched
+        begin = int((check.at - watched.cadence).timestamp())
         version = self.watch.subject.version
         mine = check.increments.get((version, ""), Counts.none(watched.profile.names))
         by_version = {version: counts for (version, slice_), counts in check.increments.items() if not slice_}
-        counts = watched.counts(mine, at - int(watched.cadence.total_seconds()), self._features(by_version))
+        counts = watched.counts(mine, begin, self._features(by_version))
         found: dict[Severity, State] = {}
         alarms: list[Alarm] = []
         for bank in self.watch.plan.banks:
-            found[bank.severity], told = bank.step(states[bank.severity], counts, at)
+            found[bank.severity], told = bank.step(states[bank.severity], counts, begin)
             alarms += told
         return found, alarms
 
@@ -121,7 +122,7 @@ class _Checking:
     def _told(self, alarm: Alarm, check: Check) -> Told:
         """An alarm with everything that came from its onset to this check."""
         watched, subject = self.watch.watched, self.watch.subject
-        begin = since_of(alarm) - subject.cadence
+        begin = since_of(alarm)
         found = {
             version: self._between(version, begin, check)
             for version in sorted({version for version, _ in check.increments} | {subject.version})
@@ -133,4 +134,4 @@ class _Checking:
         return period(self.workspace.ledger, self.watch.subject.model, version, "", begin, check.at)
 
     def _harm(self, told: Told, at: datetime) -> Harm | None:
-        return cost_of(self.watch, told.counts, at - since_of(told.alarm) + self.watch.subject.cadence)
+        return cost_of(self.watch, told.counts, at - since_of(told.alarm))

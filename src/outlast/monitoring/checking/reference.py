@@ -59,7 +59,8 @@ class Watched:
     @cached_property
     def tables(self) -> dict[str, Table]:
         """The reference of every table that this version can be watched by, and what was accepted beside it."""
-        return {name: self._with_normal(name, table) for name, table in self._promised.items()}
+        seconds = int(self.cadence.total_seconds())
+        return {name: self._with_normal(name, table).by_checks(seconds) for name, table in self._promised.items()}
 
     @cached_property
     def _promised(self) -> dict[str, Table]:

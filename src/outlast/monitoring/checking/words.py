@@ -56,7 +56,7 @@ class Told:
     @property
     def since(self) -> datetime:
         """The beginning of the first check that the evidence rests on."""
-        return since_of(self.alarm) - self.watched.cadence
+        return since_of(self.alarm)
 
     @property
     def stream(self) -> str:
@@ -103,7 +103,7 @@ def sentence(told: Told) -> str:
 
 
 def since_of(alarm: Alarm) -> datetime:
-    """The end of the first check that an alarm's evidence rests on."""
+    """The beginning of the first check that an alarm's evidence rests on."""
     return moment(alarm.since * 1_000_000)
 
 

@@ -6,7 +6,7 @@ It knows counts only: no ledger, no journal, no contract. One round of it:
     plan = planned(tables, Budget(pages=0.05, tickets=1.0, cadence=3600))
     plan = rehearsed(plan, tables, seed=7).plan             # 200 histories out of the model's own past
     state = plan.pages.begin()                              # and so for plan.tickets
-    state, alarms = plan.pages.step(state, {"features": K, "loss": L}, at)  # each check; `at`: seconds since 1970
+    state, alarms = plan.pages.step(state, {"features": K, "loss": L}, at)  # each check, which began `at`
     kept = to_bytes(state)
     state = plan.pages.resume(from_bytes(kept))             # matched by stream: a new plan may come in between
 

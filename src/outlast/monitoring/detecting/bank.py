@@ -41,7 +41,7 @@ class Alarm:
     share: float
     """How much of R is this stream's."""
     at: int
-    """The check, in seconds since 1970, as it was given to `step`."""
+    """When the check began, in seconds since 1970, as it was given to `step`."""
     since: int
     """The first check of the winning bet's present run: the onset."""
     rows: int
@@ -133,7 +133,11 @@ class Bank:
         return State(found, state.checks)
 
     def step(self, state: State, counts: Mapping[str, npt.NDArray[Any]], at: int) -> tuple[State, list[Alarm]]:
-        """One check: the state after it, and who alarms. A table that is not in `counts` had no rows."""
+        """One check that began at a second: the state after it, and who alarms.
+
+        A table that is not in `counts` had no rows. A check is held against the hour of the week it began in, as the
+        blocks of the past are.
+        """
         tracks = {}
         for one in self.families:
             given = counts.get(one.source)

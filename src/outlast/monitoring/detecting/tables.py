@@ -1,7 +1,7 @@
 """What is watched: counts by stream and cell, in the reference and, block by block, in its past."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -54,6 +54,16 @@ class Table:
         if self.starts is None or len(self.starts) < 2:
             return HOUR
         return int(np.median(np.diff(self.starts)))
+
+    def by_checks(self, cadence: int) -> "Table":
+        """The past in blocks of a check, where checks are further apart than the past's own blocks.
+
+        A day is held against days: its counts follow no hour of the week.
+        """
+        if self.past is None or self.starts is None or not len(self.starts) or cadence <= self.block:
+            return self
+        starts, first = np.unique(self.starts // cadence * cadence, return_index=True)
+        return replace(self, past=np.add.reduceat(self.past, first, axis=0), starts=starts)
 
     def mapped(self, counts: npt.NDArray[Any], past: npt.NDArray[Any] | None) -> "Table":
         """The same streams with other cells."""
