@@ -148,17 +148,16 @@ def _marks(name: str, frame: pl.DataFrame, wanted: Mapping[str, pl.DataType]) ->
 
 def not_ahead(name: str, frame: pl.DataFrame, time: str | None, *, at: datetime) -> None:
     """Refuse facts dated further ahead than clocks differ: nothing sees them for long, and they hide a feed's end."""
-    if time is None:
+    limit = micros(at + AHEAD)
+    if time is None or (frame.select(instants(time).max()).item() or limit) <= limit:
         return
     late = frame.select(pl.int_range(pl.len()), pl.col(time).cast(pl.String), instants(time).alias(KNOWN))
-    late = late.filter(pl.col(KNOWN) > micros(at + AHEAD))
-    if late.height:
-        row, given, _ = late.row(0)
-        raise RequestError(
-            f"Fact {row} of '{name}', field '{time}' is {given}, which is still to come: expected a moment "
-            f"until now, {utc(at):%Y-%m-%d %H:%M} UTC, or {span(AHEAD)} ahead of it at most",
-            details={"row": row, "field": time},
-        )
+    row, given, _ = late.filter(pl.col(KNOWN) > limit).row(0)
+    raise RequestError(
+        f"Fact {row} of '{name}', field '{time}' is {given}, which is still to come: expected a moment "
+        f"until now, {utc(at):%Y-%m-%d %H:%M} UTC, or {span(AHEAD)} ahead of it at most",
+        details={"row": row, "field": time},
+    )
 
 
 def _lose_nothing(name: str, wanted: Mapping[str, pl.DataType], frame: pl.DataFrame) -> None:
@@ -176,7 +175,8 @@ def _lose_nothing(name: str, wanted: Mapping[str, pl.DataType], frame: pl.DataFr
 def update(store: FreshStore, lookups: Iterable[CompiledLookup], frame: pl.DataFrame) -> list[str]:
     """Write new facts for every lookup that reads their source, in one transaction; the digests that took them."""
     distinct = {lookup.digest: lookup for lookup in lookups}
-    store.ingest_many((digest, to_store(lookup, frame)) for digest, lookup in distinct.items())
+    # Computed before anything is locked: other processes write to the same store.
+    store.ingest_many([(digest, to_store(lookup, frame)) for digest, lookup in distinct.items()])
     return list(distinct)
 
 

@@ -22,7 +22,7 @@ def measure_names(compiled: CompiledLookup) -> list[str]:
     return [f"m{index}" for index in range(len(compiled.measures))]
 
 
-def facts_of(compiled: CompiledLookup, frame: pl.LazyFrame) -> pl.DataFrame:
+def facts_of(compiled: CompiledLookup, frame: pl.DataFrame | pl.LazyFrame) -> pl.DataFrame:
     """A source's rows as facts of a lookup: those with a key and a moment.
 
     A fact repeated with the same key and moment counts once, the last to arrive. A version without an entity stays:
@@ -37,18 +37,26 @@ def facts_of(compiled: CompiledLookup, frame: pl.LazyFrame) -> pl.DataFrame:
         )
     ]
     columns = [*read_columns(compiled), *([RETRACTED] if withdrawn else [])]
-    raw = steady(frame.select(columns).collect(engine="streaming"))
+    chosen = frame.select(columns)
+    raw = steady(chosen if isinstance(chosen, pl.DataFrame) else chosen.collect(engine="streaming"))
     entity = spelled(lookup.fact_entity)
-    return (
+    return _once(
         raw.select(
             (pl.when(~pl.col(RETRACTED)).then(entity) if withdrawn else entity).alias(ENTITY),
             spelled(lookup.source.keys, nulls=True).alias(KEY),
             known_at(lookup.source).alias(KNOWN),
             *measures,
         )
-        .drop_nulls(KNOWN)
-        .unique([KEY, KNOWN], keep="last", maintain_order=True)
     )
+
+
+def _once(facts: pl.DataFrame) -> pl.DataFrame:
+    """Those with a moment, each once; a few that are so already, as nearly all are, cost nothing."""
+    if facts[KNOWN].null_count():
+        facts = facts.drop_nulls(KNOWN)
+    if facts[KEY].n_unique() == facts.height:
+        return facts
+    return facts.unique([KEY, KNOWN], keep="last", maintain_order=True)
 
 
 def read_columns(compiled: CompiledLookup) -> list[str]:

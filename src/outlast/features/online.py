@@ -29,7 +29,7 @@ NOBODY = "\x00"
 
 def to_store(compiled: CompiledLookup, frame: pl.DataFrame | pl.LazyFrame) -> list[Fact]:
     """A source's rows as the facts that the store of fresh values keeps for a lookup."""
-    return kept(compiled, facts_of(compiled, frame.lazy()))
+    return kept(compiled, facts_of(compiled, frame))
 
 
 def kept(compiled: CompiledLookup, facts: pl.DataFrame) -> list[Fact]:
@@ -37,9 +37,9 @@ def kept(compiled: CompiledLookup, facts: pl.DataFrame) -> list[Fact]:
     columns = [facts[name].to_list() for name in measure_names(compiled)]
     rows = zip(*columns, strict=True) if columns else ([] for _ in range(facts.height))
     return [
-        Fact(entity=entity, key=key, known=known, values=_encode(row))
+        Fact(entity=NOBODY if entity is None else entity, key=key, known=known, values=_encode(row))
         for entity, key, known, row in zip(
-            facts[ENTITY].fill_null(NOBODY).to_list(), facts[KEY].to_list(), facts[KNOWN].to_list(), rows, strict=True
+            facts[ENTITY].to_list(), facts[KEY].to_list(), facts[KNOWN].to_list(), rows, strict=True
         )
     ]
 
