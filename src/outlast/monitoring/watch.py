@@ -51,7 +51,7 @@ def _judge_day(
     ]
     if not fresh:
         return 0, 0
-    bench = _bench(subject, past.effects(subject, day))
+    bench = _bench(subject, Effects() if subject.past is not None else past.effects(subject, day))
     whole = merged(window.counts for window in found) if over else None
     of_day = [] if whole is None else judge(whole, bench, "day")
     of, raised = (subject.model, subject.version), 0
