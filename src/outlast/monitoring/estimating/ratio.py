@@ -7,9 +7,11 @@ problem that needs the live counts and no live row.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import numpy.typing as npt
+from threadpoolctl import ThreadpoolController
 
 from outlast.data.past import Past, Sample
 from outlast.data.profile import CELLS
@@ -110,7 +112,7 @@ def _table(places: Ints, counts: Ints) -> tuple[Ints, Floats]:
 
 def _fitted(tables: list[tuple[Ints, Floats]], rows: int, live_rows: float) -> Floats:
     """The weights at which every table of the weighted sample has the live shares, or near to them."""
-    from scipy.optimize import minimize
+    from scipy.optimize import minimize  # a server does not wait for it
 
     ends = np.cumsum([0, *(len(share) for _, share in tables)])
     target = np.concatenate([share for _, share in tables])
@@ -128,9 +130,16 @@ def _fitted(tables: list[tuple[Ints, Floats]], rows: int, live_rows: float) -> F
         slope = have / total - target + ease * theta
         return top + float(np.log(total)) - float(theta @ target) + 0.5 * ease * float(theta @ theta), slope
 
-    theta = minimize(lost, np.zeros(len(target)), jac=True, method="L-BFGS-B", options={"maxiter": _STEPS}).x
+    with _libraries().limit(limits=1):  # for so few numbers threads only wait for each other
+        theta = minimize(lost, np.zeros(len(target)), jac=True, method="L-BFGS-B", options={"maxiter": _STEPS}).x
     height = theta[places].sum(axis=1)
     return np.asarray(np.exp(height - height.max()), np.float64)
+
+
+@cache
+def _libraries() -> ThreadpoolController:
+    """The numeric libraries that are loaded: finding them takes longer than a fit."""
+    return ThreadpoolController()
 
 
 def weighted_means(sample: Sample, values: Floats, weights: Floats) -> tuple[Floats, Floats, Floats]:
