@@ -23,7 +23,7 @@ from outlast.monitoring.counting.marks import put_mark
 from outlast.monitoring.incidents.grouping import Scope
 from outlast.monitoring.incidents.raising import raise_findings
 from outlast.monitoring.judge import Finding
-from outlast.monitoring.skew import Audit, Column, Hold, Unread, audit
+from outlast.monitoring.skew import Audit, Column, Hold, Opened, Unread, audit
 from outlast.monitoring.subject import Subject
 from outlast.project.workspace import Workspace
 from outlast.registry.versions import find
@@ -84,9 +84,10 @@ def audit_due(
     if last is not None and timedelta(0) <= utc(now) - last < LOOK:
         return []
     done: list[tuple[Audited, int]] = []
+    opened = Opened(workspace)
     for day, before in _due(workspace, model, utc(now)):
         hold()
-        found = audit(workspace, model, since=day, until=day + DAY, hold=hold)
+        found = audit(workspace, model, since=day, until=day + DAY, opened=opened, hold=hold)
         tries = 1 if before is None else before.tries + 1
         one = _summed(found, day, tries)
         hold()

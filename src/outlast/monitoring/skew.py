@@ -20,7 +20,7 @@ from outlast.bundle.predictor import TOO_EARLY, Predictor, open_bundle, open_pre
 from outlast.errors import Conflict, OutlastError
 from outlast.features.invariance import same
 from outlast.journal.reading import predictions
-from outlast.journal.sources import sources_of
+from outlast.journal.sources import Sources, sources_of
 from outlast.journal.spelling import from_text
 from outlast.monitoring.asof import AsOf, Seen
 from outlast.project.workspace import Workspace
@@ -93,12 +93,14 @@ class Audit:
 
 def audit(
     workspace: Workspace, model: str, *, since: datetime | None = None, until: datetime | None = None,
-    sample: int = SAMPLE, hold: Hold = lambda: None,
+    sample: int = SAMPLE, opened: "Opened | None" = None, hold: Hold = lambda: None,
 ) -> Audit:  # fmt: skip
     """Compute a sample of the answers of a period again; the same sample for the same period.
 
     `hold` is called between steps. A version that cannot be computed again is reported and does not stop the others.
+    What is `opened` serves the audits of several periods.
     """
+    opened = opened or Opened(workspace)
     asked = predictions(workspace, model, since, until)
     early = pl.col("warnings").list.eval(pl.element().str.starts_with(TOO_EARLY)).list.any()
     full = pl.col("features").is_not_null() & (pl.col("rung") == "full") & ~early.fill_null(False)
@@ -110,7 +112,7 @@ def audit(
     unread: list[Unread] = []
     for part in rows.sort("version", "decide_at", "prediction_id").partition_by("version", maintain_order=True):
         hold()
-        looked = _look(workspace, part.to_dicts(), hold)
+        looked = _look(opened, part.to_dicts(), hold)
         if isinstance(looked, Unread):
             unread.append(looked)
         else:
@@ -119,18 +121,33 @@ def audit(
     return Audit(model, names.height, len(served), looked_at, tuple(found), tuple(unread))
 
 
+class Opened:
+    """What answers are computed again with: each version's predictor, and the facts that were read for it."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self.workspace = workspace
+        self._of: dict[tuple[str, int], tuple[Predictor, Sources]] = {}
+
+    def of(self, digest: str, number: int) -> tuple[Predictor, Sources]:
+        """A version, read at its first audit."""
+        key = (digest, number)
+        if key not in self._of:
+            sources = sources_of(self.workspace, open_bundle(self.workspace, digest))
+            self._of[key] = open_predictor(self.workspace, digest, number), sources
+        return self._of[key]
+
+
 class _Version:
     """Answers of one version, and their features computed again."""
 
-    def __init__(self, workspace: Workspace, rows: list[Values], hold: Hold) -> None:
+    def __init__(self, opened: Opened, rows: list[Values], hold: Hold) -> None:
         self.number: int = rows[0]["version"]
         self.rows = rows
-        bundle = open_bundle(workspace, rows[0]["digest"])
-        self.predictor: Predictor = open_predictor(workspace, rows[0]["digest"], self.number)
+        self.predictor, sources = opened.of(rows[0]["digest"], self.number)
         self.names = self.predictor.features[len(self.predictor.asks) :]
-        steps = transitions(workspace.ledger, self.predictor.model)
+        steps = transitions(opened.workspace.ledger, self.predictor.model)
         self._filled = sorted(micros(step.at) for step in steps if step.to_version == self.number)
-        self._asof = AsOf(sources_of(workspace, bundle), self.predictor.lookups, hold)
+        self._asof = AsOf(sources, self.predictor.lookups, hold)
         self._requests = [self._request(row) for row in rows]
         self._moments = [micros(row["at"]) for row in rows]
 
@@ -175,11 +192,11 @@ class _Version:
         return asked if self.predictor.time is None else {**asked, self.predictor.time: row["decide_at"]}
 
 
-def _look(workspace: Workspace, rows: list[Values], hold: Hold) -> list[Column] | Unread:
+def _look(opened: Opened, rows: list[Values], hold: Hold) -> list[Column] | Unread:
     """The columns of one version, or why they cannot be computed again."""
     number = rows[0]["version"]
     try:
-        version = _Version(workspace, rows, hold)
+        version = _Version(opened, rows, hold)
         right = version.today()
         wrong = {index: names for index, names in enumerate(_differing(rows, right)) if names}
         return _columns(version, (right, wrong, _reasons(version, wrong)))
