@@ -45,8 +45,8 @@ START = datetime.fromisoformat(TODAY).replace(tzinfo=UTC)
 OUTLAST = (sys.executable, "-m", "outlast")
 QUIET = {"MLFLOW_TRACKING_URI": "off"}
 """MLflow's mirror has nothing to add to a story, and takes seconds a tick."""
-STEP, WORKERS = timedelta(minutes=20), 2
-"""What lies within twenty minutes is told together: as long as the feeds of landings and departures may take."""
+STEP, WORKERS = timedelta(minutes=30), 2
+"""What lies within half an hour is told together: as long as the feeds of landings and departures may take."""
 EVERY = timedelta(days=2)
 """How often somebody ticks, in the story: a tick takes most of a second, and there are half a year of them."""
 console = Console(highlight=False, width=None if sys.stdout.isatty() else 100)

@@ -8,9 +8,9 @@ import polars as pl
 from outlast import Features, Model, Source, latest, window
 
 flights = Source("flights", "data/flights.parquet", key="flight_id", time="decide_at")  # the questions asked
-landings = Source("landings", "data/landings.parquet", key="flight_id", time="landed_at", lag="20m")  # and the truth
-departures = Source("departures", "data/departures.parquet", key="flight_id", time="departed_at", lag="20m")
-weather = Source("weather", "data/weather.parquet", key=["origin", "observed_at"], time="observed_at", lag="20m")
+landings = Source("landings", "data/landings.parquet", key="flight_id", time="landed_at", lag="30m")  # and the truth
+departures = Source("departures", "data/departures.parquet", key="flight_id", time="departed_at", lag="30m")
+weather = Source("weather", "data/weather.parquet", key=["origin", "observed_at"], time="observed_at", lag="30m")
 
 arrived, left = pl.col("arr_delay"), pl.col("dep_delay")
 
@@ -23,7 +23,7 @@ landed = [
 ]
 gone = [
     {"flight_id": "5", "departed_at": "2013-06-30T10:00", "origin": "JFK", "carrier": "AA", "dep_delay": 6},
-    {"flight_id": "6", "departed_at": "2013-06-30T11:30", "origin": "JFK", "carrier": "B6", "dep_delay": 12},
+    {"flight_id": "6", "departed_at": "2013-06-30T11:25", "origin": "JFK", "carrier": "B6", "dep_delay": 12},
 ]
 noon = {
     "facts": {"landings": landed, "departures": gone},

@@ -105,7 +105,7 @@ def asked_in_files(folder: Path) -> pl.DataFrame:
 def landings_in_files(folder: Path) -> pl.DataFrame:
     """Those that were known when the story ended."""
     landings = pl.read_parquet(folder / "data" / "year" / "landings.parquet")
-    return landings.filter(pl.col("landed_at") + timedelta(minutes=20) < START + LENGTH)
+    return landings.filter(pl.col("landed_at") + timedelta(minutes=30) < START + LENGTH)
 
 
 def test_what_was_served_is_what_the_facts_give(project: Project) -> None:
