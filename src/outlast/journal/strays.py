@@ -59,13 +59,12 @@ def strays(workspace: Workspace, model: str, given: Sequence[LabelRecord] | None
         mine = _frame(given).lazy()
         before = history.join(mine.select(_SUBJECT), on=_SUBJECT, how="semi", nulls_equal=True)
         labels = pl.concat([before.with_columns(pl.lit(False).alias(_GIVEN)), mine])
-    in_order = labels.with_row_index("order").sort("known_at", "at", "order")
-    told = in_order.with_columns(_changed().alias("changed")).filter(_GIVEN).collect(engine="streaming")
+    told = labels.filter(_GIVEN).select(*_SUBJECT, "origin").collect(engine="streaming")
     sourced = pl.col("origin").str.starts_with(SOURCED).fill_null(False)
     unknown = told.filter(~_known(workspace, model, told) & ~sourced)
     examples = unknown.select(pl.coalesce(_SUBJECT).alias("name").unique(maintain_order=True))["name"].head(EXAMPLES)
     named = tuple(one.replace("\x1f", ", ")[:80] for one in examples)
-    return Strays(told.height, told.height - unknown.height, unknown.height, int(told["changed"].sum()), named)
+    return Strays(told.height, told.height - unknown.height, unknown.height, _changes(labels), named)
 
 
 def count(workspace: Workspace, model: str, *, now: datetime) -> Strays | None:
@@ -97,6 +96,18 @@ def last_count(ledger: Ledger) -> dict[str, Strays]:
 def _frame(given: Sequence[LabelRecord]) -> pl.DataFrame:
     records = LABELS.frame("", [encode(one) for one in given])
     return records.select(*_COLUMNS, pl.lit(True).alias(_GIVEN))
+
+
+def _changes(labels: pl.LazyFrame) -> int:
+    """How many of the given labels say something else than the one before them.
+
+    Nearly all predictions and keys were only ever told one thing: the others are few, and only those are put in order.
+    """
+    said = [pl.col(name).min() != pl.col(name).max() for name in ("number", "value")]
+    several = labels.group_by(_SUBJECT).agg(pl.any_horizontal(said).alias("several")).filter("several")
+    these = labels.with_row_index("order").join(several, on=_SUBJECT, how="semi", nulls_equal=True)
+    in_order = these.sort("known_at", "at", "order").with_columns(_changed().alias("changed"))
+    return int(in_order.filter(_GIVEN).select(pl.col("changed").sum()).collect(engine="streaming").item())
 
 
 def _changed() -> pl.Expr:
