@@ -12,6 +12,7 @@ from outlast.bundle.predictor import open_predictor
 from outlast.journal import sealing
 from outlast.journal.journal import Journal, seal
 from outlast.journal.reading import label_history
+from outlast.journal.records import label
 from outlast.journal.strays import strays
 from outlast.monitoring.counting.refreshing import refresh
 from outlast.monitoring.counting.windows import stored
@@ -19,7 +20,7 @@ from outlast.monitoring.subject import open_subject
 from outlast.project.workspace import Workspace
 from outlast.registry.versions import Version, find
 from outlast.retraining.labelling import label_due
-from outlast.types import ModelRef
+from outlast.types import ModelRef, micros
 
 MODEL = "late-orders"
 HOUR = timedelta(hours=1)
@@ -76,6 +77,21 @@ def test_a_pushed_fact_is_a_label_once_and_a_correction_another(asked: tuple[Wor
     count(place, ASKED + 9 * HOUR)
     (window,) = [one for one in stored(place.ledger, MODEL) if one.counts.labels.sum()]
     assert (window.starts_at, window.counts.tally("early")) == (ASKED + HOUR, 1)
+
+
+def test_what_somebody_gave_already_is_not_said_again(asked: tuple[Workspace, Version]) -> None:
+    place, version = asked
+    landed, lag = ASKED + 3 * HOUR, timedelta(minutes=5)
+    known = micros(landed + lag)
+    with Journal(place) as journal:
+        journal.labels([
+            label(MODEL, True, key=key, known_at=known, at=known, origin="http") for key in ("90001", "90002")
+        ])  # fmt: skip
+    push(place, 90_001, landed, at=landed + lag)
+    push(place, 90_002, landed + HOUR, at=landed + lag + HOUR)
+    assert look(place, version, ASKED + 6 * HOUR) == (True, "1 label from deliveries")
+    rows = label_history(place, MODEL).filter(pl.col("origin") != "http").collect()
+    assert rows["key"].to_list() == ["90002"], "known at another moment than was given"
 
 
 def test_rows_that_lie_there_become_labels_when_they_are_known_and_those_before_the_first_answer_never(

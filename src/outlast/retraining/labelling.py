@@ -152,16 +152,14 @@ class _Looking:
 
 
 def _keep(workspace: Workspace, model: str, records: list[LabelRecord], done: _Looked, now: datetime) -> int:
-    """Put labels that are not kept yet into the table, as a segment of their own, and note how far that came.
+    """Put labels that nobody has given yet into the table, as a segment of their own, and note how far that came.
 
     The segment's name is noted before its rows are there: who dies in between leaves it to the next to number it.
     """
     frame = LABELS.frame("", [encode(one) for one in records]).unique(_SAME, keep="last", maintain_order=True)
     if not frame.is_empty():
         known = frame["known_at"]
-        there = label_history(workspace, model).filter(
-            pl.col("known_at").is_between(known.min(), known.max()) & pl.col("origin").is_in(frame["origin"].unique())
-        )
+        there = label_history(workspace, model).filter(pl.col("known_at").is_between(known.min(), known.max()))
         frame = frame.join(there.select(_SAME).collect(), on=_SAME, how="anti", maintain_order="left")
     if frame.is_empty():
         _note(workspace, model, done, now)
