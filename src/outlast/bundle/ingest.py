@@ -53,7 +53,15 @@ def decode_facts(
                     details={"row": index, "field": column},
                 )
             columns[column].append(value)
-    return _withdrawn(pl.DataFrame(columns, schema=types(schema)), pl.Series(RETRACTED, withdrawn, dtype=pl.Boolean))
+    told = pl.DataFrame([_column(name, columns[name], dtype) for name, dtype in types(schema).items()])
+    return _withdrawn(told, pl.Series(RETRACTED, withdrawn, dtype=pl.Boolean))
+
+
+def _column(name: str, values: list[Any], dtype: pl.DataType) -> pl.Series:
+    """A column of values; of moments by their numbers, which takes Polars a tenth of the time."""
+    if isinstance(dtype, pl.Datetime) and dtype.time_unit == "us":
+        return pl.Series(name, [None if one is None else micros(one) for one in values], pl.Int64).cast(dtype)
+    return pl.Series(name, values, dtype)
 
 
 def _no_misspelling(
