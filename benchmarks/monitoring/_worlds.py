@@ -109,6 +109,6 @@ def everything(rng: np.random.Generator, features: Table, rows: int = 50_000) ->
     for name, streams in (("estimated", 1), ("slices", 1000)):
         found[name] = Table(names(streams), np.array([[rows, 100 * rows]] * streams))
     found["volume"] = Table(("volume",), np.array([[4368 // 16] * 16 + [0] * 4]), kinds=("number",))
-    for name, streams in (("leaves", 32), ("outcomes", 2), ("arrivals", 2)):
+    for name, streams in (("leaves", 32), ("outcomes", 2)):
         found[name] = Table((name,), np.full((1, streams), rows // streams))
     return found

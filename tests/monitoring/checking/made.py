@@ -116,14 +116,14 @@ SUMMARY = {
 }
 
 
-def place(folder: Path) -> tuple[Workspace, Origin]:
+def place(folder: Path, contract: Mapping[str, Any] | None = None) -> tuple[Workspace, Origin]:
     """A workspace in which version 1 is registered, with its past."""
-    workspace, terms = Workspace(folder), Contract.model_validate(CONTRACT)
+    workspace, terms = Workspace(folder), Contract.model_validate({**CONTRACT, **(contract or {})})
     kept, profile = past()
     digests = {"wind": "w", "origin": "o"}
     manifest = {"model": "late", "task": "binary", "sources": {}, "lookups": [], "feature_digests": digests}
-    contract = msgspec.json.encode(terms.model_dump(mode="json"))
-    files = {"profile.json": to_json(profile), "contract.json": contract, FILE: to_bytes(kept)}
+    live = msgspec.json.encode(terms.model_dump(mode="json"))
+    files = {"profile.json": to_json(profile), "contract.json": live, FILE: to_bytes(kept)}
     digest = workspace.artifacts.put(pack(manifest, files))
     register(
         workspace.ledger, "late", digest=digest, code_digest=None, task="binary",
@@ -132,18 +132,23 @@ def place(folder: Path) -> tuple[Workspace, Origin]:
     return workspace, Origin(terms, profile, digest=digest, model="late")
 
 
-def happens(journal: Journal, origin: Origin, at: datetime, frame: pl.DataFrame) -> None:
-    """An hour of answers, and what turned out of them an hour later."""
+def answered(origin: Origin, at: datetime, frame: pl.DataFrame) -> list[Answer]:
+    """An hour of answers."""
     marks, step = cells(origin.profile, frame), HOUR / max(1, frame.height)
     moments = [micros(at + index * step) for index in range(frame.height)]
-    answers = [
+    return [
         Answer(
             f"{when}", None, when, when, {"origin": row["origin"]}, {"wind": row["wind"]}, row["score"], None,
             "act" if row["score"] > 25 / 145 else "wait", "full", [], [], bytes(mark),
         )
         for when, row, mark in zip(moments, frame.to_dicts(), marks, strict=True)
     ]  # fmt: skip
-    later = [one + micros(datetime(1970, 1, 1, 1, tzinfo=UTC)) for one in moments]
+
+
+def happens(journal: Journal, origin: Origin, at: datetime, frame: pl.DataFrame) -> None:
+    """An hour of answers, and what turned out of them an hour later."""
+    answers = answered(origin, at, frame)
+    later = [one.at + micros(datetime(1970, 1, 1, 1, tzinfo=UTC)) for one in answers]
     labels = [
         label("late", late, prediction_id=one.prediction_id, known_at=known, at=known, origin="http")
         for one, late, known in zip(answers, frame["late"].to_list(), later, strict=True)

@@ -81,8 +81,15 @@ def test_many_histories_at_once_alarm_where_the_bank_does():
             assert [names for _, names in many.step({"features": counts}, check * HOUR)] == ([said] if said else [])
 
 
-def test_a_lag_that_changes_pages_nobody():
+@pytest.mark.parametrize("case", ["slower", "faster"])
+def test_a_lag_that_changes_pages_nobody(case):
     from late import found_after
 
-    assert found_after("slower", runs=3)[1] == 0
-    assert found_after("faster", runs=3)[1] == 0
+    assert found_after(case, runs=2)[1] == 0
+
+
+def test_outcomes_that_change_are_found_as_soon_as_if_labels_were_not_late():
+    from late import found_after
+
+    late, now = (np.median(found_after(case, runs=7)[0]) for case in ("late", "immediate"))
+    assert late <= 1.6 * now

@@ -20,7 +20,7 @@ def reference(name) -> Table:
         counts = RNG.integers(0, 3000, size=(1, 20, 2))
         counts[0, 3] = 0
         return Table(("calibration",), counts)
-    cells = 2 if source in ("outcomes", "arrivals") else 20
+    cells = 2 if source == "outcomes" else 20
     counts = RNG.integers(0, 3000, size=(3, cells))
     counts[1, cells // 2 :] = 0
     counts[1, 0] = 1

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import sqlalchemy as sa
 
 from outlast.data.profile import CELLS
-from outlast.monitoring.checking import remembered
+from outlast.monitoring.checking import labels, remembered
 from outlast.monitoring.checking.accounts import cost_of, measure_open
 from outlast.monitoring.checking.plans import Watch
 from outlast.monitoring.checking.words import Told, column_of, kind_of, sentence, since_of
@@ -59,10 +59,13 @@ class _Checking:
         states: Mapping[Severity, State] = {
             bank.severity: remembered.state_of(connection, model, bank) for bank in self.watch.plan.banks
         }
+        days = labels.state_of(connection, self.watch.subject)
         for check in checks:
             states, alarms = self._stepped(states, check)
-            if alarms:
-                self._raise(connection, check, alarms)
+            days, late = labels.judged(self.watch.subject, check, days)
+            if alarms or late:
+                self._raise(connection, check, [*(self._finding(alarm, check) for alarm in alarms), *late])
+        labels.keep(connection, self.watch.subject, days, checks[-1].at)
         for bank in self.watch.plan.banks:
             remembered.keep(connection, model, bank, states[bank.severity], checks[-1].at)
 
@@ -97,9 +100,8 @@ class _Checking:
             self._places[version] = [(mine.index(name), place) for place, name in enumerate(theirs) if name in mine]
         return self._places[version]
 
-    def _raise(self, connection: sa.Connection, check: Check, alarms: Sequence[Alarm]) -> None:
+    def _raise(self, connection: sa.Connection, check: Check, findings: Sequence[Finding]) -> None:
         subject = self.watch.subject
-        findings = [self._finding(alarm, check) for alarm in alarms]
         begin = check.at - subject.cadence
         scope = Scope(subject.model, subject.version, "window", begin, check.at, subject.sources)
         self.raised += raise_findings(connection, scope, findings, subject.contract, self.now)

@@ -31,7 +31,6 @@ KINDS = {
     "outcomes": "label-drift",
     "volume": "volume",
     "volume out of range": "volume",
-    "arrivals": "label-arrival",
 }
 """The kind of finding that a family's alarm becomes."""
 _MOST = 3

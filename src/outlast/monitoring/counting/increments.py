@@ -1,7 +1,7 @@
 """From what arrived to what it adds: per version, slice and check, and per window that was decided about."""
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -9,15 +9,21 @@ import numpy as np
 import polars as pl
 
 from outlast.monitoring.counting import known
+from outlast.monitoring.counting.answered import Answered
 from outlast.monitoring.counting.arrivals import Arrived, Point
 from outlast.monitoring.counting.counts import Counts, Ints
 from outlast.monitoring.counting.grading import measured
 from outlast.monitoring.counting.known import Span
 from outlast.monitoring.counting.tabling import Rows, table
+from outlast.monitoring.counting.waiting import Waiting, matured
 from outlast.monitoring.subject import Subject
 
 Place = tuple[int, str]
 """A version and a slice; '' is all of it."""
+
+ARRIVALS = "labels"
+"""In checks, the place of a slice at which it is counted how many labels were here when predictions matured."""
+_MICROSECOND = timedelta(microseconds=1)
 
 
 @dataclass
@@ -35,16 +41,27 @@ def increments(
     *,
     subject: Callable[[int], Subject],
     slices: Mapping[str, int],
+    waiting: Mapping[int, Waiting] | None = None,
 ) -> Increments:
     """What arrived, as counts. A slice's column counts predictions of segments after the number it was declared at."""
-    made = Increments()
+    made, waits = Increments(), waiting or {}
+    for version, mine in by_version(found):
+        of = subject(version)
+        _of_version(made, mine, points, span, of, slices, waits.get(version, Waiting()))
+        arrived = _arrivals(mine, points, span, of)
+        if arrived:
+            made.checks[version, ARRIVALS] = arrived
+    return made
+
+
+def by_version(found: Arrived) -> Iterator[tuple[int, Arrived]]:
+    """What arrived about each version's predictions, with places of their own."""
     for (version,), rows in found.predictions.partition_by("version", as_dict=True).items():
         rows = rows.drop("place").with_row_index("place").with_columns(pl.col("place").cast(pl.Int64))
         old = found.predictions.filter(pl.col("version") == version)["place"]
         moved = pl.DataFrame({"place": old, "to": rows["place"]})
         labels = found.labels.join(moved, on="place").drop("place").rename({"to": "place"})
-        _of_version(made, Arrived(rows, labels, None), points, span, subject(int(version)), slices)
-    return made
+        yield int(version), Arrived(rows, labels, None)
 
 
 def _of_version(
@@ -54,26 +71,62 @@ def _of_version(
     span: Span,
     subject: Subject,
     slices: Mapping[str, int],
+    waiting: Waiting,
 ) -> None:
-    terms, rows = subject.terms, found.predictions
-    answered = terms.answered(rows)
+    """Into windows when predictions mature, into checks when their cohort does."""
+    answered = subject.terms.answered(found.predictions)
+    matures = answered.decided + subject.terms.maturity // _MICROSECOND
+    shown = waiting.due(answered.decided, subject.terms.maturity)
+    both = (made.checks, made.cohorts)
+    each = [(matures, both)] if np.array_equal(matures, shown) else [(shown, both[:1]), (matures, both[1:])]
+    for due, into in each:
+        _added(_Part(found, answered, points, span, subject, slices), due, made.cohorts, into)
+
+
+@dataclass(frozen=True)
+class _Part:
+    found: Arrived
+    answered: Answered
+    points: tuple[Point, Point]
+    span: Span
+    subject: Subject
+    slices: Mapping[str, int]
+
+
+_Into = dict[Place, dict[int, Counts]]
+
+
+def _added(part: _Part, due: Ints, windows: _Into, into: Sequence[_Into]) -> None:
+    found, answered, span, subject = part.found, part.answered, part.span, part.subject
     came = known.arrivals(found, span)
-    changes = known.states(found, *points, span, terms.maturity)
+    changes = known.states(found, *part.points, span, due)
     places = came["place"].to_numpy()
-    added = measured(answered, (places, came["sign"].to_numpy()), known.of(changes), terms)
+    added = measured(answered, (places, came["sign"].to_numpy()), known.of(changes), subject.terms)
     place = np.concatenate([places, changes["place"].to_numpy()])
     check = np.concatenate([came["check"].to_numpy(), changes["check"].to_numpy()])
-    window = (answered.decided // (span.length // timedelta(microseconds=1)))[place]
+    window = (answered.decided // (span.length // _MICROSECOND))[place]
+    targets = [(target, window if target is windows else check) for target in into]
     whole = np.zeros(len(place), np.int64)
-    into = ((made.checks, check), (made.cohorts, window))
-    for target, numbers in into:
+    for target, numbers in targets:
         _put(target, (subject, [""]), added, (whole, numbers))
-    number = rows["number"].to_numpy()
-    for column, since in slices.items():
+    number = found.predictions["number"].to_numpy()
+    for column, since in part.slices.items():
         mine, names = subject.slices.of(column, answered)
         mine = np.where(number > since, mine, -1)[place]
-        for target, numbers in into:
+        for target, numbers in targets:
             _put(target, (subject, names), added, (mine, numbers))
+
+
+def _arrivals(found: Arrived, points: tuple[Point, Point], span: Span, subject: Subject) -> dict[int, Counts]:
+    """Of predictions that matured, by check: whether a label was here, and whether by half of the maturity."""
+    maturity = subject.terms.maturity
+    if not maturity:
+        return {}
+    rows = matured(found, points, maturity).with_columns(check=span.of(pl.col("due")))
+    soon = pl.col("lag") <= maturity // _MICROSECOND // 2
+    each = rows.group_by("check").agg(due=pl.len(), here=pl.col("lag").count(), soon=soon.sum())
+    names = ("due", "here", "soon")
+    return {check: Counts.of((), 0, {}, dict(zip(names, sums, strict=True))) for check, *sums in each.iter_rows()}
 
 
 def _put(

@@ -10,6 +10,7 @@ from datetime import timedelta
 import polars as pl
 
 from outlast.monitoring.counting.arrivals import Arrived, Point
+from outlast.monitoring.counting.counts import Ints
 from outlast.monitoring.counting.grading import NEVER as UNKNOWN
 from outlast.monitoring.counting.grading import States
 
@@ -47,10 +48,10 @@ def arrivals(found: Arrived, span: Span) -> pl.DataFrame:
     return changed.select("place", check.cast(pl.Int64).alias("check"), sign.cast(pl.Int64).alias("sign"))
 
 
-def states(found: Arrived, before: Point, after: Point, span: Span, maturity: timedelta) -> pl.DataFrame:
+def states(found: Arrived, before: Point, after: Point, span: Span, due: Ints) -> pl.DataFrame:
     """What is known of predictions from each check on, minus what was known until then: place, check, sign, label
-    (`value`, `known_at`) and `matured`."""
-    rows = _rows(found, (before, after), span, maturity // timedelta(microseconds=1))
+    (`value`, `known_at`) and `matured`. `due` is when each matures, in microseconds."""
+    rows = _rows(found, (before, after), span, due)
     labels = _labels(found, rows, (before, after), span)
     ripe = rows.filter(pl.col("ripe").is_not_null()).select("place", check="ripe")
     each = pl.concat([labels.select("place", "check"), ripe]).unique()
@@ -73,11 +74,11 @@ def of(changes: pl.DataFrame) -> States:
     return States(places, signs, changes["value"], known, matured)
 
 
-def _rows(found: Arrived, points: tuple[Point, Point], span: Span, maturity: int) -> pl.LazyFrame:
+def _rows(found: Arrived, points: tuple[Point, Point], span: Span, matures: Ints) -> pl.LazyFrame:
     """Predictions with the check they came in, and the one they matured in, if they have."""
     before, after = points
     came = pl.when("new").then(span.of(pl.col("at").dt.epoch("us"))).otherwise(span.before).cast(pl.Int64)
-    due = pl.col("decide_at").dt.epoch("us") + maturity
+    due = pl.lit(pl.Series("due", matures, dtype=pl.Int64))
     was = ~pl.col("new") & (due <= before.moment)
     ripe = (
         pl.when((due > after.moment) | (pl.col("taken") & ~was))

@@ -6,7 +6,7 @@ two states of the journal, so in however many parts it is counted, the sum is th
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -17,10 +17,11 @@ from outlast.errors import Conflict
 from outlast.journal import sealing
 from outlast.journal.columns import LABELS, PREDICTIONS, SEGMENT, Kind
 from outlast.monitoring.counting import checks, windows
-from outlast.monitoring.counting.arrivals import NEVER, Point, Ripe, arrived
-from outlast.monitoring.counting.increments import increments
+from outlast.monitoring.counting.arrivals import NEVER, Arrived, Point, Ripe, arrived
+from outlast.monitoring.counting.increments import by_version, increments
 from outlast.monitoring.counting.known import Span
 from outlast.monitoring.counting.marks import mark, put_mark, read_mark
+from outlast.monitoring.counting.waiting import TIMES, Waiting, cohorts_of, matured
 from outlast.monitoring.counting.windows import Hold
 from outlast.monitoring.subject import Subject
 from outlast.project.workspace import Workspace
@@ -47,6 +48,8 @@ class _Progress:
     later: int | None
     slices: Mapping[str, int]
     windows: Point | None
+    waiting: Mapping[int, Waiting] = field(default_factory=dict)
+    """Of each version, which decisions wait longer for their labels before they are in a check."""
 
     @classmethod
     def read(cls, kept: Any) -> "_Progress":
@@ -54,13 +57,15 @@ class _Progress:
         return cls(
             Point(*kept["point"]), kept["closed"], kept["cadence"], kept["later"], kept["slices"],
             None if behind is None else Point(*behind),
+            {int(version): Waiting.read(one) for version, one in kept.get("waiting", {}).items()},
         )  # fmt: skip
 
     def plain(self) -> dict[str, Any]:
         behind = None if self.windows is None else [self.windows.number, self.windows.moment]
         point = [self.point.number, self.point.moment]
         return {"format": FORMAT, "point": point, "closed": self.closed, "cadence": self.cadence, "later": self.later,
-                "slices": dict(self.slices), "windows": behind}  # fmt: skip
+                "slices": dict(self.slices), "windows": behind,
+                "waiting": {str(version): one.plain() for version, one in self.waiting.items()}}  # fmt: skip
 
 
 def refresh(
@@ -125,7 +130,7 @@ class _Counting:
             return state
         other = state.cadence != span(self._cadence)
         behind = Point() if other and state.point.number else None if other else state.windows
-        made = _Progress(state.point, state.closed, span(self._cadence), state.later, wanted, behind)
+        made = replace(state, cadence=span(self._cadence), slices=wanted, windows=behind)
         with self._moving(state, made) as connection:
             if other:
                 windows.forget(connection, self._model)
@@ -165,7 +170,8 @@ class _Counting:
     def _step(self, state: _Progress, upto: Point, *, last: bool) -> tuple[_Progress, int]:
         """Count up to a point; with the last one, checks that have ended are closed."""
         known = state.later is not None and state.later < upto.moment
-        found = arrived(self._workspace, self._model, (state.point, upto), self._ripe(state.point, upto), known=known)
+        ripe = [*self._ripe(state.point, upto), *self._waited(state, upto)]
+        found = arrived(self._workspace, self._model, (state.point, upto), ripe, known=known)
         length = self._cadence // _MICROSECOND
         open_ = upto.moment // length + 1
         first = min(NEVER // length if state.closed is None else state.closed // length + 1, open_)
@@ -174,12 +180,15 @@ class _Counting:
         later = None if known else state.later
         if found is not None and found.later is not None:
             later = found.later if later is None else min(later, found.later)
-        made = _Progress(upto, closed, state.cadence, later, state.slices, None)
+        points = (state.point, upto)
+        made = _Progress(
+            upto, closed, state.cadence, later, state.slices, None, self._waiting(state.waiting, found, points)
+        )
         if made == state:
             return state, 0
         added = None
         if found is not None and found.predictions.height:
-            added = increments(found, (state.point, upto), checks_, subject=self._subject, slices=state.slices)
+            added = increments(found, points, checks_, subject=self._subject, slices=state.slices, waiting=made.waiting)
         changed = 0
         with self._moving(state, made) as connection:
             if added is not None:
@@ -194,9 +203,7 @@ class _Counting:
         upto = next(self._parts(begin, end))
         ripe = [] if not begin.number else self._ripe(begin, upto)
         found = arrived(self._workspace, self._model, (begin, upto), ripe, known=begin.number > 0)
-        made = _Progress(
-            state.point, state.closed, state.cadence, state.later, state.slices, None if upto == end else upto
-        )
+        made = replace(state, windows=None if upto == end else upto)
         span_ = Span(0, 0, self._cadence)
         changed = 0
         with self._moving(state, made) as connection:
@@ -216,6 +223,32 @@ class _Counting:
             if self._decided(ripe):
                 found.append(ripe)
         return found
+
+    def _waited(self, state: _Progress, upto: Point) -> list[Ripe]:
+        """Stretches of decisions that have waited long enough between two points."""
+        found = []
+        for version, waiting in state.waiting.items():
+            wait = TIMES * (self._subject(version).terms.maturity // _MICROSECOND)
+            ripe = Ripe(version, state.point.moment - wait, upto.moment - wait)
+            if ripe.until > ripe.since and waiting.open(ripe.since, ripe.until):
+                found.append(ripe)
+        return found
+
+    def _waiting(
+        self, before: Mapping[int, Waiting], found: Arrived | None, points: tuple[Point, Point]
+    ) -> dict[int, Waiting]:
+        """Which decisions wait, after what matured between two points; those that were put into a check are let go."""
+        made = dict(before)
+        length = self._cadence // _MICROSECOND
+        for version, mine in by_version(found) if found is not None else ():
+            maturity = self._subject(version).terms.maturity
+            if maturity:
+                seen = cohorts_of(matured(mine, points, maturity), maturity, length)
+                made[version] = made.get(version, Waiting()).after(seen, length)
+        for version, waiting in made.items():
+            wait = TIMES * (self._subject(version).terms.maturity // _MICROSECOND)
+            made[version] = waiting.without(points[0].moment - wait)
+        return made
 
     def _versions(self) -> list[int]:
         cohorts = tables.cohorts.c

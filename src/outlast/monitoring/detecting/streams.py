@@ -278,6 +278,5 @@ FORMS: Mapping[str, Form] = {
     "features": Form("ticket", 0.70, shape_bets, "feature: 20 cells", "features"),
     "leaves": Form("ticket", 0.10, occupancy_bets, "one stream: rows by leaf", "leaves"),
     "outcomes": Form("ticket", 0.10, share_bets, "one stream: rows by outcome", "outcomes"),
-    "arrivals": Form("ticket", 0.10, share_bets, "age: labels that are not here, that are", "arrivals"),
 }
 """Families by name. MONITORING's budget; a family without its table gives its share to the others."""
