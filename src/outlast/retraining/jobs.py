@@ -122,8 +122,7 @@ def watch(shared: Shared, model: str, hold: Hold) -> tuple[bool, str]:
     hold()
     checked, alarmed = judge_checks(
         shared.workspace,
-        model,
-        main.version,
+        main,
         lambda version: shared.watch(model, version, hold),
         now=shared.now,
         hold=hold,

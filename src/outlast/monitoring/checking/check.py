@@ -13,7 +13,7 @@ import numpy.typing as npt
 import sqlalchemy as sa
 
 from outlast.data.profile import CELLS
-from outlast.monitoring.checking import labels, remembered
+from outlast.monitoring.checking import alone, labels, remembered
 from outlast.monitoring.checking.accounts import cost_of, measure_open
 from outlast.monitoring.checking.plans import Watch
 from outlast.monitoring.checking.words import Told, column_of, kind_of, sentence, since_of
@@ -25,6 +25,7 @@ from outlast.monitoring.harm import Harm
 from outlast.monitoring.incidents.grouping import Scope
 from outlast.monitoring.incidents.raising import raise_findings
 from outlast.monitoring.judge import Finding
+from outlast.monitoring.subject import Subject
 from outlast.project.workspace import Workspace
 
 Ints = npt.NDArray[np.int64]
@@ -33,41 +34,76 @@ Watches = Callable[[int], Watch | None]
 
 
 def judge_checks(
-    workspace: Workspace, model: str, live: int, watches: Watches, *, now: datetime, hold: Hold
+    workspace: Workspace, live: Subject, watches: Watches, *, now: datetime, hold: Hold
 ) -> tuple[int, int]:
     """Put every closed check to the live version's detectors; how many there were, and how many alerts are new."""
-    watch = watches(live)
-    if watch is None:
-        return 0, 0
-    checking = _Checking(workspace, watch, watches, now)
-    checks = judge_closed(workspace, model, checking.judge, now=now, hold=hold)
-    return checks, checking.raised + (measure_open(workspace, watch, now=now, hold=hold) if checks else 0)
+    watch = watches(live.version)
+    checking = _Checking(workspace, live, now) if watch is None else _Watching(workspace, live, now, watch, watches)
+    checks = judge_closed(workspace, live.model, checking.judge, now=now, hold=hold)
+    if watch is None or not checks:
+        return checks, checking.raised
+    return checks, checking.raised + measure_open(workspace, watch, now=now, hold=hold)
 
 
 @dataclass
 class _Checking:
+    """What is watched of every version: how labels come, and where there is no reference, whether errors rise."""
+
     workspace: Workspace
-    watch: Watch
-    watches: Watches
+    subject: Subject
     now: datetime
-    raised: int = 0
-    _places: dict[int, list[tuple[int, int]]] = field(default_factory=dict)
+    raised: int = field(default=0, init=False)
 
     def judge(self, connection: sa.Connection, checks: Sequence[Check]) -> None:
-        """Step every bank through some checks."""
-        model = self.watch.subject.model
-        states: Mapping[Severity, State] = {
-            bank.severity: remembered.state_of(connection, model, bank) for bank in self.watch.plan.banks
-        }
-        days = labels.state_of(connection, self.watch.subject)
+        """Step every detector through some checks."""
+        days = labels.state_of(connection, self.subject)
+        window = alone.state_of(connection, self.subject)
+        step, keep = self._detectors(connection)
         for check in checks:
-            states, alarms = self._stepped(states, check)
-            days, late = labels.judged(self.watch.subject, check, days)
-            if alarms or late:
-                self._raise(connection, check, [*(self._finding(alarm, check) for alarm in alarms), *late])
-        labels.keep(connection, self.watch.subject, days, checks[-1].at)
-        for bank in self.watch.plan.banks:
-            remembered.keep(connection, model, bank, states[bank.severity], checks[-1].at)
+            days, late = labels.judged(self.subject, check, days)
+            window, worse = alone.judged(self.subject, check, window)
+            found = [*step(check), *late, *worse]
+            if found:
+                self._raise(connection, check, found)
+        labels.keep(connection, self.subject, days, checks[-1].at)
+        alone.keep(connection, self.subject, window, checks[-1].at)
+        keep(checks[-1].at)
+
+    def _detectors(self, _: sa.Connection) -> tuple[Callable[[Check], list[Finding]], Callable[[datetime], None]]:
+        return (lambda _: []), (lambda _: None)
+
+    def _raise(self, connection: sa.Connection, check: Check, findings: Sequence[Finding]) -> None:
+        subject = self.subject
+        begin = check.at - subject.cadence
+        scope = Scope(subject.model, subject.version, "window", begin, check.at, subject.sources)
+        self.raised += raise_findings(connection, scope, findings, subject.contract, self.now)
+
+
+@dataclass
+class _Watching(_Checking):
+    """What is watched of a version that has a reference, too."""
+
+    watch: Watch
+    watches: Watches
+    _places: dict[int, list[tuple[int, int]]] = field(default_factory=dict)
+
+    def _detectors(
+        self, connection: sa.Connection
+    ) -> tuple[Callable[[Check], list[Finding]], Callable[[datetime], None]]:
+        """Every bank from where it was left, and how it is left again."""
+        model = self.subject.model
+        states = {bank.severity: remembered.state_of(connection, model, bank) for bank in self.watch.plan.banks}
+
+        def step(check: Check) -> list[Finding]:
+            found, alarms = self._stepped(states, check)
+            states.update(found)
+            return [self._finding(alarm, check) for alarm in alarms]
+
+        def keep(at: datetime) -> None:
+            for bank in self.watch.plan.banks:
+                remembered.keep(connection, model, bank, states[bank.severity], at)
+
+        return step, keep
 
     def _stepped(self, states: Mapping[Severity, State], check: Check) -> tuple[dict[Severity, State], list[Alarm]]:
         watched = self.watch.watched
@@ -99,12 +135,6 @@ class _Checking:
             mine = list(self.watch.watched.names.values())
             self._places[version] = [(mine.index(name), place) for place, name in enumerate(theirs) if name in mine]
         return self._places[version]
-
-    def _raise(self, connection: sa.Connection, check: Check, findings: Sequence[Finding]) -> None:
-        subject = self.watch.subject
-        begin = check.at - subject.cadence
-        scope = Scope(subject.model, subject.version, "window", begin, check.at, subject.sources)
-        self.raised += raise_findings(connection, scope, findings, subject.contract, self.now)
 
     def _finding(self, alarm: Alarm, check: Check) -> Finding:
         told = self._told(alarm, check)

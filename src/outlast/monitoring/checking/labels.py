@@ -12,12 +12,12 @@ import msgspec
 import sqlalchemy as sa
 
 from outlast.monitoring import evidence
+from outlast.monitoring.checking import remembered
 from outlast.monitoring.counting.checks import Check
 from outlast.monitoring.counting.increments import ARRIVALS
 from outlast.monitoring.judge import Finding
 from outlast.monitoring.subject import Subject
 from outlast.storage import formats
-from outlast.storage.ledger import schema as tables
 from outlast.types import FORMAT, moment, span
 
 MEMORY, ENOUGH_DAYS = 28, 7
@@ -27,7 +27,6 @@ ENOUGH = 50
 MARGIN = 0.02
 """By so much the share may differ without being told."""
 _DAY = 86_400_000_000
-_D = tables.detectors.c
 
 
 class Day(msgspec.Struct, frozen=True, array_like=True):
@@ -48,7 +47,7 @@ class Days(msgspec.Struct, frozen=True):
     format: int = FORMAT
 
 
-_DAYS = msgspec.msgpack.Decoder(Days)
+_DECODE = msgspec.msgpack.Decoder(Days).decode
 
 
 def judged(subject: Subject, check: Check, state: Days) -> tuple[Days, list[Finding]]:
@@ -138,20 +137,16 @@ def _finding(sentence: str, day: Day, deviation: float | None = None) -> Finding
 
 def state_of(connection: sa.Connection, subject: Subject) -> Days:
     """What is remembered of the days of a version."""
-    kept = connection.scalar(sa.select(_D.state).where(_is(subject)))
+    kept = remembered.read(connection, subject.model, _name(subject))
     if kept is None:
         return Days()
-    return formats.read(_DAYS.decode, kept, "What is remembered of labels", mend="remove it to begin anew")
+    return formats.read(_DECODE, kept, "What is remembered of labels", mend="remove it to begin anew")
 
 
 def keep(connection: sa.Connection, subject: Subject, state: Days, at: datetime) -> None:
     """Remember it, within the caller's transaction."""
-    values = {"at": at, "state": msgspec.msgpack.encode(state)}
-    done = connection.execute(sa.update(tables.detectors).where(_is(subject)).values(**values))
-    if not done.rowcount:
-        name = f"labels@{subject.version}"
-        connection.execute(sa.insert(tables.detectors).values(model=subject.model, name=name, **values))
+    remembered.put(connection, subject.model, _name(subject), msgspec.msgpack.encode(state), at)
 
 
-def _is(subject: Subject) -> sa.ColumnElement[bool]:
-    return (_D.model == subject.model) & (_D.name == f"labels@{subject.version}")
+def _name(subject: Subject) -> str:
+    return f"labels@{subject.version}"

@@ -13,17 +13,24 @@ _D = tables.detectors.c
 
 def state_of(connection: sa.Connection, model: str, bank: Bank) -> State:
     """Where a bank of a model was left; streams that are new to it begin now."""
-    kept = connection.scalar(sa.select(_D.state).where(_is(model, bank)))
+    kept = read(connection, model, bank.severity)
     return bank.begin() if kept is None else bank.resume(from_bytes(kept))
 
 
 def keep(connection: sa.Connection, model: str, bank: Bank, state: State, at: datetime) -> None:
     """Leave it there, within the caller's transaction."""
-    values = {"at": at, "state": to_bytes(state)}
-    done = connection.execute(sa.update(tables.detectors).where(_is(model, bank)).values(**values))
-    if not done.rowcount:
-        connection.execute(sa.insert(tables.detectors).values(model=model, name=bank.severity, **values))
+    put(connection, model, bank.severity, to_bytes(state), at)
 
 
-def _is(model: str, bank: Bank) -> sa.ColumnElement[bool]:
-    return (_D.model == model) & (_D.name == bank.severity)
+def read(connection: sa.Connection, model: str, name: str) -> bytes | None:
+    """What one detector left, as it wrote it."""
+    kept = connection.scalar(sa.select(_D.state).where((_D.model == model) & (_D.name == name)))
+    return None if kept is None else bytes(kept)
+
+
+def put(connection: sa.Connection, model: str, name: str, state: bytes, at: datetime) -> None:
+    """Leave it there, within the caller's transaction."""
+    values = {"at": at, "state": state}
+    mine = (_D.model == model) & (_D.name == name)
+    if not connection.execute(sa.update(tables.detectors).where(mine).values(**values)).rowcount:
+        connection.execute(sa.insert(tables.detectors).values(model=model, name=name, **values))

@@ -51,16 +51,18 @@ class Change:
     rows: int
 
 
-def grown(window: Window, rows: int, total: float, *, at: int, log_threshold: float) -> tuple[Window, Change | None]:
+def grown(
+    window: Window, rows: int, total: float, *, at: int, log_threshold: float, effect: float = 1.0
+) -> tuple[Window, Change | None]:
     """The window after a check of so many rows whose values sum to `total`, and what has changed.
 
-    `log_threshold` is that of a bank: the logarithm of checks per false alarm.
+    `log_threshold` is that of a bank: the logarithm of checks per false alarm; `effect` rows are taken for one.
     """
     if rows <= 0:
         return window, None
     buckets = _merged([*window.buckets, Bucket(rows, total, at)])
     change = None
-    while (found := _cut(buckets, log_threshold)) is not None:
+    while (found := _cut(buckets, log_threshold, effect)) is not None:
         change, buckets = found, buckets[1:]
     return Window(tuple(buckets)), change
 
@@ -88,7 +90,7 @@ def _merged(buckets: list[Bucket]) -> list[Bucket]:
     return found[::-1]
 
 
-def _cut(buckets: list[Bucket], log_threshold: float) -> Change | None:
+def _cut(buckets: list[Bucket], log_threshold: float, effect: float) -> Change | None:
     """The first place at which older and newer differ."""
     rows, total = sum(one.rows for one in buckets), sum(one.total for one in buckets)
     if rows <= 2 * _LEAST or len(buckets) < 2:
@@ -101,7 +103,7 @@ def _cut(buckets: list[Bucket], log_threshold: float) -> Change | None:
         new_rows = rows - old_rows
         if min(old_rows, new_rows) < _LEAST:
             continue
-        harmonic = 1 / (1 / old_rows + 1 / new_rows)
+        harmonic = 1 / (1 / old_rows + 1 / new_rows) / effect
         reach = math.sqrt(2 / harmonic * mean * (1 - mean) * doubt) + 2 / (3 * harmonic) * doubt
         before, now = old_total / old_rows, (total - old_total) / new_rows
         if abs(before - now) > reach:
