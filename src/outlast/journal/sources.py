@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 
-from outlast.bundle.format import Bundle, unpack
+from outlast.bundle.format import Bundle, open_bundle
 from outlast.bundle.frames import LookUp
 from outlast.data.fingerprint import fingerprint
 from outlast.data.schema import Schema, dtype_of, from_json, infer, types
@@ -207,5 +207,5 @@ def schemas_before(workspace: Workspace, model: str) -> dict[str, Schema]:
         newest = find(workspace.ledger, ModelRef(model, "latest"))
     except NotFound:
         return {}
-    bundle = unpack(workspace.artifacts.get(newest.digest), f"Bundle {newest.digest[:12]}")
+    bundle = open_bundle(workspace, newest.digest)
     return {name: from_json(source["schema"]) for name, source in bundle.manifest["sources"].items()}

@@ -6,7 +6,7 @@ from datetime import timedelta
 from functools import partial
 from typing import Any
 
-from outlast.bundle.format import unpack
+from outlast.bundle.format import open_bundle
 from outlast.data.past import FILE, Past, from_bytes
 from outlast.data.profile import Profile, from_json, score_cells
 from outlast.monitoring.counting.grading import Terms
@@ -45,7 +45,7 @@ class Subject:
 def open_subject(workspace: Workspace, model: str, version: int) -> Subject:
     """A version as the watch sees it, from its verified bundle and the model's live contract."""
     found = find(workspace.ledger, ModelRef(model, version))
-    bundle = unpack(workspace.artifacts.get(found.digest), f"Bundle {found.digest[:12]}")
+    bundle = open_bundle(workspace, found.digest)
     contract = effective(workspace.ledger, model, bundle.contract)
     profile = from_json(bundle.files["profile.json"])
     cells = None if profile.scores is None else partial(score_cells, profile)

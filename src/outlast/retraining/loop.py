@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from datetime import datetime
 
-from outlast.bundle.format import unpack
+from outlast.bundle.format import open_bundle
 from outlast.errors import Refused
 from outlast.project.contract import Contract
 from outlast.project.period import Period
@@ -104,5 +104,5 @@ def _facts(workspace: Workspace, model: str, now: datetime) -> tuple[Facts | Non
 
 def contract_of(workspace: Workspace, version: Version) -> Contract:
     """The contract in force for a version."""
-    frozen = unpack(workspace.artifacts.get(version.digest), f"Bundle {version.digest[:12]}").contract
+    frozen = open_bundle(workspace, version.digest).contract
     return effective(workspace.ledger, version.model, frozen)

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from outlast.bundle.format import unpack
+from outlast.bundle.format import open_bundle
 from outlast.evidence.card import governed, made
 from outlast.evidence.card.parts import Card
 from outlast.evidence.costs import costs
@@ -18,7 +18,7 @@ from outlast.storage.ledger import Ledger
 def card(workspace: Workspace, version: Version, *, now: datetime) -> Card:
     """What can be said of a version, in the order in which a reader asks."""
     ledger = workspace.ledger
-    bundle = unpack(workspace.artifacts.get(version.digest), f"Bundle {version.digest[:12]}")
+    bundle = open_bundle(workspace, version.digest)
     contract = effective(ledger, version.model, Contract.model_validate(version.summary["contract"]))
     verdict, state = last_verdict(ledger, version), state_of(ledger, version)
     absent = verdict.absent if verdict is not None else tuple(version.summary.get("absent", ()))

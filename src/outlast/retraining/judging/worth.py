@@ -8,7 +8,7 @@ import numpy.typing as npt
 import polars as pl
 
 from outlast.bundle.decisions import OUTCOMES, outcomes
-from outlast.bundle.format import unpack
+from outlast.bundle.format import open_bundle
 from outlast.monitoring.counting.grading import Terms, worths
 from outlast.monitoring.subject import open_subject
 from outlast.project.workspace import Workspace
@@ -63,7 +63,7 @@ def scale_of(workspace: Workspace, version: Version) -> Scale:
         bound = _worst_error(workspace, version, terms)
         return Scale(terms, f"{currency} a decision" if money else "units of error", bound, bound)
     if not terms.payoff:
-        bundle = unpack(workspace.artifacts.get(version.digest), f"Bundle {version.digest[:12]}")
+        bundle = open_bundle(workspace, version.digest)
         names = outcomes(terms.task, bundle.manifest["classes"])
         right = {name: {other: float(name == other) for other in names} for name in names}
         return Scale(replace(terms, payoff=right), "right decisions", 1.0, 1.0)

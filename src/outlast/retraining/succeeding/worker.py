@@ -6,7 +6,7 @@ import threading
 from datetime import datetime
 from pathlib import Path
 
-from outlast.bundle.format import unpack
+from outlast.bundle.format import open_bundle
 from outlast.errors import OutlastError
 from outlast.project.contract import Contract
 from outlast.project.workspace import Workspace
@@ -67,7 +67,7 @@ def _bound(workspace: Workspace, model: str, run: Run, ended: threading.Event) -
 
 def _contract(workspace: Workspace, model: str) -> Contract:
     version = find(workspace.ledger, ModelRef(model))
-    frozen = unpack(workspace.artifacts.get(version.digest), f"Bundle {version.digest[:12]}").contract
+    frozen = open_bundle(workspace, version.digest).contract
     return effective(workspace.ledger, model, frozen)
 
 

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import polars as pl
 
 from outlast.bundle.environments.locks import Lock, kept_lock, lock_here
-from outlast.bundle.format import NATIVE, Bundle, unpack
+from outlast.bundle.format import NATIVE, Bundle, open_bundle
 from outlast.data.fingerprint import rows_digest
 from outlast.data.schema import dtype_of
 from outlast.errors import NotFound, StorageError
@@ -89,7 +89,7 @@ class Kept:
 
 def kept_inputs(workspace: Workspace, version: Version) -> Kept:
     """What a version was made from; NotFound where the rows or the bundle are gone, by erasure or otherwise."""
-    bundle = unpack(workspace.artifacts.get(version.digest), f"Bundle {version.digest[:12]}")
+    bundle = open_bundle(workspace, version.digest)
     lineage = version.lineage
     lock, borrowed = kept_lock(workspace, bundle, lineage)
     data = _training_set(workspace, version, bundle)

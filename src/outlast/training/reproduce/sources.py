@@ -5,7 +5,7 @@ from typing import Any
 
 import polars as pl
 
-from outlast.bundle.format import unpack
+from outlast.bundle.format import open_bundle
 from outlast.data.fingerprint import rows_digest
 from outlast.data.schema import dtype_name
 from outlast.journal.sources import Sources, project_of
@@ -51,7 +51,7 @@ class Moved:
 def today(workspace: Workspace, kept: Kept) -> TrainingSet:
     """The training set that today's sources give, as known at the version's cutoff. This executes the bundle's code."""
     version = kept.version
-    project = project_of(workspace, unpack(workspace.artifacts.get(version.digest)))
+    project = project_of(workspace, open_bundle(workspace, version.digest))
     if "period" in version.lineage:
         project = replace(project, period=Period.from_json(version.lineage["period"]))
     dataset = build_dataset(project, Sources(project), cutoff_of(project, version.created_at))
@@ -62,7 +62,7 @@ def today(workspace: Workspace, kept: Kept) -> TrainingSet:
 
 def sources_now(workspace: Workspace, kept: Kept) -> dict[str, dict[str, Any]]:
     """Each source by its digest then and now. This executes the bundle's code, which says where they are."""
-    project = project_of(workspace, unpack(workspace.artifacts.get(kept.version.digest)))
+    project = project_of(workspace, open_bundle(workspace, kept.version.digest))
     prints, then = Sources(project).fingerprints(), kept.version.summary["sources"]
     return {
         name: {"then": then[name]["digest"], "now": one["digest"], "rows_then": then[name]["rows"], "rows": one["rows"]}
