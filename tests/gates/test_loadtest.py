@@ -25,7 +25,7 @@ CONTRACT = Contract.model_validate({"serving": {"p99": "100ms", "rate": 40}})
 def contract(monkeypatch: pytest.MonkeyPatch) -> None:
     bundle = SimpleNamespace(contract=CONTRACT, json=lambda _: [{"request": {"a": n}} for n in range(3)])
     monkeypatch.setattr(loadtest, "open_bundle", lambda *_: bundle)
-    monkeypatch.setattr(loadtest, "effective", lambda *_: CONTRACT)
+    monkeypatch.setattr(loadtest, "contract_of", lambda *_: CONTRACT)
 
 
 def asked(address: str, version: Version = VERSION, **more: Any) -> loadtest.LoadTest:

@@ -14,10 +14,10 @@ LAST = typer.Option(20, "--last", min=1, help="How many of the newest to show.")
 
 def decisions(model: str = places.MODEL, last: int = LAST, json: bool = places.JSON) -> None:
     """Say why successors were trained, or not."""
+    from outlast.registry.contracts import contract_of
     from outlast.registry.versions import find
     from outlast.retraining.deciding.deciding import said_of
     from outlast.retraining.deciding.records import decisions as read
-    from outlast.retraining.loop import contract_of
     from outlast.types import ModelRef
 
     place = places.workspace()

@@ -2,7 +2,6 @@
 
 from datetime import datetime
 
-from outlast.bundle.predictor import open_bundle
 from outlast.errors import Refused
 from outlast.gates.judge import champion_of, judge
 from outlast.gates.verdict import Verdict, as_kept, judged_by
@@ -10,7 +9,7 @@ from outlast.project.contract import Contract
 from outlast.project.workspace import Workspace
 from outlast.registry import approvals, verdicts
 from outlast.registry.approvals import Approval, Decision, Rules, Standing
-from outlast.registry.contracts import effective
+from outlast.registry.contracts import contract_of
 from outlast.registry.versions import Version, find
 from outlast.training.steps import Steps
 from outlast.types import ModelRef
@@ -21,13 +20,13 @@ def decide(
 ) -> tuple[Approval, Standing]:
     """Approve or reject a version, by default the newest, by the rules of the contract in force."""
     version = find(workspace.ledger, ref if ref.version is not None else ModelRef(ref.name, "latest"))
-    rules = Rules.of(_contract(workspace, version).gate.model_dump())
+    rules = Rules.of(contract_of(workspace, version).gate.model_dump())
     return approvals.decide(workspace.ledger, version, decision, by=by, reason=reason, at=now, rules=rules)
 
 
 def evidence(workspace: Workspace, version: Version, steps: Steps, *, now: datetime) -> Verdict:
     """The verdict on which a version may be let out; Refused with what stands in the way."""
-    contract = _contract(workspace, version)
+    contract = contract_of(workspace, version)
     rules = Rules.of(contract.gate.model_dump())
     against = approvals.rejections(workspace.ledger, version)
     if against.rejected:
@@ -86,7 +85,3 @@ def _changed_since(workspace: Workspace, verdict: Verdict, contract: Contract) -
     if by["champion"] != (None if live is None else live.digest):
         return f"what is live has changed (it is {'nothing' if live is None else f'version {live.number}'} now)"
     return "" if by["contract"] == contract.digest else "the contract in force has changed"
-
-
-def _contract(workspace: Workspace, version: Version) -> Contract:
-    return effective(workspace.ledger, version.model, open_bundle(workspace, version.digest).contract)

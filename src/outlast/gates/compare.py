@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from outlast.bundle.predictor import open_bundle
 from outlast.errors import OutlastError
 from outlast.gates.case import Case
 from outlast.gates.champion import measured
@@ -16,7 +15,7 @@ from outlast.gates.compared import Compared, Plain
 from outlast.gates.pair import Pair
 from outlast.gates.slices import found_of, slices_of, told
 from outlast.project.workspace import Workspace
-from outlast.registry.contracts import effective
+from outlast.registry.contracts import contract_of
 from outlast.registry.declarations import folder_of
 from outlast.registry.versions import Version
 from outlast.training.evaluation.metrics import metrics_of
@@ -31,7 +30,7 @@ def compare(workspace: Workspace, older: Version, newer: Version, *, watcher: Wa
     steps = Steps(watcher)
     with steps.step("what changed"):
         changed = changes(workspace, older, newer)
-    contract = effective(workspace.ledger, newer.model, open_bundle(workspace, newer.digest).contract)
+    contract = contract_of(workspace, newer)
     case = Case(workspace, _folder(workspace, older), contract, newer, older)
     with steps.step("the same rows"):
         pair, why = _paired(case)

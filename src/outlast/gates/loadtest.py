@@ -18,7 +18,7 @@ from outlast.gates.load import Offered, offer, warm
 from outlast.gates.skew import live_alone
 from outlast.project.contract import Contract
 from outlast.project.workspace import Workspace
-from outlast.registry.contracts import effective
+from outlast.registry.contracts import contract_of
 from outlast.registry.versions import Version
 from outlast.types import duration
 
@@ -69,7 +69,7 @@ def load_test(
     workspace: Workspace, version: Version, asked: Asked, *, now: datetime, told: Callable[[int], object]
 ) -> LoadTest:
     """Ask a version at the contract's rate, or another, with its own golden requests."""
-    contract = effective(workspace.ledger, version.model, open_bundle(workspace, version.digest).contract)
+    contract = contract_of(workspace, version)
     rate = asked.rate or contract.serving.rate
     if rate is None:
         raise RequestError(f"The contract of {version.model} says no [serving] rate: give one with --rate")

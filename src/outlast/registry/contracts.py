@@ -9,8 +9,10 @@ import msgspec
 import sqlalchemy as sa
 from pydantic import ValidationError
 
+from outlast.bundle.format import open_bundle
 from outlast.errors import StorageError
 from outlast.project.contract import Contract
+from outlast.project.workspace import Workspace
 from outlast.registry import audit
 from outlast.registry.versions import Version, hold
 from outlast.storage.ledger import Ledger
@@ -55,8 +57,13 @@ def sensitive(ledger: Ledger, version: Version) -> set[str]:
     return {name for one in contracts for name in one.get("journal", {}).get("sensitive", [])}
 
 
+def contract_of(workspace: Workspace, version: Version) -> Contract:
+    """The contract in force for a version."""
+    return effective(workspace.ledger, version.model, open_bundle(workspace, version.digest).contract)
+
+
 def effective(ledger: Ledger, model: str, frozen: Contract) -> Contract:
-    """The contract in force for a version: what it was trained with, and the model's live parts."""
+    """What a version was trained with, and the model's live parts in place of its own."""
     with ledger.read() as connection:
         live = connection.scalar(sa.select(models.c.live_contract).where(models.c.name == model))
     if live is None:

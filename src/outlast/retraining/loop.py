@@ -3,14 +3,13 @@
 from collections.abc import Callable
 from datetime import datetime
 
-from outlast.bundle.format import open_bundle
 from outlast.errors import Refused
 from outlast.project.contract import Contract
 from outlast.project.period import Period
 from outlast.project.workspace import Workspace
-from outlast.registry.contracts import effective
+from outlast.registry.contracts import contract_of
 from outlast.registry.rollout import current
-from outlast.registry.versions import Version, find
+from outlast.registry.versions import find
 from outlast.retraining.deciding.deciding import Asking, asking, obstacle
 from outlast.retraining.deciding.facts import Facts, facts_of
 from outlast.retraining.deciding.records import Step, note
@@ -100,9 +99,3 @@ def _facts(workspace: Workspace, model: str, now: datetime) -> tuple[Facts | Non
         return None, None
     live = find(workspace.ledger, ModelRef(model, rollout.live))
     return facts_of(workspace, live, rollout, utc(now)), contract_of(workspace, live)
-
-
-def contract_of(workspace: Workspace, version: Version) -> Contract:
-    """The contract in force for a version."""
-    frozen = open_bundle(workspace, version.digest).contract
-    return effective(workspace.ledger, version.model, frozen)

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from outlast.bundle.predictor import open_bundle
 from outlast.errors import NotFound, OutlastError
 from outlast.monitoring.counting.windows import Hold
 from outlast.monitoring.incidents.grouping import Scope
@@ -13,7 +12,7 @@ from outlast.monitoring.incidents.raising import raise_findings
 from outlast.monitoring.judge import Finding
 from outlast.project.contract import Contract
 from outlast.project.workspace import Workspace
-from outlast.registry.contracts import effective
+from outlast.registry.contracts import contract_of
 from outlast.registry.declarations import folder_of
 from outlast.registry.rollout import current
 from outlast.registry.versions import Version, find
@@ -69,7 +68,7 @@ def score_due(workspace: Workspace, model: str, *, now: datetime, hold: Hold) ->
     if live is None:
         return False, "nothing is live"
     version = find(workspace.ledger, ModelRef(model, live))
-    contract = effective(workspace.ledger, model, open_bundle(workspace, version.digest).contract)
+    contract = contract_of(workspace, version)
     plan, last = contract.scoring, last_of(workspace.ledger, model)
     if plan.schedule is None:
         return False, "its contract names no table"

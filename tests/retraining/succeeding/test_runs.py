@@ -12,9 +12,10 @@ from looped import DAY, LIVE, NAME
 from outlast.project.contract import Contract
 from outlast.project.workspace import Workspace
 from outlast.registry import contracts
+from outlast.registry.contracts import contract_of
 from outlast.registry.versions import find, versions
 from outlast.retraining.deciding.records import decisions
-from outlast.retraining.loop import contract_of, retrain_due
+from outlast.retraining.loop import retrain_due
 from outlast.retraining.succeeding import runs
 from outlast.retraining.succeeding.runs import lease_of, log_of, look_after, start, wait
 from outlast.retraining.succeeding.state import Run, standing

@@ -16,12 +16,13 @@ from outlast.project.contract import Contract
 from outlast.project.workspace import Workspace
 from outlast.registry import contracts
 from outlast.registry.audit import entries
+from outlast.registry.contracts import contract_of
 from outlast.registry.rollout import current, transition, transitions
 from outlast.registry.versions import find
 from outlast.retraining import loop
 from outlast.retraining.deciding.records import decisions
 from outlast.retraining.judging.readout import read_out
-from outlast.retraining.loop import contract_of, retrain_due, roll_out
+from outlast.retraining.loop import retrain_due, roll_out
 from outlast.retraining.succeeding.state import Standing, standing
 from outlast.retraining.succeeding.training import succeed
 from outlast.types import ModelRef

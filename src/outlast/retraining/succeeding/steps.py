@@ -8,7 +8,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from outlast.bundle.predictor import open_bundle
 from outlast.errors import Conflict, Refused
 from outlast.gates.champion import MONEY
 from outlast.gates.promote import let_out, roll_back
@@ -17,7 +16,7 @@ from outlast.project.contract import Contract
 from outlast.project.workspace import Workspace
 from outlast.registry import approvals
 from outlast.registry.approvals import Rules
-from outlast.registry.contracts import effective
+from outlast.registry.contracts import contract_of
 from outlast.registry.rollout import Action, Asked, Rollout, current, transition, transitions
 from outlast.registry.versions import Version, find
 from outlast.retraining.deciding.records import Step, What, note
@@ -61,7 +60,7 @@ def step_on(
 ) -> tuple[bool, str]:
     """Bring a candidate one step further, if it is time; whether anything changed, and a sentence."""
     version = find(workspace.ledger, ModelRef(model, candidate.version))
-    contract = effective(workspace.ledger, model, open_bundle(workspace, version.digest).contract)
+    contract = contract_of(workspace, version)
     way = Way(workspace, candidate, version, contract, current(workspace.ledger, model), utc(now))
     gone = _gone(way)
     if gone is not None:

@@ -4,14 +4,13 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 
-from outlast.bundle.predictor import open_bundle
 from outlast.errors import NotFound, OutlastError
 from outlast.gates.judge import judge
 from outlast.gates.verdict import Verdict
 from outlast.project.contract import Contract
 from outlast.project.loader import load_project
 from outlast.project.workspace import Workspace
-from outlast.registry.contracts import effective
+from outlast.registry.contracts import contract_of
 from outlast.registry.declarations import folder_of
 from outlast.registry.rollout import current
 from outlast.registry.versions import Version, find
@@ -65,7 +64,7 @@ def _judged(
     numbers = {"verdict": verdict.digest, "failed": {check.name: check.says for check in verdict.failed}}
     if not verdict.passed:
         return Step("refused", _why_not(version, verdict), run.trigger, version.number, numbers=numbers), None
-    gate = gate_digest(effective(workspace.ledger, version.model, open_bundle(workspace, version.digest).contract))
+    gate = gate_digest(contract_of(workspace, version))
     says = f"{version} passed all {len(verdict.checks)} checks, verdict {verdict.digest[:12]}"
     candidate = Candidate(version.number, verdict.digest, gate, run.trigger, clock())
     return Step("passed", says, run.trigger, version.number, numbers=numbers), candidate

@@ -6,11 +6,9 @@ import threading
 from datetime import datetime
 from pathlib import Path
 
-from outlast.bundle.format import open_bundle
 from outlast.errors import OutlastError
-from outlast.project.contract import Contract
 from outlast.project.workspace import Workspace
-from outlast.registry.contracts import effective
+from outlast.registry.contracts import contract_of
 from outlast.registry.versions import find
 from outlast.retraining.deciding.records import Step
 from outlast.retraining.succeeding.runs import SECONDS, holder_of, lease_of, wall
@@ -57,18 +55,12 @@ def _hold(workspace: Workspace, model: str, run: Run, ended: threading.Event) ->
 def _bound(workspace: Workspace, model: str, run: Run, ended: threading.Event) -> None:
     """End a run that takes longer than the contract allows, and say so."""
     clock = clock_from(run.at)
-    limit = _contract(workspace, model).retraining.limit
+    limit = contract_of(workspace, find(workspace.ledger, ModelRef(model))).retraining.limit
     if not ended.wait(duration(limit).total_seconds()):
         says = f"training and judging a successor took longer than {limit}, which [retraining] limit allows"
         conclude(workspace, model, run, Step("failed", says, run.trigger), None, clock())
         leases.release(workspace.ledger, lease_of(model), holder_of(run))
         os._exit(OVER)
-
-
-def _contract(workspace: Workspace, model: str) -> Contract:
-    version = find(workspace.ledger, ModelRef(model))
-    frozen = open_bundle(workspace, version.digest).contract
-    return effective(workspace.ledger, model, frozen)
 
 
 if __name__ == "__main__":
