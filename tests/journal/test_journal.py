@@ -212,6 +212,16 @@ def test_a_correction_replaces_and_history_is_kept(workspace: Workspace) -> None
     assert {r["prediction_id"]: value_of(r["value"]) for r in early.to_dicts()} == {"p0": "a", "p1": 2.5, "p2": True}
 
 
+def test_predictions_stay_in_their_order_beside_their_labels(workspace: Workspace) -> None:
+    """Rows of one request that have no key are told apart by their order only."""
+    with Journal(workspace) as journal:
+        write(journal, [answer(n) for n in range(500)])
+        journal.labels([told(n, n % 2 == 0, known=10) for n in range(499, 0, -3)])  # type: ignore[list-item]
+    found = reading.joined(workspace, "late").collect()
+    assert found["prediction_id"].to_list() == [f"p{n}" for n in range(500)]
+    assert found["value"].is_not_null().sum() == len(range(499, 0, -3))
+
+
 def test_a_label_belongs_to_a_prediction_or_a_key() -> None:
     with pytest.raises(ValueError, match="exactly one"):
         label("late", True, known_at=0, at=0, origin="test")

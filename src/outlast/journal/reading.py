@@ -78,13 +78,15 @@ def joined(
 ) -> pl.LazyFrame:
     """Predictions with their labels: value (JSON text), number, known_at, labelled_at; null while there is none.
 
-    A label given for the prediction and one given for its key count alike: the later known one holds.
+    A label given for the prediction and one given for its key count alike: the later known one holds. Rows stay in the
+    order of the journal: of a request without keys, only that says which row is which.
     """
     asked = predictions(workspace, model, since, until, clock=clock)
     found = labels(workspace, model, as_of=as_of).rename({"at": "labelled_at"})
     by_id = found.drop_nulls("prediction_id").select("prediction_id", *_LABEL)
     by_key = found.drop_nulls("key").select("key", *(pl.col(name).alias(f"key_{name}") for name in _LABEL))
-    both = asked.join(by_id, on="prediction_id", how="left").join(by_key, on="key", how="left")
+    both = asked.join(by_id, on="prediction_id", how="left", maintain_order="left")
+    both = both.join(by_key, on="key", how="left", maintain_order="left")
     newer, known = pl.col("key_known_at"), pl.col("known_at")
     later = (newer > known) | ((newer == known) & (pl.col("key_labelled_at") > pl.col("labelled_at")))
     by_key_wins = newer.is_not_null() & (known.is_null() | later)
