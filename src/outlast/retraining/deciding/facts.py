@@ -89,20 +89,16 @@ def cutoff_of(version: Version) -> datetime:
 def shortfall(ledger: Ledger, live: Version, now: datetime) -> Shortfall | None:
     """What the live version falls short of; None without money, or where too few outcomes are known."""
     promise = live.summary.get("value")
-    counts = merged(one.counts for one in stored(ledger, live.model, live.number, now - MONTH, now))
+    windows = stored(ledger, live.model, live.number, now - MONTH, now)
+    counts = merged(one.counts for one in windows)
     if promise is None or counts is None:
         return None
     gain = counts.moment("gain")
     if gain.n < FEWEST or gain.mean is None:
         return None
     half = 1.96 * (gain.error or 0.0)
-    days = _days(ledger, live, now)
+    days = max((utc(now) - min(one.starts_at for one in windows)) / timedelta(days=1), 1.0)
     return Shortfall(promise["per_decision"], gain.mean, gain.mean - half, gain.mean + half, gain.n, counts.rows / days)
-
-
-def _days(ledger: Ledger, live: Version, now: datetime) -> float:
-    first = min(one.starts_at for one in stored(ledger, live.model, live.number, now - MONTH, now))
-    return max((utc(now) - first) / timedelta(days=1), 1.0)
 
 
 def _labels(ledger: Ledger, model: str, cutoff: datetime) -> int:
