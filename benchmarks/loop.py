@@ -21,9 +21,9 @@ from outlast.retraining.deciding.facts import Facts, Shortfall
 from outlast.retraining.deciding.records import Decision, What
 from outlast.retraining.deciding.troubles import Trouble
 from outlast.retraining.judging.back import Back, rule_back
-from outlast.retraining.judging.readout import Readout, Side
 from outlast.retraining.judging.ruling import Terms, rule
-from outlast.retraining.judging.sequential import Mean, Series, mean_of
+from outlast.retraining.judging.sequential import Series, mean_of
+from outlast.retraining.judging.told import Mean, Readout, Side
 from outlast.training.dataset import AT
 from outlast.training.evaluation.paired import blocks_of, difference, holm, mean_gain
 from outlast.training.evaluation.value import Scored

@@ -44,12 +44,16 @@ CHANGING = {
     **{name: (["zzzzz"], 4, "There is no incident") for name in ("ack", "resolve", "accept")},
     "assign": (["zzzzz", "ana"], 4, "There is no incident"),
     "snooze": (["zzzzz", "4h"], 4, "There is no incident"),
+    "retrain": (["nothing"], 4, "There is no model"),
 }
 """Commands that change what the server keeps: with a server, each of them asks it."""
 READING = {
     **{name: ([], 0, "") for name in ("versions", "show", "why", "history", "card")},
     "incidents": ([], 0, "[]"),
     "incident": (["zzzzz"], 4, "There is no incident"),
+    **{name: ([], 0, "") for name in ("value", "weekly")},
+    "decisions": ([], 0, "[]"),
+    "ab": ([], 4, "Nothing stands beside"),
     "ready": ([], 3, ""),
     "compare": (["late-orders@9"], 4, "has no version 9"),
 }
@@ -66,13 +70,10 @@ HERE = {
         "act",
         "push",
         "monitor",
-        "weekly",
-        "value",
         "feeds",
         "skew",
     ),
-    *("retrain", "decisions", "ab", "replay"),
-    *("reproduce", "adopt", "tick", "up", "doctor", "backup", "restore", "load-test"),
+    *("replay", "reproduce", "adopt", "tick", "up", "doctor", "backup", "restore", "load-test"),
 }
 """Commands that look at the workspace itself."""
 

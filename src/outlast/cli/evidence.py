@@ -63,16 +63,18 @@ def weekly(
     json: bool = places.JSON,
 ) -> None:
     """Write a model's week on one page, with what to do next."""
-    from outlast.evidence.weekly.week import week
-    from outlast.evidence.weekly.writing import markdown, plain, put, sheet
+    from outlast.control.operations import WEEKLY
+    from outlast.control.shapes import OfWeek
+    from outlast.evidence.weekly.paper import markdown, put, require_kind
 
-    place, now = places.workspace(), places.at()
-    found = week(place, str(places.model_ref(model, place)), until=places.moment_of(until) or now, now=now)
-    page = sheet(found, now)
-    files = [] if output is None else put(found, page, output)
+    if output is not None:
+        require_kind(output)
+    wanted = OfWeek(places.meant(model), places.moment_of(until), pictures=output is not None)
+    found = places.ask(WEEKLY, wanted)
+    files = [] if output is None else put(found, output)
     if json:
-        screen.as_json({**plain(found, page), "files": [str(file) for file in files]})
+        screen.as_json({**found.plain(), "files": [str(file) for file in files]})
     elif output is None:
-        print(markdown(page), end="")
+        print(markdown(found.sheet), end="")
     for file in files if not json else ():
         print(f"{file}: the week of {found.model} to {found.until:%Y-%m-%d}")

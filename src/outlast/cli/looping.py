@@ -7,30 +7,27 @@ import typer
 from outlast.cli import places, screen
 
 if TYPE_CHECKING:
-    from outlast.retraining.judging.readout import Readout
+    from outlast.retraining.deciding.records import Decision
+    from outlast.retraining.judging.told import Readout
 
 LAST = typer.Option(20, "--last", min=1, help="How many of the newest to show.")
 
 
 def decisions(model: str = places.MODEL, last: int = LAST, json: bool = places.JSON) -> None:
     """Say why successors were trained, or not."""
-    from outlast.registry.contracts import contract_of
-    from outlast.registry.versions import find
-    from outlast.retraining.deciding.deciding import said_of
-    from outlast.retraining.deciding.records import decisions as read
-    from outlast.types import ModelRef
+    from outlast.control.operations import DECISIONS
+    from outlast.control.shapes import About
 
-    place = places.workspace()
-    name = places.model_ref(model, place).name
-    found = read(place.ledger, name)
+    loop = places.ask(DECISIONS, About(places.meant(model)))
+    found = loop.decisions
     if json:
         screen.as_json([vars(one) for one in found])
         return
-    print(f"{name}: {said_of(contract_of(place, find(place.ledger, ModelRef(name))).retraining)}\n")
+    print(f"{loop.model}: {loop.plan}\n")
     screen.table(
         ("at (UTC)", "what", "because of", "version", "why"),
         [(screen.moment(one.at), one.what, one.trigger, one.version, one.sentence) for one in found[-last:]],
-        empty=f"Nothing was decided about {name} yet: `outlast tick` decides, by [retraining] in outlast.toml",
+        empty=f"Nothing was decided about {loop.model} yet: `outlast tick` decides, by [retraining] in outlast.toml",
     )
     if len(found) > last:
         print(f"… and {len(found) - last:,} before these: --last {len(found)}")
@@ -38,46 +35,41 @@ def decisions(model: str = places.MODEL, last: int = LAST, json: bool = places.J
 
 def retrain(model: str = places.MODEL, reason: str = places.REASON, json: bool = places.JSON) -> None:
     """Train and judge a successor of what is live now, as ticks do."""
-    from outlast.retraining.deciding.records import decisions as read
-    from outlast.retraining.loop import ask_for
-    from outlast.retraining.succeeding.runs import wait
+    from outlast.control.operations import RETRAIN
+    from outlast.control.shapes import Reasoned
 
-    place = places.workspace()
-    name = places.model_ref(model, place).name
-    ask_for(place, name, by=places.who(), reason=reason, now=places.at())
-    with screen.Progress(json) as progress:
-        progress.begins("train and judge")
-        wait(place, name)
-    done = read(place.ledger, name)[-1]
+    done = places.ask(RETRAIN, Reasoned(places.meant(model), reason))
+    far = places.server() is not None
+    if not far:
+        done = _waited(done.model, json)
     if json:
         screen.as_json(vars(done))
     else:
         screen.sentence(done.sentence)
-        print(
-            "Next: outlast tick lets it go on by itself" if done.what == "passed" else f"See: outlast decisions {name}"
-        )
-    if done.what != "passed":
+        goes_on = "Next: outlast tick lets it go on by itself"
+        print(goes_on if done.what == "passed" else f"See: outlast decisions {done.model}")
+    if done.what != "passed" and not far:
         raise typer.Exit(3 if done.what == "refused" else 1)
+
+
+def _waited(model: str, json: bool) -> "Decision":
+    """What came of a run, once its process has ended."""
+    from outlast.retraining.deciding.records import decisions as read
+    from outlast.retraining.succeeding.runs import wait
+
+    place = places.workspace()
+    with screen.Progress(json) as progress:
+        progress.begins("train and judge")
+        wait(place, model)
+    return read(place.ledger, model)[-1]
 
 
 def ab(model: str = places.MODEL, json: bool = places.JSON) -> None:
     """Hold a challenger against what is live, by outcomes."""
-    from outlast.errors import NotFound
-    from outlast.registry.rollout import current
-    from outlast.registry.versions import find
-    from outlast.retraining.judging.readout import read_out
+    from outlast.control.operations import AB
+    from outlast.control.shapes import About
 
-    place = places.workspace()
-    ref = places.model_ref(model, place)
-    number = current(place.ledger, ref.name).challenger
-    if ref.version is not None:
-        number = find(place.ledger, ref).number
-    found = None if number is None else read_out(place, ref.name, number, now=places.at())
-    if found is None:
-        raise NotFound(
-            f"Nothing stands beside what is live of {ref.name}: put a version there with "
-            f"`outlast promote {ref.name}@NUMBER --to ab --share 50`, or --to shadow"
-        )
+    found = places.ask(AB, About(places.meant(model)))
     if json:
         screen.as_json(found.to_json())
     else:

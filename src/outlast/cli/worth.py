@@ -9,9 +9,7 @@ from outlast.cli import places, screen
 
 if TYPE_CHECKING:
     from outlast.monitoring.figures import Figure
-    from outlast.monitoring.value.adoption import Adopted
-    from outlast.monitoring.value.costs import Cost
-    from outlast.monitoring.value.earned import Money
+    from outlast.monitoring.value.told import Adopted, Cost, Money
 
 
 def value(
@@ -23,12 +21,16 @@ def value(
     json: bool = places.JSON,
 ) -> None:
     """Show what a live model earns, and what people do with it."""
-    from outlast.monitoring.value.live import value as known
+    from dataclasses import replace
 
-    place = places.workspace()
-    period = (places.moment_of(since), places.moment_of(until))
-    ref = places.model_ref(model, place)
-    found = known(place, str(ref), now=places.at(), period=period, metrics=metrics)
+    from outlast.control.operations import VALUE
+    from outlast.control.shapes import Earning
+
+    found = places.ask(VALUE, Earning(places.meant(model), places.moment_of(since), places.moment_of(until)))
+    if metrics is not None:
+        from outlast.monitoring.value.costs import running_cost
+
+        found = replace(found, cost=running_cost(places.workspace(), metrics, found.money.currency))
     if json:
         screen.as_json(found.to_json())
         return

@@ -1,17 +1,22 @@
-"""What holds a version against what is asked of it, or against another: the card, ready, compare."""
+"""What holds a version, or a model, against what is asked of it: the card, ready, compare, value, weekly."""
 
 from collections.abc import Mapping
 
 from outlast.control.acting import Acting, Do
-from outlast.control.operations import CARD, COMPARE, READY
-from outlast.control.shapes import About, Comparing
+from outlast.control.operations import CARD, COMPARE, READY, VALUE, WEEKLY
+from outlast.control.shapes import About, Comparing, Earning, OfWeek
 from outlast.errors import RequestError
 from outlast.evidence.card.parts import Card
 from outlast.evidence.card.writing import card
 from outlast.evidence.ready import ready
 from outlast.evidence.told import Ready
+from outlast.evidence.weekly.paper import Paper
+from outlast.evidence.weekly.week import week
+from outlast.evidence.weekly.writing import paper
 from outlast.gates.compare import compare
 from outlast.gates.compared import Compared
+from outlast.monitoring.value.live import value
+from outlast.monitoring.value.told import Value
 from outlast.registry.versions import find
 
 
@@ -33,4 +38,19 @@ def _compare(acting: Acting, asked: Comparing) -> Compared:
     return compare(acting.workspace, older, newer, watcher=acting.watcher)
 
 
-DO: Mapping[str, Do] = {CARD.name: _card, READY.name: _ready, COMPARE.name: _compare}
+def _value(acting: Acting, asked: Earning) -> Value:
+    return value(acting.workspace, str(asked.ref), now=acting.at, period=(asked.since, asked.until))
+
+
+def _weekly(acting: Acting, asked: OfWeek) -> Paper:
+    found = week(acting.workspace, asked.ref.name, until=asked.until or acting.at, now=acting.at)
+    return paper(found, acting.at, pictures=asked.pictures)
+
+
+DO: Mapping[str, Do] = {
+    CARD.name: _card,
+    READY.name: _ready,
+    COMPARE.name: _compare,
+    VALUE.name: _value,
+    WEEKLY.name: _weekly,
+}

@@ -18,12 +18,13 @@ from tempfile import NamedTemporaryFile
 from typing import Any
 
 import msgspec
+import numpy as np
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
-from outlast.control import assessing, attending, changing, explaining, reading, registering
-from outlast.control.acting import Acting
+from outlast.control import assessing, attending, changing, explaining, looping, reading, registering
+from outlast.control.acting import Acting, Do
 from outlast.control.describing import PROTOCOL_HEADER, described
 from outlast.control.lines import KIND, Fault, Line, Result, Telling, Waits
 from outlast.control.operations import ARTIFACT, OPERATIONS, PROTOCOL, UPLOADS, Operation
@@ -40,7 +41,8 @@ from outlast.types import now
 
 _STILL = 10.0
 _log = logging.getLogger("outlast.control")
-_DO = {**reading.DO, **explaining.DO, **assessing.DO, **attending.DO, **changing.DO, **registering.DO}
+_ROOMS = (reading, explaining, assessing, looping, attending, changing, registering)
+_DO: dict[str, Do] = {name: do for room in _ROOMS for name, do in room.DO.items()}
 _LARGEST = 4 << 30
 _Tell = Callable[[Line], None]
 
@@ -111,7 +113,7 @@ class _Begun:
             telling = Telling(tell)
             done = _DO[name](replace(self._acting, watcher=telling), arguments)
             telling.flush()
-            return Result(msgspec.Raw(msgspec.json.encode(done)))
+            return Result(msgspec.Raw(msgspec.json.encode(done, enc_hook=_number)))
         except OutlastError as error:
             status, kind = status_of(error)
             details = msgspec.to_builtins(error.details, enc_hook=str)
@@ -142,6 +144,13 @@ class _Begun:
             said = f"There are {len(names)} models here: name one of {', '.join(names)}"
             raise NotFound(said if names else "No model has been trained here yet: train one with `outlast train`")
         return names[0]
+
+
+def _number(value: Any) -> Any:
+    """A figure that was computed with numpy, as a number of Python's."""
+    if isinstance(value, np.generic):
+        return value.item()
+    raise NotImplementedError(f"nothing says how a {type(value).__name__} is sent")
 
 
 async def _told(workers: ThreadPoolExecutor, begun: _Begun) -> AsyncIterator[bytes]:

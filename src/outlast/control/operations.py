@@ -20,6 +20,7 @@ from outlast.control.shapes import (
     Claiming,
     Comparing,
     Decided,
+    Earning,
     Erasing,
     Filled,
     History,
@@ -27,12 +28,14 @@ from outlast.control.shapes import (
     Listed,
     Listing,
     LookingBack,
+    Loop,
     Made,
     MakingToken,
     Moving,
     Named,
     Nothing,
     OfIncident,
+    OfWeek,
     Promoted,
     Promoting,
     Reasoned,
@@ -42,15 +45,19 @@ from outlast.control.shapes import (
 )
 from outlast.evidence.card.parts import Card
 from outlast.evidence.told import Ready, Why
+from outlast.evidence.weekly.paper import Paper
 from outlast.gates.compared import Compared
 from outlast.gates.verdict import Verdict
 from outlast.journal.erased import Erased
 from outlast.monitoring.incidents.incident import Incident
+from outlast.monitoring.value.told import Value
 from outlast.registry.audit import Entry, Report
 from outlast.registry.bins import Frozen
 from outlast.registry.rollout import Rollout
 from outlast.registry.tokens import Role, Token
 from outlast.registry.versions import Transferred, Version
+from outlast.retraining.deciding.records import Decision
+from outlast.retraining.judging.told import Readout
 
 A = TypeVar("A", bound=msgspec.Struct)
 R = TypeVar("R")
@@ -59,7 +66,7 @@ PROTOCOL = 1
 """What both sides have to agree on: raised when an operation takes or gives something else than before."""
 
 Reach = Literal["model", "answer", "incident", "visible", "everything"]
-Room = Literal["reading", "explaining", "assessing", "changing", "registering", "attending"]
+Room = Literal["reading", "explaining", "assessing", "changing", "looping", "registering", "attending"]
 
 
 @dataclass(frozen=True)
@@ -126,6 +133,21 @@ WITHDRAW = Operation("withdraw", "Take the challenger away", "operate", Reasoned
 ROLLBACK = Operation("rollback", "Go back to the version before", "operate", Reasoned, Rollout, "changing")
 RETIRE = Operation("retire", "End a model, or one version", "operate", Reasoned, Rollout, "changing")
 TRANSFER = Operation("transfer", "Bring a version to another environment", "operate", Moving, Transferred, "changing")
+RETRAIN = Operation(
+    "retrain", "Ask for a successor of what is live, which executes its code", "train", Reasoned, Decision, "looping",
+    also=("operate",),
+)  # fmt: skip
+DECISIONS = Operation("decisions", "Why successors were trained, or not", "view", About, Loop, "looping", posted=False)
+AB = Operation(
+    "ab", "A challenger held against what is live, by outcomes", "view", About, Readout, "looping", posted=False
+)
+VALUE = Operation(
+    "value", "What a model earns, and what people do with its answers", "view", Earning, Value, "assessing",
+    posted=False,
+)  # fmt: skip
+WEEKLY = Operation(
+    "weekly", "A model's week on one page, with what to do next", "view", OfWeek, Paper, "assessing", posted=False
+)
 INCIDENTS = Operation(
     "incidents", "What somebody has to look at", "view", Listing, list[Incident], "attending", "visible", posted=False
 )

@@ -15,6 +15,7 @@ from outlast.registry.rollout import Rollout, Transition
 from outlast.registry.served import Span, Trouble
 from outlast.registry.tokens import Token
 from outlast.registry.versions import Version
+from outlast.retraining.deciding.records import Decision
 from outlast.types import ModelRef
 
 
@@ -116,6 +117,20 @@ class Listing(About, frozen=True):
     """And whether those that are closed are wanted too."""
 
     closed: bool = False
+
+
+class Earning(About, frozen=True):
+    """And for which moments of decision: since one, and before another."""
+
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+class OfWeek(About, frozen=True):
+    """And the day after the week's last, today where none is named; whether pictures are wanted, which take seconds."""
+
+    until: datetime | None = None
+    pictures: bool = False
 
 
 class OfIncident(Arguments, frozen=True):
@@ -237,6 +252,15 @@ class Attended:
 
     incident: Incident
     timeline: list[Event]
+
+
+@dataclass(frozen=True)
+class Loop:
+    """By which plan successors are trained, and every step of that, oldest first."""
+
+    model: str
+    plan: str
+    decisions: list[Decision]
 
 
 @dataclass(frozen=True)

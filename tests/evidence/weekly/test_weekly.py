@@ -9,8 +9,9 @@ import pytest
 from watched import DAY, HOUR, MODEL, START, made, predict, through_the_day
 
 from outlast.errors import SettingsError
+from outlast.evidence.weekly.paper import markdown, put
 from outlast.evidence.weekly.week import Week, week
-from outlast.evidence.weekly.writing import markdown, plain, put, sheet
+from outlast.evidence.weekly.writing import paper, sheet
 from outlast.monitoring.incidents.acting import resolve
 from outlast.monitoring.incidents.reading import incidents
 from outlast.project.workspace import Workspace
@@ -66,35 +67,35 @@ def test_a_week_before_has_its_own_answers_and_no_incident(watched: Workspace) -
 
 
 def test_the_page_is_html_with_its_pictures_or_markdown_with_them_beside(watched: Workspace, tmp_path: Path) -> None:
-    found = of(watched)
-    page = sheet(found, NOW)
-    (html,) = put(found, page, tmp_path / "week.html")
+    page = paper(of(watched), NOW)
+    (html,) = put(page, tmp_path / "week.html")
     text = html.read_text("utf-8")
     assert text.count("<svg") == 2
     assert "<script" not in text
-    md, *pictures = put(found, page, tmp_path / "week.md")
+    md, *pictures = put(page, tmp_path / "week.md")
     assert [picture.name for picture in pictures] == ["week-money.svg", "week-quality.svg"]
     assert all(ET.fromstring(picture.read_text("utf-8")).tag.endswith("svg") for picture in pictures)
     assert "![money](week-money.svg)" in md.read_text("utf-8")
     with pytest.raises(SettingsError, match=r"ends in \.md or \.html"):
-        put(found, page, tmp_path / "week.pdf")
+        put(page, tmp_path / "week.pdf")
 
 
 def test_programs_get_the_same(watched: Workspace) -> None:
-    found = of(watched)
-    told: dict[str, Any] = plain(found, sheet(found, NOW))
+    page = paper(of(watched), NOW, pictures=False)
+    assert page.pictures == {}
+    told: dict[str, Any] = page.plain()
     assert told["until"] == (START + 14 * DAY).isoformat()
     assert {part["kind"] for one in told["sections"] for part in one["parts"]} == {"say", "grid", "facts"}
 
 
 def test_a_model_that_did_nothing_says_what_to_do(tmp_path: Path) -> None:
     place, _ = made(tmp_path, {"model": {"owner": None}})
-    page = sheet(week(place, MODEL, until=NOW, now=NOW), NOW)
-    assert page.lead == "late answered nothing this week."
-    text = markdown(page)
+    page = paper(week(place, MODEL, until=NOW, now=NOW), NOW)
+    assert page.sheet.lead == "late answered nothing this week."
+    text = markdown(page.sheet)
     for said in ("Nothing is live", "The model has no owner", "outlast tick", "None was open", "did not change"):
         assert said in text
-    assert put(week(place, MODEL, until=NOW, now=NOW), page, tmp_path / "w.md") == [tmp_path / "w.md"]
+    assert put(page, tmp_path / "w.md") == [tmp_path / "w.md"]
 
 
 def test_what_was_closed_is_told_with_what_became_of_it(watched: Workspace) -> None:

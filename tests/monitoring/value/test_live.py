@@ -18,6 +18,7 @@ from outlast.journal.records import ActionRecord
 from outlast.monitoring.counting.refreshing import refresh
 from outlast.monitoring.report import report
 from outlast.monitoring.subject import open_subject
+from outlast.monitoring.value.costs import running_cost
 from outlast.monitoring.value.live import value
 from outlast.project.workspace import Workspace
 from outlast.types import micros
@@ -162,14 +163,14 @@ def metrics() -> Iterator[str]:
 
 def test_a_thousand_answers_cost_what_the_server_took_at_the_workspace_s_price(tmp_path: Path, metrics: str) -> None:
     place, _ = made(tmp_path)
-    found = value(place, MODEL, now=NOW, metrics=metrics).cost
+    found = running_cost(place, metrics, "EUR")
     assert (found.cpu_seconds, found.money) == (3.0, None)
     assert "names no price" in str(found.missing)
     (tmp_path / "workspace.toml").write_text('[costs]\ncpu_hour = 0.06\ncurrency = "CHF"\n')
-    priced = value(Workspace.find(tmp_path), MODEL, now=NOW, metrics=metrics).cost
+    priced = running_cost(Workspace.find(tmp_path), metrics, "EUR")
     assert (priced.money, priced.currency) == (pytest.approx(3.0 / 3600 * 0.06), "CHF")
     with pytest.raises(StorageError, match="cannot be read"):
-        value(place, MODEL, now=NOW, metrics="http://127.0.0.1:1")
+        running_cost(place, "http://127.0.0.1:1", "EUR")
 
 
 def test_the_interval_of_days_covers_as_often_as_it_says() -> None:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from outlast.retraining.judging.back import Back, rule_back
-from outlast.retraining.judging.sequential import Mean
+from outlast.retraining.judging.told import Mean
 
 SINCE = datetime(2024, 1, 1, tzinfo=UTC)
 

@@ -5,9 +5,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from outlast.retraining.judging.readout import Readout, Side
 from outlast.retraining.judging.ruling import Terms, rule
-from outlast.retraining.judging.sequential import Mean
+from outlast.retraining.judging.told import Mean, Readout, Side
 
 DAY = timedelta(days=1)
 TERMS = Terms(margin=1.0, least=DAY, patience=14 * DAY)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from outlast.errors import RequestError
 from outlast.journal.strays import Strays, last_count
 from outlast.monitoring.counting.counts import Counts, merged
 from outlast.monitoring.counting.windows import Window, starts_of, stored
@@ -12,13 +13,14 @@ from outlast.monitoring.incidents.reading import incidents, timeline
 from outlast.monitoring.report import MAIN
 from outlast.monitoring.subject import Subject, open_subject
 from outlast.monitoring.telling.alerts import Alert, alerts
-from outlast.monitoring.value.adoption import Adoption, adoption
-from outlast.monitoring.value.earned import Money, money
+from outlast.monitoring.value.adoption import adoption
+from outlast.monitoring.value.earned import money
+from outlast.monitoring.value.told import Adoption, Money
 from outlast.project.workspace import Workspace
 from outlast.registry.rollout import Rollout, Transition, current, transitions
 from outlast.registry.versions import Version, find
 from outlast.retraining.deciding.records import Decision, decisions
-from outlast.types import ModelRef, utc
+from outlast.types import EPOCH, ModelRef, utc
 
 WEEK, DAY = timedelta(days=7), timedelta(days=1)
 BEFORE = 8
@@ -63,6 +65,8 @@ def week(workspace: Workspace, model: str, *, until: datetime, now: datetime) ->
     """The week of NAME that ends with a moment; whole days, so that weeks can be laid beside each other."""
     ledger, name = workspace.ledger, ModelRef.parse(model).name
     ends = starts_of(utc(until), DAY)
+    if ends - EPOCH < (BEFORE + 1) * WEEK:
+        raise RequestError(f"No week that ends with {until.date()} can be told of: name a later day")
     since = ends - WEEK
     version = find(ledger, ModelRef(name))
     subjects: dict[int, Subject] = {}

@@ -5,7 +5,6 @@ The groups are not alike: who overrides has a reason. So the figures say what ha
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -17,54 +16,13 @@ from outlast.journal.spelling import from_text
 from outlast.monitoring.counting.grading import Terms, worths
 from outlast.monitoring.figures import Figure, wilson
 from outlast.monitoring.value.means import Floats, difference, of_values
+from outlast.monitoring.value.told import Adopted, Adoption
 from outlast.project.workspace import Workspace
 from outlast.serving.actions import DONE
-from outlast.types import counted
 
 GROUPS = 20
 """Groups of one kind that are told apart, the largest."""
 _COLUMNS = ("prediction_id", "version", "decision", "gain", "instead", "day", "did", "by")
-
-
-@dataclass(frozen=True)
-class Adopted:
-    """What one group did, and what came of it; gains are a decision's, against the baseline."""
-
-    kind: str
-    """`all`, `by` (who acted), or a column of the questions."""
-    name: str
-    followed: int
-    overridden: int
-    ignored: int
-    rate: Figure
-    gain_followed: Figure
-    gain_overridden: Figure
-    """What the model's own decisions would have gained where they were overridden."""
-    difference: Figure
-    """The first less the second: above zero where people override the worse answers."""
-    instead: Figure
-    """What overriding earned more than the model's decision would have; known where there are two to choose from."""
-
-
-@dataclass(frozen=True)
-class Adoption:
-    """Of so many answers, those of which somebody told what was done."""
-
-    answers: int
-    told: int
-    groups: tuple[Adopted, ...]
-    """All together first; none where nobody told."""
-
-    @property
-    def says(self) -> str:
-        """In a sentence."""
-        if not self.groups:
-            return "nobody told what was done with an answer: `outlast act`, or POST /actions"
-        rate = self.groups[0].rate
-        assert rate.value is not None, "a group has an action"
-        return (
-            f"{rate.value:.0%} followed of {counted(self.told, 'answer')} of which somebody told, of {self.answers:,}"
-        )
 
 
 def adoption(

@@ -1,36 +1,30 @@
 """What 1,000 answers cost: CPU seconds, as a running server counts them or as the gate measured them, and the price."""
 
-from dataclasses import dataclass
-
 import httpx
 
 from outlast.errors import StorageError
 from outlast.gates.verdict import PER_1000, last_verdict
+from outlast.monitoring.value.told import Cost
 from outlast.project.workspace import Workspace
 from outlast.registry.versions import Version
 
 _CPU, _ANSWERS = "process_cpu_seconds_total", "outlast_predictions_total"
 
 
-@dataclass(frozen=True)
-class Cost:
-    """CPU seconds of 1,000 answers, where that is from, and the money; None with the reason where it is missing."""
-
-    cpu_seconds: float | None
-    measured_by: str
-    money: float | None
-    currency: str
-    missing: str | None = None
+def cost_of(workspace: Workspace, version: Version, currency: str) -> Cost:
+    """As the version's gate measured it."""
+    return _priced(workspace, _gated(workspace, version), "the gate, one process under load", currency)
 
 
-def cost_of(workspace: Workspace, version: Version, currency: str, metrics: str | None = None) -> Cost:
-    """As a server's /metrics say, if its address is given; else as the version's gate measured it."""
+def running_cost(workspace: Workspace, metrics: str, currency: str) -> Cost:
+    """As the /metrics of the server at an address say, at this workspace's price."""
+    by = f"the server at {metrics}, all its work since it started"
+    return _priced(workspace, _running(metrics), by, currency)
+
+
+def _priced(workspace: Workspace, seconds: float | None, by: str, currency: str) -> Cost:
     price = workspace.declaration.costs
     currency = price.currency or currency
-    if metrics is not None:
-        seconds, by = _running(metrics), f"the server at {metrics}, all its work since it started"
-    else:
-        seconds, by = _gated(workspace, version), "the gate, one process under load"
     if seconds is None:
         said = "it was never measured: `outlast gate` does, or --metrics ADDRESS of a server"
         return Cost(None, by, None, currency, said)

@@ -6,7 +6,7 @@ and so whether a difference from the promise is more than chance.
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import reduce
 from itertools import groupby
@@ -18,56 +18,9 @@ from outlast.monitoring.evidence import design_effect
 from outlast.monitoring.figures import Figure
 from outlast.monitoring.judge import ASSUMED_EFFECT, DAYS
 from outlast.monitoring.value.means import WIDE, by_day, difference, times
+from outlast.monitoring.value.told import Day, Money
 
 _DAY = timedelta(days=1)
-
-
-@dataclass(frozen=True)
-class Day:
-    """What one day's decisions turned out to be worth, as far as is known by now, and all days up to it."""
-
-    day: datetime
-    answers: int
-    priced: int
-    value: float
-    gain: float
-    """More than the baseline's decisions would have earned."""
-    promised: float | None
-    """What the evaluation said that so many decisions gain; None where a version was not evaluated in money."""
-    total_gain: float
-    total_promised: float | None
-    low: float | None = None
-    """The gain that as many decisions of such a day might have had, 95 %."""
-    high: float | None = None
-
-
-@dataclass(frozen=True)
-class Money:
-    """A model's money over some days, of all versions that answered."""
-
-    currency: str
-    days: tuple[Day, ...]
-    answers: int
-    value: Figure
-    """Everything together, the interval for as many decisions of days like these."""
-    gain: Figure
-    gain_per_decision: Figure
-    promise_per_decision: Figure
-    short: Figure
-    """A decision's gain less the promise."""
-
-    @property
-    def says(self) -> str:
-        """Whether the promise is kept, in a sentence."""
-        if self.short.value is None:
-            return f"not comparable with the promise: {self.short.reason}"
-        if self.short.low is None or self.short.high is None:
-            return "too few decisions to hold against the promise"
-        if self.short.high < 0:
-            return "less than was promised, beyond chance"
-        if self.short.low > 0:
-            return "more than was promised, beyond chance"
-        return "no different from the promise than by chance"
 
 
 Promises = Callable[[int], Mapping[str, Any] | None]

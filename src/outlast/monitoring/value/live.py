@@ -1,15 +1,14 @@
 """The value of a live model for people: `outlast value MODEL`, and the same as plain values."""
 
-from dataclasses import asdict, dataclass
 from datetime import datetime
 from functools import cache
-from typing import Any
 
 from outlast.monitoring.counting.windows import stored
 from outlast.monitoring.subject import Subject, open_subject
-from outlast.monitoring.value.adoption import Adoption, adoption
-from outlast.monitoring.value.costs import Cost, cost_of
-from outlast.monitoring.value.earned import Money, money
+from outlast.monitoring.value.adoption import adoption
+from outlast.monitoring.value.costs import cost_of
+from outlast.monitoring.value.earned import money
+from outlast.monitoring.value.told import Value
 from outlast.project.workspace import Workspace
 from outlast.registry.versions import find
 from outlast.types import ModelRef
@@ -17,26 +16,7 @@ from outlast.types import ModelRef
 Period = tuple[datetime | None, datetime | None]
 
 
-@dataclass(frozen=True)
-class Value:
-    """Money, adoption and cost of a model over a period; the cost is that of the live version, or of the newest."""
-
-    model: str
-    version: int
-    money: Money
-    adoption: Adoption
-    cost: Cost
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain values, with what the properties say."""
-        plain = asdict(self)
-        plain["money"]["says"], plain["adoption"]["says"] = self.money.says, self.adoption.says
-        return plain
-
-
-def value(
-    workspace: Workspace, model: str, *, now: datetime, period: Period = (None, None), metrics: str | None = None
-) -> Value:
+def value(workspace: Workspace, model: str, *, now: datetime, period: Period = (None, None)) -> Value:
     """What is known of NAME or NAME@VERSION over a period of moments decided about; of NAME, all its versions."""
     ref = ModelRef.parse(model)
     version = find(workspace.ledger, ref)
@@ -53,4 +33,4 @@ def value(
     acted = adoption(
         workspace, version.model, lambda number: subject(number).terms, main.contract.value.groups, period, now
     )
-    return Value(version.model, version.number, promises, acted, cost_of(workspace, version, currency, metrics))
+    return Value(version.model, version.number, promises, acted, cost_of(workspace, version, currency))

@@ -21,7 +21,8 @@ from outlast.project.workspace import Workspace
 from outlast.registry.versions import Version
 from outlast.retraining.judging.readout import READ, hours_of
 from outlast.retraining.judging.ruling import Ruling
-from outlast.retraining.judging.sequential import Mean, Series, mean_of
+from outlast.retraining.judging.sequential import Series, mean_of
+from outlast.retraining.judging.told import Mean
 from outlast.retraining.judging.worth import Scale, scale_of
 
 MOST = 10_000

@@ -7,7 +7,7 @@ labels which come early do not speak for those that come late. Nobody is asked w
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -19,7 +19,8 @@ from outlast.project.workspace import Workspace
 from outlast.registry import served
 from outlast.registry.rollout import ANSWERING, transitions
 from outlast.registry.versions import find
-from outlast.retraining.judging.sequential import Floats, Mean, Series, mean_of
+from outlast.retraining.judging.sequential import Floats, Series, mean_of
+from outlast.retraining.judging.told import Readout, Side
 from outlast.retraining.judging.worth import Scale, scale_of
 from outlast.storage.ledger import Ledger
 from outlast.types import ModelRef, micros
@@ -47,47 +48,6 @@ class Stand:
     share: float | None
     since: datetime
     until: datetime
-
-
-@dataclass(frozen=True)
-class Side:
-    """What is known of one version's answers: how many, how many matured and priced, their mean worth."""
-
-    answers: int
-    priced: int
-    mean: float | None
-    lower: int
-    """Answers that a lower rung than the model gave."""
-
-
-@dataclass(frozen=True)
-class Readout:
-    """Both sides, and how much more a decision of the challenger's is worth: None while nothing has matured."""
-
-    model: str
-    live: int
-    challenger: int
-    stage: str
-    since: datetime
-    unit: str
-    ours: Side
-    theirs: Side
-    pairs: int
-    agreement: float | None
-    matured: int
-    labelled: int
-    gain: Mean | None
-    estimated: float | None
-    """The same before labels are here, over all pairs, by the mean of both versions' chances."""
-    failing: Mean | None
-    """How much more often it is not the challenger's model that answers."""
-    drawn: float
-    """The share of the questions that was looked at."""
-    trouble: str | None = None
-    """Why it could not be asked at all, where that is so."""
-
-    def to_json(self) -> dict[str, Any]:
-        return asdict(self)
 
 
 def stands(ledger: Ledger, model: str, number: int, now: datetime) -> list[Stand]:

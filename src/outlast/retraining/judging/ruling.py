@@ -4,8 +4,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Literal
 
-from outlast.retraining.judging.readout import Readout
-from outlast.retraining.judging.sequential import Mean
+from outlast.retraining.judging.told import Mean, Readout
 from outlast.types import span
 
 Kind = Literal["on", "wait", "give up"]

@@ -9,10 +9,11 @@ power of one over the design effect, measured on the hours before. That is calib
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+from outlast.retraining.judging.told import Mean
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -39,21 +40,6 @@ class Series:
     @property
     def rows(self) -> int:
         return len(self.values)
-
-
-@dataclass(frozen=True)
-class Mean:
-    """A mean, its interval, the rows behind it, and for how many of them one counts."""
-
-    value: float
-    low: float
-    high: float
-    rows: int
-    effect: float
-
-    def plain(self) -> dict[str, Any]:
-        """As it is stored."""
-        return {name: float(value) for name, value in vars(self).items()} | {"rows": self.rows}
 
 
 def mean_of(series: Sequence[Series], alpha: float = ALPHA) -> Mean | None:

@@ -32,8 +32,8 @@ _started: dict[tuple[Path, str], "subprocess.Popen[bytes]"] = {}
 
 
 def new_run(trigger: str, reason: str, period: Period, at: datetime, by: str = "tick") -> Run:
-    """A run that was decided on."""
-    return Run(uuid4().hex[:12], trigger, reason, period, at, by=by)
+    """A run that was decided on; of whoever asked it keeps the name, and not how that was proven."""
+    return Run(uuid4().hex[:12], trigger, reason, period, at, by=str(by))
 
 
 def begin(workspace: Workspace, model: str, run: Run, step: Step) -> bool:

@@ -20,8 +20,9 @@ from outlast.registry.contracts import contract_of
 from outlast.registry.rollout import Action, Asked, Rollout, current, transition, transitions
 from outlast.registry.versions import Version, find
 from outlast.retraining.deciding.records import Step, What, note
-from outlast.retraining.judging.readout import Readout, read_out
+from outlast.retraining.judging.readout import read_out
 from outlast.retraining.judging.ruling import Ruling, Terms, rule
+from outlast.retraining.judging.told import Readout
 from outlast.retraining.succeeding.state import Candidate, Standing, looked_at, note_look, stand
 from outlast.retraining.succeeding.telling import tell
 from outlast.retraining.succeeding.training import gate_digest
