@@ -80,7 +80,7 @@ def test_a_server_that_does_not_answer_for_it_is_told_at_once(status: int, error
 def test_where_nobody_listens_and_where_no_rate_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(NotFound, match=r"Nothing answers at http://127.0.0.1:9: start a server"):
         asked("http://127.0.0.1:9")
-    monkeypatch.setattr(loadtest, "effective", lambda *_: Contract())
+    monkeypatch.setattr(loadtest, "contract_of", lambda *_: Contract())
     with pytest.raises(RequestError, match="says no \\[serving\\] rate: give one with --rate"):
         asked("http://127.0.0.1:9")
 
