@@ -21,10 +21,10 @@ from outlast.data.profile import (
     UNSEEN,
     Bins,
     build,
+    cell_of,
     cells,
     from_json,
     row_cells,
-    score_cell,
     score_cells,
     to_json,
 )
@@ -96,7 +96,7 @@ def test_the_threshold_is_an_edge_of_the_scores(reference: list[float], threshol
     assert len(profile.scores.edges) <= 17
     scores = np.array([*new, threshold])
     found = score_cells(profile, scores)
-    assert [score_cell(profile)(float(score)) for score in scores] == found.tolist()
+    assert [cell_of(profile.scores)(float(score)) for score in scores] == found.tolist()
     if reference:
         assert threshold in profile.scores.edges[1:-1]
         yes = {cell for cell, score in zip(found, scores, strict=True) if score >= threshold}

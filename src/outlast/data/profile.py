@@ -129,11 +129,6 @@ def score_cells(profile: Profile, scores: npt.NDArray[Any]) -> Cells:
     return _number_cells(_scores(profile), np.asarray(scores, dtype=np.float64))
 
 
-def score_cell(profile: Profile) -> Cell:
-    """The same for one score, None for an answer without one."""
-    return cell_of(_scores(profile))
-
-
 def to_json(profile: Profile) -> bytes:
     """The profile as it is stored."""
     return msgspec.json.encode(profile)

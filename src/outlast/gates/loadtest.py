@@ -132,7 +132,7 @@ def _concluded(
         took["max"] = float(times.max())
     failed = _counted(str(one.status or "no answer") for one in found.taken if one.status != 200)
     rungs = _counted(one.rung for one in found.taken if one.rung)
-    remarks = _remarks(found, rate, rungs, len(times))
+    remarks = _remarks(found, rungs, len(times))
     late = 0 if promised is None else int((times > promised).sum())
     return LoadTest(
         str(version), where, rate, len(found.taken), found.asked, len(times), failed, rungs, took, promised, late,
@@ -147,7 +147,7 @@ def _counted(words: Any) -> dict[str, int]:
     return found
 
 
-def _remarks(found: Offered, rate: float, rungs: dict[str, int], answered: int) -> list[str]:
+def _remarks(found: Offered, rungs: dict[str, int], answered: int) -> list[str]:
     said = []
     if found.busy > _BUSY:
         said.append("this process could hardly ask as often: part of the times are its own")

@@ -73,6 +73,9 @@ def test_one_row_loses_what_it_loses_among_many(scale: LossScale) -> None:
     happened = rng.choice(["no", "yes"], 200).tolist() if words else rng.normal(size=200).tolist()
     prizes = rng.normal(0, 20, 200)
     many = scale.mills(decided, happened, lambda _: prizes).tolist()
-    one = [scale.mill(d, h, {"prize": p}) for d, h, p in zip(decided, happened, prizes.tolist(), strict=True)]
+    one = [
+        scale.mills([d], [h], lambda _, p=p: np.array([p])).item()
+        for d, h, p in zip(decided, happened, prizes, strict=True)
+    ]
     assert many == one
     assert len(set(many)) > 1

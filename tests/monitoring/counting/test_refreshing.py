@@ -24,7 +24,6 @@ from outlast.journal.columns import LABELS, PREDICTIONS
 from outlast.journal.records import encode, label, predicted
 from outlast.monitoring.counting import checks, refreshing
 from outlast.monitoring.counting.counts import Counts, merged
-from outlast.monitoring.counting.features import feature_increments
 from outlast.monitoring.counting.grading import count
 from outlast.monitoring.counting.marks import mark, put_mark
 from outlast.monitoring.counting.refreshing import refresh
@@ -318,19 +317,6 @@ def test_closed_checks_are_judged_once_and_together_with_what_is_written(place: 
     counted(place, workspace, START + 7 * HOUR)
     assert run(START + 7 * HOUR) == 1
     assert mark(workspace.ledger, "found") == {"rows": [2]}  # one was asked after the count, by another clock
-
-
-def test_a_feature_is_counted_on_when_another_version_answers_with_the_same_bins(place: Place) -> None:
-    mine = place.subject(place.fresh())
-    other = dc.replace(mine, version=2, digests={"wind": "w", "origin": "changed"})
-    subjects = {1: dc.replace(mine, digests={"wind": "w", "origin": "o"}), 2: other, 3: dc.replace(mine, version=3)}
-    one = dc.replace(Counts.none(["wind", "origin"]), cells=np.ones((2, 20), np.int64))
-    given = {(version, ""): one for version in subjects} | {(1, "origin=EWR"): one}
-    found = feature_increments(checks.Check(MODEL, START, given), subjects.__getitem__)
-    assert sorted((feature.name, feature.digest, int(cells.sum())) for feature, cells in found.items()) == [
-        ("origin", "changed", 20), ("origin", "o", 20), ("origin", "version 3", 20),
-        ("wind", "version 3", 20), ("wind", "w", 40),
-    ]  # fmt: skip
 
 
 def test_windows_of_another_length_are_counted_anew_and_checks_stay(

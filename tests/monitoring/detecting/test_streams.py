@@ -5,7 +5,7 @@ import pytest
 
 from outlast.monitoring.detecting.bets import upper
 from outlast.monitoring.detecting.planning import family
-from outlast.monitoring.detecting.streams import FORMS, dyadic, expected_bets, losses
+from outlast.monitoring.detecting.streams import FORMS, dyadic, losses
 from outlast.monitoring.detecting.tables import Table
 
 RNG = np.random.default_rng(5)
@@ -76,14 +76,6 @@ def test_groups_of_score_cells_are_eighths_quarters_halves_and_all():
     groups = dyadic(20)
     assert [len(group) for group in groups] == [3, 2, 2, 2, 2, 2, 2, 3, 5, 4, 4, 5, 9, 9, 18]
     assert sorted(groups[-1]) == [*range(16), 17, 18]
-
-
-def test_an_estimate_that_rises_is_a_bet_on_frozen_values():
-    values = np.linspace(0, 1, 20)
-    bets = expected_bets(values)(Table(("estimate",), np.full((1, 20), 1000)))
-    assert (bets.values[0, 0] == values).all()
-    pays = np.exp(bets.weights(np.full((1, 20), 1 / 20))).mean(axis=1)
-    assert (pays < 1).all()
 
 
 def test_what_was_never_seen_has_a_limit_above_nothing():

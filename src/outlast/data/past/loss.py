@@ -4,7 +4,7 @@ One scale for all losses lets one detector watch money, classes and amounts alik
 bits in any order.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 import msgspec
@@ -54,11 +54,6 @@ class LossScale(msgspec.Struct, frozen=True):
         lost = self.lost(decisions, outcomes, column or _no_column)
         scaled = np.floor(np.clip(lost / self.span, 0.0, 1.0) * MILLS + 0.5)
         return np.where(np.isnan(lost), UNKNOWN, scaled).astype(np.int64)
-
-    def mill(self, decision: Any, outcome: Any, row: Mapping[str, Any] | None = None) -> int:
-        """The same for one row, whose columns have plain values."""
-        found = row or {}
-        return int(self.mills([decision], [outcome], lambda name: np.array([_plain(found.get(name))]))[0])
 
     def lost(self, decisions: Sequence[Any], outcomes: Sequence[Any], column: Column) -> Floats:
         """The loss before it is scaled; NaN where it cannot be told."""
@@ -116,10 +111,6 @@ def _codes(words: Sequence[Any], names: Sequence[str]) -> Ints:
 
 def _numbers(values: Sequence[Any]) -> Floats:
     return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
-
-
-def _plain(value: Any) -> float:
-    return float(value) if isinstance(value, int | float | np.number) or hasattr(value, "__float__") else np.nan
 
 
 def _filled(values: Floats) -> Floats:

@@ -19,6 +19,7 @@ from outlast.types import moment
 NEVER = -(2**62)
 ID, KEY = "prediction_id", "key"
 _THIN = (ID, KEY, SEGMENT, "version", "at", "decide_at")
+_WANTED = tuple(dict.fromkeys([*_THIN, *COLUMNS]))
 _LABEL = (ID, KEY, "value", "known_at", "at", SEGMENT)
 _LATE = 2**62
 
@@ -103,7 +104,7 @@ class _Reading:
 
     def _fresh(self, asked: pl.LazyFrame, again: pl.DataFrame) -> pl.DataFrame:
         """Predictions of new segments; not those that were there already, nor those that are taken out again."""
-        mine = self._whole(asked, again).filter(_one_of(SEGMENT, self.new)).select(*_wanted(asked)).collect()
+        mine = self._whole(asked, again).filter(_one_of(SEGMENT, self.new)).select(*_WANTED).collect()
         number = pl.Series("number", [self.new[name] for name in mine[SEGMENT].to_list()], dtype=pl.Int64)
         mine = mine.with_columns(number, new=pl.lit(True), taken=pl.lit(False)).sort("number", "at", ID)
         mine = mine.unique(ID, keep="first", maintain_order=True)
@@ -142,14 +143,14 @@ class _Reading:
         which = [_one_of(name, subjects[name].drop_nulls().unique()) for name in (ID, KEY) if subjects[name].count()]
         which += [_ripened(one) for one in ripe]
         if not which or not self._before.number:
-            return taken.select(*_wanted(asked), "number", "new", "taken")
+            return taken.select(*_WANTED, "number", "new", "taken")
         whole = self._whole(asked, again)
         thin = whole.filter(pl.any_horizontal(which) & ~pl.col(SEGMENT).is_in(list(self.new))).select(_THIN).collect()
         thin = self._before_only(thin)
         if thin.is_empty():
-            return taken.select(*_wanted(asked), "number", "new", "taken")
+            return taken.select(*_WANTED, "number", "new", "taken")
         near = pl.col("at").is_between(thin["at"].min(), thin["at"].max())
-        rows = whole.filter(near & _one_of(ID, thin[ID])).select(*_wanted(asked)).collect()
+        rows = whole.filter(near & _one_of(ID, thin[ID])).select(*_WANTED).collect()
         rows = rows.join(thin.select(ID, SEGMENT, "number"), on=[ID, SEGMENT]).with_columns(**marked)
         return pl.concat([taken.select(rows.columns), rows], how="diagonal_relaxed")
 
@@ -190,10 +191,6 @@ _NO_LABELS = pl.DataFrame(
         "by_key": pl.Boolean, ID: pl.String, KEY: pl.String,
     }
 )  # fmt: skip
-
-
-def _wanted(asked: pl.LazyFrame) -> list[str]:
-    return list(dict.fromkeys([*_THIN, *COLUMNS]))
 
 
 def _one_of(name: str, values: pl.Series | Collection[str]) -> pl.Expr:

@@ -150,29 +150,6 @@ def share_bets(table: Table) -> Means:
     return _sides(table, (("share", "up"), ("share", "down")))
 
 
-def expected_bets(values: Floats) -> Callable[[Table], Means]:
-    """The mean of a frozen value in [0, 1] per cell, upwards: an estimate of the loss before labels."""
-
-    def bets(table: Table) -> Means:
-        g = np.broadcast_to(np.clip(values, 0.0, 1.0), table.counts.shape)
-        share = normal(table.counts.astype(np.float64))
-        mean = (share * g).sum(axis=1)
-        sigma = np.sqrt((share * (g - mean[:, None]) ** 2).sum(axis=1))
-        n = np.maximum(1, table.counts.sum(axis=1))
-        names, parts = [], []
-        for size in SHIFTS:
-            shift = size * np.sqrt(12) * sigma
-            names.append(Bet("expected loss", "up", (), size))
-            stake = np.where(sigma > 0, shift / np.maximum(sigma**2 + shift**2, 1e-12), 0.0)
-            slack = Z * sigma / np.sqrt(n) + np.maximum(_ERROR / 2, _LOCATION * np.sqrt(12) * sigma)
-            parts.append((g, stake, slack, np.ones(len(table.keys))))
-        columns = (np.stack(one, axis=1) for one in zip(*parts, strict=True))
-        g_all, stakes, slacks, weight = columns
-        return Means(tuple(names), normal(weight), g_all, np.ones(g_all.shape, bool), stakes, slacks)
-
-    return bets
-
-
 def dyadic(cells: int) -> list[tuple[int, ...]]:
     """Groups of neighbouring score cells: eighths, quarters, halves, all; below and above join the outermost."""
     found = []

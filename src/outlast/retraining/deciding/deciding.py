@@ -57,10 +57,10 @@ def _begun(facts: Facts) -> datetime:
 def obstacle(facts: Facts, plan: RetrainingSection, ask: Asking) -> Obstacle | None:
     """What stands in the way first; None where nothing does. What a person asks for is held up by less."""
     by_hand = ask.trigger == "asked"
-    return next((one for one in _obstacles(facts, plan, ask) if not by_hand or one.reason in ("beside", "data")), None)
+    return next((one for one in _obstacles(facts, plan) if not by_hand or one.reason in ("beside", "data")), None)
 
 
-def _obstacles(facts: Facts, plan: RetrainingSection, ask: Asking) -> Iterator[Obstacle]:
+def _obstacles(facts: Facts, plan: RetrainingSection) -> Iterator[Obstacle]:
     if plan.policy in (None, "never"):
         yield Obstacle("policy", f"the policy is {plan.policy or 'not said'}: [retraining] policy")
     if facts.beside is not None:
