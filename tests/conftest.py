@@ -1,6 +1,8 @@
 """What tests of every stage share: a real PostgreSQL and a real Redis, started once and stopped at the end."""
 
+import hashlib
 import os
+import pickle
 import shutil
 import subprocess
 import sys
@@ -10,15 +12,18 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import httpx
 import numpy as np
 import polars as pl
 import psycopg
 import pytest
+import typer.main
 from alembic import command
 from alembic.config import Config
 from hypothesis import settings
@@ -26,6 +31,9 @@ from hypothesis import settings
 from outlast.gates.case import Case
 from outlast.gates.judge import CHECKS
 from outlast.gates.verdict import Check
+from outlast.monitoring.checking import plans
+from outlast.monitoring.detecting.planning import planned
+from outlast.monitoring.detecting.rehearsal import rehearsed
 from outlast.registry.mlflow_side import connect, quietly
 from outlast.serving.spare.proofs import Proofs
 
@@ -100,6 +108,46 @@ def quick_gate() -> Iterator[None]:
     CHECKS["skew"] = skew
     yield
     CHECKS.update(_WHOLE)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quick_libraries() -> Iterator[None]:
+    """What libraries make anew each time they are asked is made once: the trusted authorities, and the words to say."""
+    commands = cache(typer.main.get_command)
+
+    @cache
+    def authorities(*_: str | None) -> Any:
+        return httpx.create_ssl_context()
+
+    def trusted(verify: Any = True, cert: Any = None, trust_env: bool = True) -> Any:
+        if verify is not True or cert is not None or not trust_env:
+            return httpx.create_ssl_context(verify, cert, trust_env)
+        return authorities(*(os.environ.get(name) for name in ("SSL_CERT_FILE", "SSL_CERT_DIR")))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("httpx._transports.default.create_ssl_context", trusted)
+        patch.setattr("typer.main.get_command", commands)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quick_plans() -> Iterator[None]:
+    """What a version is watched by is made once for the same past and budget: many tests watch the same project."""
+    known: dict[bytes, Any] = {}
+
+    def once(make: Callable[..., Any]) -> Callable[..., Any]:
+        def kept(*given: Any, hold: Callable[[], None] = lambda: None, **named: Any) -> Any:
+            key = hashlib.sha256(pickle.dumps((make.__name__, given, named))).digest()
+            if key not in known:
+                known[key] = make(*given, **({"hold": hold} if make is rehearsed else {}), **named)
+            return known[key]
+
+        return kept
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(plans, "planned", once(planned))
+        patch.setattr(plans, "rehearsed", once(rehearsed))
+        yield
 
 
 @pytest.fixture

@@ -3,9 +3,12 @@
 import os
 import signal
 import sys
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
+
+import sqlalchemy as sa
 
 from outlast.project.workspace import Workspace
 from outlast.registry import mirror
@@ -14,12 +17,15 @@ from outlast.retraining.tick import tick
 from outlast.storage.ledger.ledger import Ledger
 
 
-def main(root: str, now: str, worker: str, fatal: int, when: str, only: str) -> None:
-    writes, plain = iter(range(1, 10_000)), Ledger.write
+@contextmanager
+def counted(fatal: int = 0, when: str = "-") -> Iterator[list[int]]:
+    """The writes to the ledger, one by one; at the fatal one this process is killed."""
+    writes: list[int] = []
+    plain = Ledger.write
 
     @contextmanager
-    def write(ledger: Ledger):
-        number = next(writes)
+    def write(ledger: Ledger) -> Iterator[sa.Connection]:
+        writes.append(number := len(writes) + 1)
         if number == fatal and when == "before":
             os.kill(os.getpid(), signal.SIGKILL)
         with plain(ledger) as connection:
@@ -30,12 +36,19 @@ def main(root: str, now: str, worker: str, fatal: int, when: str, only: str) -> 
             os.kill(os.getpid(), signal.SIGKILL)
 
     Ledger.write = write  # type: ignore[method-assign]
+    try:
+        yield writes
+    finally:
+        Ledger.write = plain  # type: ignore[method-assign]
+
+
+def main(root: str, now: str, worker: str, fatal: int, when: str, only: str) -> None:
     mirror.mirror = lambda *_: []  # MLflow takes seconds to load and has tests of its own
     for name in ("FIRST", "PER_MODEL", "LAST", "LOOP"):
         if only not in ("", name):
             getattr(jobs, name).clear()
-    done = tick(Workspace(Path(root)), now=datetime.fromisoformat(now), worker=worker)
-    print(f"{next(writes) - 1} writes", *(f"{line.job} {line.sentence}" for line in done), sep="\n")
+    with counted(fatal, when):
+        tick(Workspace(Path(root)), now=datetime.fromisoformat(now), worker=worker)
 
 
 if __name__ == "__main__":
