@@ -186,19 +186,19 @@ WATCHED = ("carrier", "origin", "dest", "distance", "hour", "temp", "wind_speed"
 MODELLED = ("distance", "hour", "temp", "wind_speed", "visib", "precip", "pressure", "seats", "built")
 
 
-def flight_counts() -> tuple[dict[str, np.ndarray], tuple[str, ...]]:
+def flight_counts(trees: int = 100) -> tuple[dict[str, np.ndarray], tuple[str, ...]]:
     """[hour of the year, ..] of the flights, scored by a model of a fifth of them that is then left out."""
     from sklearn.ensemble import HistGradientBoostingClassifier
 
     table, rng = flights(), np.random.default_rng(3)
     x = table.select(pl.col(MODELLED).cast(pl.Float64)).to_numpy()
     y, mine = table["late"].to_numpy(), rng.random(table.height) < 0.2
-    model = HistGradientBoostingClassifier(random_state=0).fit(x[mine], y[mine])
+    model = HistGradientBoostingClassifier(max_iter=trees, random_state=0).fit(x[mine], y[mine])
     table, y, scores = table.filter(~pl.Series(mine)), y[~mine], model.predict_proba(x[~mine])[:, 1]
     features = table.select(WATCHED)
     profile = build(features, scores, threshold=0.3)
     number = table["number"].to_numpy()
-    place = np.stack([cells(profile, features)[:, k].astype(np.int64) for k in range(len(WATCHED))], axis=1)
+    place = cells(profile, features).astype(np.int64)
     score, wrong = score_cells(profile, scores).astype(np.int64), (scores >= 0.3) != y
     hours = 52 * 168
     codes = (number[:, None] * len(WATCHED) + np.arange(len(WATCHED))) * CELLS + place

@@ -1,10 +1,12 @@
 """The experiments of benchmarks/monitoring in small: seconds each, limits from the binomial."""
 
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_limits
 
 FOLDER = Path(__file__).parents[3] / "benchmarks" / "monitoring"
 
@@ -93,3 +95,49 @@ def test_outcomes_that_change_are_found_as_soon_as_if_labels_were_not_late():
 
     late, now = (np.median(found_after(case, runs=7)[0]) for case in ("late", "immediate"))
     assert late <= 1.6 * now
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_season_shocks_and_holidays_page_nobody_once_they_are_rehearsed(seed):
+    """Where the same hours are taken for independent and for alike, they page: it is no quiet world."""
+    from life import Life, lived, tables_of, watched
+
+    from outlast.monitoring.detecting.planning import Budget, planned
+    from outlast.monitoring.detecting.rehearsal import Rehearsal
+
+    past, hours = 8 * 168, 500
+    found, _ = lived(seed, hours=hours, past=past, histories=20)
+    assert len(found["page"]) == 0
+    assert len(found["ticket"]) <= 1
+    life = Life(seed)
+    counts = life.counts(*life.moves(past + hours))
+    whole = {name: table[:past].sum(axis=0, keepdims=True) for name, table in counts.items()}
+    kinds = tuple("number" if number else "category" for number in life.number)
+    blind = Rehearsal(planned(tables_of(whole, kinds), Budget()), ())
+    alarms = watched(blind, {name: table[past:] for name, table in counts.items()}, past)
+    assert len(alarms["page"]) >= 3
+    assert len(alarms["ticket"]) >= 30
+
+
+def test_real_weeks_in_another_order_page_nobody_and_lost_money_in_them_does():
+    from life import PAST, flight_counts, shuffled, watched
+
+    import_module("sklearn.ensemble")  # what is loaded can be limited
+    with threadpool_limits(1):  # where others work too, more threads only wait for one another
+        counts, kinds = flight_counts(trees=20)
+        found, rehearsal = shuffled(counts, kinds, 0, histories=10)
+    assert len(found["page"]) == 0
+    assert len(found["ticket"]) <= 1
+    month = {name: table[: 4 * 168].copy() for name, table in counts.items()}
+    assert watched(rehearsal, month, PAST)["page"] == []
+    month["loss"][..., 1] *= 2
+    assert "loss" in watched(rehearsal, month, PAST)["page"][0]
+
+
+def test_replicas_add_to_the_bits_of_one_process_and_a_month_is_watched_in_little_memory():
+    from cost import merged, year
+
+    assert merged()
+    found = year(730)
+    assert found["megabytes"] <= 200
+    assert found["alarms"] <= 1
