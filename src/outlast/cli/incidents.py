@@ -1,5 +1,6 @@
 """Commands about incidents: list them, look at one, and say what is done with it."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -55,13 +56,24 @@ def incidents(
         print(f"Next: outlast incident {found[0].id}")
 
 
-def incident(id: str = ID, json: bool = places.JSON) -> None:
+def incident(
+    id: str = ID,
+    label_these: Path = typer.Option(
+        None,
+        "--label-these",
+        metavar="FILE",
+        help="Write up to 200 of its answers to a CSV or Parquet file, to be labelled.",
+    ),
+    json: bool = places.JSON,
+) -> None:
     """Show an incident: what, since when, at what cost."""
     from outlast.control.operations import INCIDENT
     from outlast.control.shapes import OfIncident
 
     done = places.ask(INCIDENT, OfIncident(id))
-    if json:
+    if label_these is not None:
+        _to_label(done.incident, label_these)
+    elif json:
         _json(done)
     else:
         _shown(done)
@@ -126,6 +138,24 @@ def _did(operation: "Operation[Any, Attended]", asked: Any, json: bool) -> None:
     print(f"{one.id} of {one.model} is {_state(one)}, {one.owner or 'nobody'} owns it: {last.sentence} ({last.by})")
 
 
+def _to_label(one: "Incident", file: Path) -> None:
+    from outlast.errors import DataError
+    from outlast.monitoring.subject import open_subject
+    from outlast.monitoring.wanted import to_label
+    from outlast.types import counted
+
+    if file.suffix not in (".csv", ".parquet") or file.exists():
+        raise DataError(f"{file} cannot be written: expected the name of a new .csv or .parquet file")
+    place = places.workspace()
+    rows = to_label(place, one, open_subject(place, one.model, one.version))
+    if rows.is_empty():
+        print(f"Every answer since {screen.moment(one.since)} UTC has a label: there is nothing to write")
+        return
+    rows.write_csv(file) if file.suffix == ".csv" else rows.write_parquet(file)
+    print(f"{counted(rows.height, 'answer')} of {one.model}@{one.version} written to {file}: fill in the column label")
+    print(f"Next: outlast label {one.model} {file}")
+
+
 def _json(done: "Attended") -> None:
     from dataclasses import asdict
 
@@ -166,6 +196,8 @@ def _next(one: "Incident") -> str:
         return f"outlast resolve {one.id}, nothing was found since {one.calm_since:%Y-%m-%d %H:%M} UTC"
     if one.benign:
         return f"outlast accept {one.id} --reason …, it costs next to nothing"
+    if one.proposed == "label":
+        return f"outlast incident {one.id} --label-these FILE.csv"
     if one.state == "open":
         return f"outlast ack {one.id}"
     return f"outlast resolve {one.id}, when it is mended"

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from importlib import import_module
 from pathlib import Path
@@ -131,3 +132,14 @@ def test_nearly_every_fault_of_a_few_of_each_kind_comes_first(made: Any, shop: A
         right.append(found is not None and found.name == fault.name)
     assert len({fault.kind for fault in faults}) >= 5
     assert np.mean(right) >= 0.8
+
+
+def test_what_cannot_be_told_without_labels_is_said_to_be_unknown(made: Any, shop: Any) -> None:
+    moved = made.Fault("other rows", "wind", world=made.moved("wind", 20))
+    case = shop.case(shop.rows(ROWS, 5, moved), since=HARM)
+    assert "unknown" not in account(case).sentence
+    found = account(replace(case, graded=np.zeros_like(case.graded), found=None, pairs=None))
+    assert not found.known
+    assert found.sentence.startswith("Since 2024-03-05 12:00 UTC what a decision loses is unknown: ")
+    assert found.action == "label"
+    assert found.sentence.endswith("proposed: label 200 of these rows, those unlike any of training too")

@@ -12,11 +12,14 @@ from outlast.monitoring.causes.onsets import Onset, ranked
 from outlast.monitoring.causes.sharing import MOST, shared
 from outlast.monitoring.causes.slicing import Slice, worst_slice
 from outlast.monitoring.causes.split import Split, split, usual_loss
+from outlast.monitoring.estimating import weighed
 from outlast.types import listed
 
 Action = Literal["fix feed", "recalibrate", "retrain", "ignore", "label"]
 Kind = Literal["feed", "column", "shift", "outcomes", "strange rows"]
 
+LABELLED = 200
+"""Rows that are proposed to be labelled where nothing else tells what they lose."""
 _LABELS = 100
 """Labels below which the loss is not known, and only what cells tell is said."""
 _SHOWN = 4
@@ -66,8 +69,10 @@ def account(case: Case) -> Account:
     suspects = tuple(_suspects(case, parts, known))
     worst = worst_slice(case) if known else None
     cost = _cost(case, parts)
-    action = _action(case, parts, suspects, cost)
-    return Account(parts, suspects, worst, cost, action, _sentence(case, parts, suspects, worst, (cost, action)), known)
+    unknown = "" if known else weighed(case.past, case.live)[1]
+    action = _action(case, parts, suspects, (cost, unknown))
+    end = (cost, action, unknown)
+    return Account(parts, suspects, worst, cost, action, _sentence(case, parts, suspects, worst, end), known)
 
 
 def _as_before(case: Case) -> Ints:
@@ -157,10 +162,15 @@ def _cost(case: Case, parts: Split) -> tuple[float, float, float]:
     return a_day * parts.change, a_day * (parts.change - reach), a_day * (parts.change + reach)
 
 
-def _action(case: Case, parts: Split, suspects: tuple[Suspect, ...], cost: tuple[float, float, float]) -> Action:
+def _action(
+    case: Case, parts: Split, suspects: tuple[Suspect, ...], what: tuple[tuple[float, float, float], str]
+) -> Action:
+    cost, unknown = what
     first = suspects[0].kind if suspects else None
     if first in ("feed", "column"):
         return "fix feed"
+    if unknown:
+        return "label"
     if cost[2] < case.tolerance or (parts.change <= 0 and case.tolerance == 0):
         return "ignore"
     if first == "strange rows":
@@ -191,15 +201,16 @@ def _sentence(
     parts: Split,
     suspects: tuple[Suspect, ...],
     worst: Slice | None,
-    end: tuple[tuple[float, float, float], Action],
+    end: tuple[tuple[float, float, float], Action, str],
 ) -> str:
-    cost, action = end
+    cost, action, unknown = end
     since = f"Since {case.since:%Y-%m-%d %H:%M} UTC" if case.since else "Now"
-    said = [f"{since} {_lost(case, parts)}, {_a_day(case, cost)}"]
+    lost = f"what a decision loses is unknown: {unknown}" if unknown else f"{_lost(case, parts)}, {_a_day(case, cost)}"
+    said = [f"{since} {lost}"]
     if suspects:
         begun = suspects[0].since
         said.append(f"it goes with this: {suspects[0].says}" + (f", since {begun:%Y-%m-%d %H:%M}" if begun else ""))
-    if parts.change > 0:
+    if parts.change > 0 and not unknown:
         said.append(_in_parts(parts))
     if worst is not None:
         said.append(f"worst where {worst.says}: {worst.carries:.0%} of the change in {worst.rows:.0%} of the rows")
@@ -215,7 +226,7 @@ def _proposal(action: Action, suspects: tuple[Suspect, ...]) -> str:
         "recalibrate": "recalibrate on the newest labels",
         "retrain": "retrain on newer rows",
         "ignore": "nothing; accept it as normal",
-        "label": "label some of the rows that are unlike any of training",
+        "label": f"label {LABELLED} of these rows, those unlike any of training too",
     }[action]
 
 

@@ -74,20 +74,28 @@ def estimate(
     """
     if past is None:
         return NotEstimable("the version was made before versions kept their past: train it again")
+    weights, reason = weighed(past, live)
+    if weights is None:
+        return NotEstimable(f"{reason}: label some of them")
+    state = widening or rehearsed(past, hours=hours)
+    given = _Given(past, live, matured or Matured.none(), weights, off_support(past, live), state.factor, hours)
+    return _by_amount(given) if task == "regression" else _by_outcome(given, task)
+
+
+def weighed(past: Past, live: Live) -> tuple[Ratio | None, str]:
+    """How the kept rows stand for what is live; None, and why, where too few of the live rows are like them."""
     if live.rows < ENOUGH:
-        return NotEstimable(f"{live.rows} rows are too few: {ENOUGH} are needed")
+        return None, f"{live.rows} rows are too few, {ENOUGH} are needed"
     strange = off_support(past, live)
     if strange > STRANGE:
-        return NotEstimable(f"{strange:.0%} of the rows are unlike any row of the reference: label some of them")
+        return None, f"{strange:.0%} of the rows are unlike any row of the reference"
     weights = ratio(past, live)
     if weights.effective < EFFECTIVE:
-        return NotEstimable(
+        return None, (
             f"the {len(past.sample.at):,} kept rows of the reference count as {weights.effective:,.0f} for what is "
-            f"asked now, and {EFFECTIVE:,.0f} are needed: label some of the new rows"
+            f"asked now, and {EFFECTIVE:,.0f} are needed"
         )
-    state = widening or rehearsed(past, hours=hours)
-    given = _Given(past, live, matured or Matured.none(), weights, strange, state.factor, hours)
-    return _by_amount(given) if task == "regression" else _by_outcome(given, task)
+    return weights, ""
 
 
 @dataclass(frozen=True, eq=False)

@@ -68,9 +68,13 @@ def off_support(past: Past, live: Live) -> float:
     return max([_strange(past.blocks.scores.sum(axis=0), live.scores), *strange])
 
 
+def rare(reference: Ints) -> npt.NDArray[np.bool_]:
+    """The cells of which a reference has next to no row."""
+    return np.asarray(reference < max(5, reference.sum() // 10_000))
+
+
 def _strange(reference: Ints, live: Ints) -> float:
-    few = reference < max(5, reference.sum() // 10_000)
-    return float(live[few].sum() / max(1, live.sum()))
+    return float(live[rare(reference)].sum() / max(1, live.sum()))
 
 
 def _moved(past: Past, live: Live) -> tuple[list[tuple[Ints, Floats]], list[int]]:
