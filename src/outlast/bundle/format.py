@@ -24,7 +24,7 @@ import zipfile
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +40,8 @@ MANIFEST = "manifest.json"
 NATIVE = "model/native.pkl"
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 _RESTORE = "restore it from a backup, or train again"
+_SMALL = 4_000_000
+"""Bytes up to which a bundle may stay in memory beside whoever uses it."""
 # What zipfile raises on damage, whichever byte it meets: a wrong sum, method, flag, length, name or offset.
 _NOT_A_ZIP = (
     zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError, struct.error, ValueError, OSError,
@@ -101,7 +103,14 @@ def unpack(data: bytes, name: str = "bundle") -> Bundle:
 
 def open_bundle(workspace: Workspace, digest: str) -> Bundle:
     """A version's files, verified, nothing executed."""
-    return unpack(workspace.artifacts.get(digest), f"Bundle {digest[:12]}")
+    data, name = workspace.artifacts.get(digest), f"Bundle {digest[:12]}"
+    return _unpacked(data, name) if len(data) <= _SMALL else unpack(data, name)
+
+
+@lru_cache(maxsize=4)
+def _unpacked(data: bytes, name: str) -> Bundle:
+    """The last small ones: a tick asks for the same bundle ten times."""
+    return unpack(data, name)
 
 
 def _entries(data: bytes, name: str) -> dict[str, bytes]:
