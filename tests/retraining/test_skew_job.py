@@ -54,6 +54,7 @@ def test_a_tick_audits_what_is_due_and_then_nothing(wrong: Workspace) -> None:
 def test_a_long_audit_renews_its_lease_and_one_that_lost_it_stops(
     wrong: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("outlast.retraining.tick.RENEWED", 0.0)
     renewed, whole = list[bool](), jobs.audit_due
 
     def long(*given: Any, hold: Any, **named: Any) -> Any:

@@ -194,6 +194,7 @@ def test_a_job_that_somebody_holds_is_left_to_them(tmp_path: Path) -> None:
 
 
 def test_a_job_that_lost_its_lease_stops(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("outlast.retraining.tick.RENEWED", 0.0)
     workspace = troubled(tmp_path, ["log"])
 
     def robbed(shared: jobs.Shared, model: str, hold: Any) -> tuple[bool, str]:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from outlast.errors import Conflict, OutlastError
+from outlast.monitoring.counting.windows import Hold
 from outlast.project.workspace import Workspace
 from outlast.registry.versions import models
 from outlast.retraining.jobs import FIRST, LAST, LOOP, PER_MODEL, Job, Shared
@@ -22,7 +23,10 @@ from outlast.storage.ledger import Ledger, leases
 from outlast.types import utc
 
 LEASE = 60.0
-"""Seconds until a dead worker's job can be taken by another. Jobs renew theirs between steps."""
+"""Seconds until a dead worker's job can be taken by another. Jobs renew theirs in good time."""
+
+RENEWED = LEASE / 10
+"""Seconds after which a job that goes on renews its lease: its steps may take milliseconds, and a renewal as long."""
 
 _log = logging.getLogger("outlast.tick")
 
@@ -72,7 +76,7 @@ def _run(shared: Shared, job: Job, line: Done, holder: str, clock: Callable[[], 
         if not leases.acquire(ledger, name, holder, LEASE, clock()):
             return replace(line, sentence="another worker is at it, or was killed within the last minute")
         try:
-            did, sentence = job(shared, line.model or "", lambda: _hold(ledger, name, holder, clock()))
+            did, sentence = job(shared, line.model or "", _holding(ledger, name, holder, clock))
             return replace(line, did=did, sentence=sentence)
         finally:
             leases.release(ledger, name, holder)
@@ -83,6 +87,16 @@ def _run(shared: Shared, job: Job, line: Done, holder: str, clock: Callable[[], 
         return replace(line, sentence=f"{name} failed unexpectedly: {error!r}; see the log", failed=True)
 
 
-def _hold(ledger: Ledger, name: str, holder: str, now: datetime) -> None:
-    if not leases.renew(ledger, name, holder, LEASE, now):
-        raise Conflict(f"The lease on {name} ran out and is another worker's now: it goes on with the work")
+def _holding(ledger: Ledger, name: str, holder: str, clock: Callable[[], datetime]) -> Hold:
+    """What a job calls between its steps."""
+    renewed = time.monotonic()
+
+    def hold() -> None:
+        nonlocal renewed
+        if time.monotonic() - renewed < RENEWED:
+            return
+        if not leases.renew(ledger, name, holder, LEASE, clock()):
+            raise Conflict(f"The lease on {name} ran out and is another worker's now: it goes on with the work")
+        renewed = time.monotonic()
+
+    return hold
