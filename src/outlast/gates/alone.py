@@ -16,6 +16,7 @@ from threading import Timer
 from outlast.errors import StorageError
 from outlast.gates.skew import unhurried
 from outlast.project.workspace import Workspace
+from outlast.serving.logs import last_line
 from outlast.serving.server import serve
 from outlast.serving.workers.threads import serving
 
@@ -63,7 +64,7 @@ def alone(workspace: Workspace) -> Iterator[Alone]:
             address = process.stdout.readline().strip()
             watchdog.cancel()
             if not address:
-                raise StorageError(f"a server of the gate ended before it answered: {_last(log)}")
+                raise StorageError(f"a server of the gate ended before it answered: {last_line(log)}")
             found = Alone(address, process.pid)
             found.count()
             yield found
@@ -105,11 +106,6 @@ def _ran(process: int) -> tuple[int, int] | None:
 
 def _number(said: str) -> int | None:
     return int(said) if said.strip().isdigit() else None
-
-
-def _last(log: Path) -> str:
-    lines = log.read_text(errors="replace").strip().splitlines()
-    return lines[-1][:300] if lines else "it said nothing"
 
 
 if __name__ == "__main__":

@@ -10,52 +10,43 @@ from pathlib import Path
 
 from outlast.errors import StorageError
 from outlast.project.workspace import Workspace
+from outlast.replaying import tethered
+from outlast.serving.logs import last_line
 from outlast.serving.workers.threads import serving
 
 _PATIENCE = 120.0
-_LEAVE = 60.0
 _ANSWERING = re.compile(r"Answering at (\S+)")
 
 
 @contextmanager
 def started(workspace: Workspace, folder: Path, workers: int) -> Iterator[str]:
-    """The address of a server, which is stopped with the block in any case."""
+    """The address of a server, which is stopped with the block, and with this process however it ends."""
     log = workspace.home / "replay-server.log"
-    command = [sys.executable, "-m", "outlast", "serve", "--port", "0", "--workers", str(workers)]
+    serve = [sys.executable, "-m", "outlast", "serve", "--port", "0", "--workers", str(workers)]
     with log.open("wb") as errors:
         process = subprocess.Popen(
-            command,
+            [sys.executable, "-m", tethered.__name__, *serve],
             cwd=folder,
             env=serving(),
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=errors,
             text=True,
             start_new_session=True,  # Ctrl-C is for the replay, which then stops it in order
         )
-    watchdog = threading.Timer(_PATIENCE, process.kill)
+    assert process.stdin is not None
+    assert process.stdout is not None
+    watchdog = threading.Timer(_PATIENCE, process.stdin.close)
     watchdog.start()
     try:
-        assert process.stdout is not None
         found = _ANSWERING.search(process.stdout.readline())
         watchdog.cancel()
         if found is None:
-            raise StorageError(f"The server of the replay ended before it answered: {_last(log)}")
+            raise StorageError(f"The server of the replay ended before it answered: {last_line(log)}")
         yield found[1]
     finally:
         watchdog.cancel()
-        _end(process)
-
-
-def _end(process: "subprocess.Popen[str]") -> None:
-    process.terminate()
-    try:
-        process.communicate(timeout=_LEAVE)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.communicate()
-
-
-def _last(log: Path) -> str:
-    lines = log.read_text(errors="replace").strip().splitlines()
-    return lines[-1][:300] if lines else "it said nothing"
+        process.stdin.close()  # lets the tether go
+        process.stdout.read()
+        process.stdout.close()
+        process.wait()

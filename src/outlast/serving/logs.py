@@ -8,6 +8,7 @@ import logging
 import traceback
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
@@ -18,6 +19,12 @@ FORMATS = ("text", "json")
 _CHATTY = ("httpx", "uvicorn", "alembic", "opentelemetry")  # a gate's own ledgers would read as a migration of this one
 _About = dict[str, Any]
 _Raised = tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None]
+
+
+def last_line(log: Path) -> str:
+    """What a process said last into its log, as far as one line tells."""
+    lines = log.read_text("utf-8", errors="replace").strip().splitlines()
+    return lines[-1].strip()[:300] if lines else "it said nothing"
 
 
 def log_to_stderr(form: str | None = None, *, worker: int | None = None) -> None:

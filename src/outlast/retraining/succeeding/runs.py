@@ -17,6 +17,7 @@ from outlast.project.period import Period
 from outlast.project.workspace import Workspace
 from outlast.retraining.deciding.records import Step, note
 from outlast.retraining.succeeding.state import Run, Standing, stand, standing, standing_in
+from outlast.serving.logs import last_line
 from outlast.serving.workers.threads import elsewhere
 from outlast.settings import VARIABLES, Settings
 from outlast.storage.ledger import leases
@@ -116,10 +117,9 @@ def log_of(workspace: Workspace, run: Run) -> Path:
 def last_words(workspace: Workspace, run: Run) -> str:
     """The last line that a run's process said."""
     try:
-        lines = log_of(workspace, run).read_text("utf-8", errors="replace").split("\n")
+        return last_line(log_of(workspace, run))
     except OSError:
         return "there is none on this machine"
-    return next((line.strip() for line in reversed(lines) if line.strip()), "it said nothing")[:300]
 
 
 def wall() -> datetime:
