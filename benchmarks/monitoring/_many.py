@@ -9,6 +9,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from outlast.monitoring.detecting.bank import Bank, Family
+from outlast.monitoring.detecting.course import Jumps
 from outlast.monitoring.detecting.tables import slot_of
 
 CEILING = 50.0
@@ -34,6 +35,7 @@ class Many:
         self.dtype = dtype
         self.peak = np.zeros(count)
         self._cache: dict[str, np.ndarray] = {}
+        self._courses = {one.name: [one.bets.begin()] * count for one in bank.families if isinstance(one.bets, Jumps)}
 
     def step(self, counts: Mapping[str, np.ndarray], at: int, *, resets: bool = True) -> list[tuple[int, list[str]]]:
         """One check of each copy, [copy, stream, cell] by table: who alarms, the most evidence first."""
@@ -53,10 +55,20 @@ class Many:
     def _e(self, one: Family, counts: Mapping[str, np.ndarray], at: int) -> np.ndarray:
         if one.source not in counts:
             return np.ones((self.count, len(one.keys) * len(one.bets.names)), self.dtype)
+        if isinstance(one.bets, Jumps):
+            return self._jumped(one, one.folded(counts[one.source]), at)
         given = one.folded(counts[one.source]).transpose(1, 0, 2)
         log_e = np.matmul(given, self._weights(one, at)) / one.effects[:, None, None]
         log_e = log_e.transpose(1, 0, 2).reshape(self.count, -1).astype(self.dtype)
         return np.exp(np.minimum(log_e, self.dtype(CEILING)))
+
+    def _jumped(self, one: Family, given: np.ndarray, at: int) -> np.ndarray:
+        """Each copy along a course of its own."""
+        courses = self._courses[one.name]
+        stepped = [one.bets.step(course, mine, at) for course, mine in zip(courses, given, strict=True)]
+        self._courses[one.name] = [course for _, course in stepped]
+        log_e = np.stack([found for found, _ in stepped]) / one.effects[:, None]
+        return np.exp(np.minimum(log_e.reshape(self.count, -1).astype(self.dtype), self.dtype(CEILING)))
 
     def _weights(self, one: Family, at: int) -> np.ndarray:
         if one.season.by_slot is not None:

@@ -96,11 +96,11 @@ def _words(off: np.ndarray, words: int) -> np.ndarray:
 def tables_of(past: dict[str, np.ndarray], kinds: tuple[str, ...]) -> dict[str, Table]:
     """The past as a reference."""
     starts = np.arange(len(past["loss"]), dtype=np.int64) * HOUR
-    of_kind = {"features": kinds, "scores": ("number",)}
+    of_kind = {"features": kinds, "course": kinds, "scores": ("number",)}
     return {
-        name: Table(names(counts.shape[1]) if name == "features" else (name,), counts.sum(axis=0), counts, starts,
-                    of_kind.get(name, ()))
-        for name, counts in past.items()
+        name: Table(names(counts.shape[1]) if name in ("features", "course") else (name,), counts.sum(axis=0), counts,
+                    starts, of_kind.get(name, ()))
+        for name, counts in {**past, "course": past["features"]}.items()
     }  # fmt: skip
 
 
@@ -111,6 +111,7 @@ def watched(rehearsal: Rehearsal, live: dict[str, np.ndarray], first: int) -> di
         many, found[bank.severity] = Many(bank, 1), []
         for hour in range(len(live["loss"])):
             counts = {name: table[hour : hour + 1] for name, table in live.items()}
+            counts["course"] = counts["features"]
             found[bank.severity] += [who[0] for _, who in many.step(counts, (first + hour) * HOUR)]
     return found
 

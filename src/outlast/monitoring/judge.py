@@ -58,8 +58,9 @@ class Finding:
     harm: Harm | None = None
     source: str | None = None
     """The source that it is about, where it is about one."""
-    against: Literal["promotion", "accepted"] = "promotion"
-    """The reference that it departs from: what was accepted as normal silences findings against the promotion's."""
+    against: Literal["promotion", "accepted", "course"] = "promotion"
+    """What it departs from: a reference, or its own last days. What was accepted silences findings against the
+    promotion's."""
 
     def plain(self) -> dict[str, Any]:
         """Plain values, without what is not said."""

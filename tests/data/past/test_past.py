@@ -1,6 +1,7 @@
 """The past of a reference: its counts add up to the rows, its bytes are the same twice, older bundles have none."""
 
 import zlib
+from dataclasses import replace
 
 import msgspec
 import numpy as np
@@ -85,7 +86,10 @@ def test_what_is_usual_of_features_is_said_by_all_rows_where_few_are_held_out() 
     assert past.usual.rows.sum() == ROWS
     months = reference(24_000)
     spread = Reference(**{**vars(months), "at": np.linspace(0, 29 * 24 * HOUR, 24_000).astype(np.int64)})
-    assert made(spread).wide is None
+    enough = made(spread)
+    assert enough.usual is enough.blocks
+    assert enough.course is enough.wide, "how features move is told by as long a time as there is"
+    assert replace(enough, wide=None).course is enough.blocks
 
 
 def test_the_sample_is_some_of_the_rows_in_order_and_the_same_twice() -> None:

@@ -4,6 +4,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 import pytest
+from msgspec.structs import replace
 
 from outlast.data.profile import Bins, build, recounted
 from outlast.monitoring.causes.units import KNOWN, conversion_of
@@ -78,3 +79,18 @@ def test_words_and_few_rows_have_no_unit() -> None:
     assert conversion_of(words, np.full(20, 50)) is None
     reference = bins(FAHRENHEIT)
     assert conversion_of(reference, counts(reference, FAHRENHEIT[:20] / 1.8 - 18)) is None
+
+
+def test_days_are_held_against_the_days_before_where_the_reference_is_of_another_season() -> None:
+    """August's dew points in Celsius: values that spring had, in spring's own unit."""
+    year = bins(RNG.normal(38, 15, 10_000), "dewp")
+    before = counts(year, RNG.normal(62, 6, 4_000))
+    fault = (RNG.normal(60, 6, 4_000) - 32) / 1.8
+    assert conversion_of(year, counts(year, fault)) is None
+    found = conversion_of(year, counts(year, fault), before)
+    assert found is not None
+    assert found.says == "Celsius in place of Fahrenheit"
+    for weather in (RNG.normal(45, 6, 4_000), RNG.normal(52, 5, 4_000)):
+        assert conversion_of(year, counts(year, weather), before) is None
+    nameless = replace(year, name="x1")
+    assert conversion_of(nameless, counts(year, fault), before) is None, "so rough a fit needs a name that says so"

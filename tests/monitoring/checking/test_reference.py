@@ -10,6 +10,7 @@ from outlast.data.profile import MISSING
 from outlast.monitoring.checking.words import KINDS, Told, column_of, sentence
 from outlast.monitoring.counting.counts import Counts
 from outlast.monitoring.detecting.bank import Alarm
+from outlast.monitoring.detecting.bets import Bet
 from outlast.monitoring.detecting.planning import Budget, Plan, planned
 from outlast.monitoring.detecting.rehearsal import rehearsed
 
@@ -48,6 +49,27 @@ def test_a_moved_feature_is_a_ticket_and_what_it_costs_a_page() -> None:
     assert said.startswith(("wind: a value is larger than one in the reference with chance 6", "wind is "))
     assert "since 2013-05-06" in said
     assert {one.alarm.severity for one in told(12, shift=0.5) if one.alarm.family == "features"} == {"ticket"}
+
+
+def test_a_jump_says_what_it_is_held_against() -> None:
+    (bank,) = (one for one in PLAN.banks if one.severity == "ticket")
+    state, rows, found = bank.begin(), np.random.default_rng(9).poisson(20, 168), []
+    before = since = Counts.none(("wind", "origin"))
+    for hour in range(168):
+        counts = arrived(world(int(rows[hour]), 900 + hour, shift=0.0 if hour < 120 else -1.5), OF)
+        before, since = (before + counts, since) if hour < 120 else (before, since + counts)
+        at = int((START + hour * HOUR).timestamp())
+        state, alarms = bank.step(state, OF.counts(counts, at), at)
+        found += [one for one in alarms if one.family == "jumps"]
+    assert found
+    said = sentence(Told(found[0], OF, since, since.cells, before.cells))
+    assert said.startswith("wind jumped: a value is smaller than one of the days before with chance 8")
+    assert "since 2013-05-1" in said
+    assert column_of(Told(found[0], OF, since, since.cells)) == "wind"
+    gone = replace(found[0], bet=Bet("missing", "up", (MISSING,), 5.0))
+    assert sentence(Told(gone, OF, since, since.cells, before.cells)).startswith(
+        "wind jumped: missing in 0.0% of rows, in the days before in 0.0%"
+    )
 
 
 def test_missing_values_are_paged_with_both_shares() -> None:

@@ -42,7 +42,7 @@ def test_streams_whose_past_breaks_the_budget_count_as_more_dependent_until_it_k
     plan = planned(tables, Budget())
     effects = plan.tickets.families[0].effects
     assert (effects > 3).all()
-    (family,) = plan.tickets.families
+    (family, _) = plan.tickets.families
     object.__setattr__(family, "effects", np.full(4, 3.0))
     found = rehearsed(plan, tables, seed=3, histories=20)
     ticket = found.replays[1]
@@ -69,7 +69,7 @@ def test_the_replay_alarms_where_the_bank_does():
     table = past(weeks=8, shock=0.6)
     tables = {"features": table}
     plan = planned(tables, Budget())
-    (family,) = plan.tickets.families
+    (family, _) = plan.tickets.families
     object.__setattr__(family, "effects", np.full(4, 1.5))
     bank, state, alarms = plan.tickets, plan.tickets.begin(), 0
     for counts, at in zip(table.past, table.starts, strict=True):

@@ -122,9 +122,35 @@ def test_a_drift_that_costs_nothing_is_kept_and_nobody_is_told(ledger: Ledger) -
     assert found(ledger, cheap) == 0
     assert [one.benign for one in incidents(ledger)] == [True]
     assert alerts(ledger) == []
-    assert found(ledger, finding("feature-drift", "temp", harm=Harm(90.0, 60.0, 120.0, stake=1000.0)), day=1) == 1
+    assert found(ledger, finding("feature-drift", "temp", harm=Harm(130.0, 100.0, 160.0, stake=1000.0)), day=1) == 1
     (one,) = incidents(ledger)
     assert (one.benign, one.severity, len(alerts(ledger))) == (False, "SEV2", 1)
+
+
+@pytest.mark.parametrize("kind", ["feature-drift", "score-drift", "feature-jump", "multivariate"])
+def test_what_only_moves_pages_by_a_loss_that_is_sure(ledger: Ledger, kind: str) -> None:
+    """One bad day may come with it, and it is looked at day after day: the loss itself has a detector and a budget."""
+    bad_day = Harm(2860.0, 370.0, 5350.0, stake=1000.0)
+    found(ledger, finding(kind, "temp", harm=bad_day))
+    assert [one.severity for one in incidents(ledger)] == ["SEV3"]
+    assert [alert.severity for alert in alerts(ledger)] == ["ticket"]
+    found(ledger, finding(kind, "temp", harm=Harm(2860.0, 2000.0, 3720.0, stake=1000.0)), day=1)
+    assert [one.severity for one in incidents(ledger)] == ["SEV1"]
+
+
+def test_a_loss_that_is_found_pages_by_its_plain_limit_whatever_moved_with_it(ledger: Ledger) -> None:
+    costs = Harm(400.0, 250.0, 550.0, stake=1000.0)
+    found(ledger, DRIFT, finding("loss", None, "page", harm=costs))
+    assert [one.severity for one in incidents(ledger)] == ["SEV1"]
+
+
+def test_a_jump_is_a_fault_of_its_source_and_each_is_news(ledger: Ledger) -> None:
+    jump, sources = finding("feature-jump", "dewp", against="course"), {"dewp": "weather", "wind": "weather"}
+    found(ledger, jump, LOSS, sources=sources)
+    assert causes(ledger) == {"source weather": {"feature-jump", "loss"}}
+    (one,) = incidents(ledger)
+    accept(ledger, one, at=START + DAY + 2 * HOUR, **WHO)
+    assert found(ledger, jump, day=60, sources=sources) == 1
 
 
 def test_another_version_loses_by_itself_and_shares_the_fault_of_a_feed(ledger: Ledger) -> None:

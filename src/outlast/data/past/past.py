@@ -63,7 +63,7 @@ class Totals:
 
 @dataclass(frozen=True, eq=False)
 class Past:
-    """What is kept of a reference. `wide` counts features over all labelled rows, where too few are held out."""
+    """What is kept of a reference. `wide` counts features over all labelled rows; older versions may lack it."""
 
     features: tuple[str, ...]
     blocks: Blocks
@@ -76,8 +76,14 @@ class Past:
 
     @property
     def usual(self) -> Blocks:
-        """The hours that say what is usual of features."""
-        return self.wide or self.blocks
+        """The hours that say what is usual of features: all that are labelled, where too few were held out."""
+        few = self.rows < FEW_ROWS or self.blocks.weeks < FEW_WEEKS
+        return self.wide if few and self.wide is not None else self.blocks
+
+    @property
+    def course(self) -> Blocks:
+        """The hours that say how features move: as long a time as there is."""
+        return self.blocks if self.wide is None else self.wide
 
     @property
     def rows(self) -> int:
@@ -98,10 +104,8 @@ def past_of(
     leaves = tree.leaves(held_out.cells)
     graded = Graded(held_out.score_cells, held_out.sides, held_out.mills, leaves)
     blocks = blocks_of(held_out.at, held_out.cells, graded)
-    few = len(held_out.at) < FEW_ROWS or blocks.weeks < FEW_WEEKS
-    wide = blocks_of(*every()) if few else None
     totals = _totals(held_out, leaves, pairs)
-    return Past(features, blocks, wide, totals, scale, tree, pairs, sample_of(held_out, seed))
+    return Past(features, blocks, blocks_of(*every()), totals, scale, tree, pairs, sample_of(held_out, seed))
 
 
 def sample_of(reference: Reference, seed: int) -> Sample:

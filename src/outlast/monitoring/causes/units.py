@@ -1,5 +1,6 @@
 """A number that came in another unit: the live counts are what the reference's bins would hold after y = a x + b."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -56,15 +57,21 @@ _NEAR = 0.10
 """The largest share of rows that may lie elsewhere than the conversion says."""
 _BETTER = 0.3
 """And that share as a part of what lies elsewhere than in the reference."""
+_MOSTLY = 0.4
+"""The same where a few days are held against those before: they differ by themselves."""
 _ALIKE = 0.05
 """Conversions are not told apart when they leave so little more elsewhere."""
 _GONE = 0.8
 _ORDER = (BELOW, *range(BINS), ABOVE)
 
 
-def conversion_of(bins: Bins, live: Ints) -> Conversion | None:
-    """The change of unit that explains live counts in the reference's bins, or any scale and offset that do."""
-    counts = np.asarray(bins.counts or [0] * CELLS, np.float64)[list(_ORDER)]
+def conversion_of(bins: Bins, live: Ints, before: Ints | None = None) -> Conversion | None:
+    """The change of unit that explains live counts in the reference's bins, or any scale and offset that do.
+
+    `before` are counts to compare with, where the reference's own are of another season.
+    """
+    known = (bins.counts or [0] * CELLS) if before is None else before
+    counts = np.asarray(known, np.float64)[list(_ORDER)]
     now = live[list(_ORDER)].astype(np.float64)
     if bins.kind != "number" or len(bins.edges) < 6 or counts.sum() < 200 or now.sum() < 50:
         return None
@@ -76,15 +83,26 @@ def conversion_of(bins: Bins, live: Ints) -> Conversion | None:
     tried = [*KNOWN, *_fitted(bins, shares, (edges, heights))]
     off = [_apart(_converted(bins, edges, heights, one), shares) for one in tried]
     if min(off) > min(_NEAR, _BETTER * away):
-        return None
+        return None if before is None else _likeliest(bins, tried, off, away)
     fits = [one for one, left in zip(tried, off, strict=True) if left <= min(off) + _ALIKE]
-    hinted = [one for one in fits if any(hint in bins.name.lower() for hint in one.hints)]
+    hinted = [one for one in fits if _suggested(bins, one)]
     if hinted:
         return hinted[0]
     if max(shares[0], shares[-1]) > _GONE:
         return None  # nearly all lies outside: anything fits
     one = fits[0]
     return one if len(fits) == 1 else replace(one, says=f"another unit, such as {one.says}")
+
+
+def _likeliest(bins: Bins, tried: Sequence[Conversion], off: Sequence[float], away: float) -> Conversion | None:
+    """The conversion that the column's name suggests and that explains most of a change from one week to the next."""
+    hinted = [(left, one) for left, one in zip(off, tried, strict=True) if _suggested(bins, one)]
+    left, found = min(hinted, key=lambda pair: pair[0], default=(1.0, None))
+    return found if left <= _MOSTLY * away else None
+
+
+def _suggested(bins: Bins, one: Conversion) -> bool:
+    return any(hint in bins.name.lower() for hint in one.hints)
 
 
 def _apart(one: Floats, other: Floats) -> float:

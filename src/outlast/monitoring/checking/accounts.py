@@ -21,6 +21,7 @@ from outlast.project.workspace import Workspace
 
 _KINDS: dict[str, Kind] = {
     "data-quality": "quality",
+    "feature-jump": "quality",
     "empty-column": "quality",
     "feature-drift": "feature",
     "score-drift": "score",

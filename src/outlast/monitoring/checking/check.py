@@ -16,7 +16,7 @@ from outlast.data.profile import CELLS
 from outlast.monitoring.checking import alone, labels, remembered
 from outlast.monitoring.checking.accounts import cost_of, measure_open
 from outlast.monitoring.checking.plans import Watch
-from outlast.monitoring.checking.words import Told, column_of, kind_of, sentence, since_of
+from outlast.monitoring.checking.words import KINDS, LATELY, Told, column_of, sentence, since_of
 from outlast.monitoring.counting.checks import Check, judge_closed, period
 from outlast.monitoring.counting.counts import Counts
 from outlast.monitoring.detecting.bank import Alarm, State
@@ -138,17 +138,17 @@ class _Watching(_Checking):
 
     def _finding(self, alarm: Alarm, check: Check) -> Finding:
         told = self._told(alarm, check)
-        column, kind = column_of(told), kind_of(alarm)
+        column, kind = column_of(told), KINDS[alarm.family]
         return Finding(
             kind,
             column,
-            "ticket" if kind == "feature-drift" else alarm.severity,
+            alarm.severity,
             sentence(told),
             alarm.log_evidence,
             since=told.since,
             harm=self._harm(told, check.at),
             source=self.watch.subject.sources.get(column or ""),
-            against="accepted" if told.accepted else "promotion",
+            against="course" if kind == "feature-jump" else "accepted" if told.accepted else "promotion",
         )
 
     def _told(self, alarm: Alarm, check: Check) -> Told:
@@ -156,14 +156,18 @@ class _Watching(_Checking):
         watched, subject = self.watch.watched, self.watch.subject
         begin = since_of(alarm)
         found = {
-            version: self._between(version, begin, check)
+            version: self._between(version, begin, check.at)
             for version in sorted({version for version, _ in check.increments} | {subject.version})
         }
         mine = found.get(subject.version) or Counts.none(watched.profile.names)
-        return Told(alarm, watched, mine, self._features({v: c for v, c in found.items() if c is not None}))
+        lately = None
+        if alarm.family == "jumps":
+            before = {version: self._between(version, begin - LATELY, begin) for version in found}
+            lately = self._features({v: c for v, c in before.items() if c is not None})
+        return Told(alarm, watched, mine, self._features({v: c for v, c in found.items() if c is not None}), lately)
 
-    def _between(self, version: int, begin: datetime, check: Check) -> Counts | None:
-        return period(self.workspace.ledger, self.watch.subject.model, version, "", begin, check.at)
+    def _between(self, version: int, begin: datetime, end: datetime) -> Counts | None:
+        return period(self.workspace.ledger, self.watch.subject.model, version, "", begin, end)
 
     def _harm(self, told: Told, at: datetime) -> Harm | None:
         return cost_of(self.watch, told.counts, at - since_of(told.alarm))

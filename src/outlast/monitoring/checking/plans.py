@@ -10,8 +10,9 @@ import sqlalchemy as sa
 
 from outlast.monitoring.checking.normal import normal_of
 from outlast.monitoring.checking.reference import Watched
-from outlast.monitoring.detecting.planning import Budget, Plan, planned
+from outlast.monitoring.detecting.planning import Budget, Plan, measured, planned
 from outlast.monitoring.detecting.rehearsal import rehearsed
+from outlast.monitoring.detecting.streams import FORMS
 from outlast.monitoring.subject import Subject
 from outlast.project.workspace import Workspace
 from outlast.storage.ledger import Ledger
@@ -46,14 +47,16 @@ def watch_of(
     found = Watched(subject.version, subject.profile, subject.past, subject.cadence, subject.digests, nulls, normal)
     contract = subject.contract.monitoring
     budget = Budget(contract.budget, contract.tickets, int(subject.cadence.total_seconds()))
-    key = digest_of([vars(budget), {name: list(table.keys) for name, table in found.tables.items()}, nulls])
+    key = digest_of(
+        [vars(budget), {name: list(table.keys) for name, table in found.tables.items()}, nulls, sorted(FORMS)]
+    )
     known = _known(workspace.ledger, subject, key)
     if known is None:
         hold()
-        first = _effects(planned(found.tables, budget))
+        first = measured(planned(found.tables, budget))
         plan = planned(found.tables, budget, known=_with_slices(first))
         done = rehearsed(plan, found.tables, seed=SEED, hold=hold)
-        known = {"format": FORMAT, "key": key, "effects": _effects(done.plan), "sentence": done.sentence}
+        known = {"format": FORMAT, "key": key, "effects": measured(done.plan), "sentence": done.sentence}
         _keep(workspace.ledger, subject, known, now)
         return Watch(subject, found, done.plan, done.sentence)
     mine = f"{workspace.ledger.url}/{subject.model}@{subject.version}/{key}"
@@ -69,11 +72,6 @@ def _nulls(subject: Subject) -> dict[str, float]:
     asked = {name for name in subject.profile.names if name not in subject.sources}
     every = [(name, share) for rules in subject.contract.data.values() for name, share in rules.nulls.items()]
     return {name: max(share for other, share in every if other == name) for name, _ in every if name in asked}
-
-
-def _effects(plan: Plan) -> dict[str, list[float]]:
-    """How many rows of each stream are taken for one, by family: measuring it again would take seconds a tick."""
-    return {one.name: one.effects.tolist() for bank in plan.banks for one in bank.families}
 
 
 def _with_slices(effects: dict[str, list[float]]) -> dict[str, list[float]]:

@@ -71,6 +71,9 @@ class Watched:
         if self.profile.features:
             table = _table(tuple(self.names.values()), usual.cells, usual, kinds)
             found["features"] = replace(table, counts=self._with_nulls(table.counts))
+            course = self.past.course
+            known = _table(tuple(self.names.values()), course.cells, course, kinds)
+            found["course"] = replace(known, counts=self._with_nulls(known.counts))
         if blocks.hours:
             found |= self._of_version(blocks)
         return {name: table for name, table in found.items() if table.counts.sum() > 0}
@@ -92,8 +95,10 @@ class Watched:
     def _plain(self, arrived: Counts, at: int, features: npt.NDArray[Any] | None) -> dict[str, Ints]:
         lost, leaves = arrived.array("loss"), arrived.array("leaves")
         outcomes = arrived.graded
+        cells = arrived.cells if features is None else features
         return {
-            "features": arrived.cells if features is None else features,
+            "features": cells,
+            "course": cells,
             "scores": arrived.scores[None],
             "calibration": outcomes[None],
             "outcomes": outcomes.sum(axis=0)[None],
@@ -111,6 +116,8 @@ class Watched:
 
     def _accepted(self, name: str) -> list[tuple[int, Normal]]:
         """Places of streams of a table that were accepted, and in which time."""
+        if name == "course":  # what was accepted is its own course by now
+            return []
         columns = {"features": list(self.names), "slices": self.slices, "scores": ["score"]}.get(name, [None])
         return [(place, one) for one in self.normal for place, column in enumerate(columns) if one.has(name, column)]
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from outlast.data.profile import ABOVE, BELOW, BINS, MISSING, OTHER, UNSEEN, Bins
 from outlast.monitoring import evidence
+from outlast.monitoring.causes.units import conversion_of
 from outlast.monitoring.checking.reference import Watched
 from outlast.monitoring.counting.counts import Counts
 from outlast.monitoring.detecting.bank import Alarm
@@ -17,10 +18,12 @@ from outlast.types import counted, moment
 
 Ints = npt.NDArray[np.int64]
 
-_TABLES = {"rates": "features", "volume out of range": "volume"}
+_TABLES = {"rates": "features", "ranges": "features", "jumps": "course", "volume out of range": "volume"}
 """The table of a family, where it is called otherwise."""
 KINDS = {
     "features": "feature-drift",
+    "ranges": "feature-drift",
+    "jumps": "feature-jump",
     "rates": "data-quality",
     "scores": "score-drift",
     "calibration": "calibration",
@@ -33,6 +36,8 @@ KINDS = {
     "volume out of range": "volume",
 }
 """The kind of finding that a family's alarm becomes."""
+LATELY = timedelta(days=4)
+"""How much of what came before a jump its sentence holds it against."""
 _MOST = 3
 """Stretches of values that a sentence names."""
 _RATES = {
@@ -51,6 +56,8 @@ class Told:
     watched: Watched
     counts: Counts
     features: Ints
+    lately: Ints | None = None
+    """The features' counts of the days before its onset, of an alarm that holds them against those."""
 
     @property
     def since(self) -> datetime:
@@ -79,15 +86,10 @@ class Told:
         return "in what was accepted" if self.accepted else "in the reference"
 
 
-def kind_of(alarm: Alarm) -> str:
-    """The kind of finding that an alarm becomes: values beyond the reference's range are another world, not a fault."""
-    return "feature-drift" if alarm.family == "rates" and alarm.bet.what in ("below", "above") else KINDS[alarm.family]
-
-
 def column_of(told: Told) -> str | None:
     """The column that an alarm is about, where it is about one."""
     stream = told.stream
-    if told.alarm.family in ("features", "rates"):
+    if _TABLES.get(told.alarm.family, told.alarm.family) in ("features", "course"):
         return stream.rpartition("#")[0]
     if told.alarm.family == "slices":
         return stream.rpartition("@")[0]
@@ -187,6 +189,22 @@ def _rate(told: Told) -> str:
     return f"{bins.name} is {_RATES[cell]} in {_share(now, cell)} of rows, {told.against} in {_share(before, cell)}"
 
 
+def _jump(told: Told) -> str:
+    bins, now, _ = _shaped(told)
+    place = list(told.watched.names.values()).index(told.stream)
+    then = np.zeros_like(now) if told.lately is None else told.lately[place]
+    if told.alarm.bet.what == "missing":
+        shares = _share(now, MISSING), _share(then, MISSING)
+        return f"{bins.name} jumped: missing in {shares[0]} of rows, in the days before in {shares[1]}"
+    chance = evidence.location(now, then) if bins.kind == "number" else None
+    if chance is None:
+        return f"{bins.name} jumped: its values are others than in the days before"
+    word = "larger" if told.alarm.bet.direction == "up" else "smaller"
+    said = f"a value is {word} than one of the days before with chance {_of(told.alarm.bet.direction, chance):.0%}"
+    unit = conversion_of(bins, now, then)
+    return f"{bins.name} jumped: {said}" + ("" if unit is None else f", which looks like {unit.says}")
+
+
 def _calibration(told: Told) -> str:
     cells = list(told.alarm.bet.cells)
     now, before = told.counts.graded[cells].sum(axis=0), told.before[cells].sum(axis=0)
@@ -235,6 +253,8 @@ _SAY = {
     "features": _shape,
     "scores": _shape,
     "rates": _rate,
+    "ranges": _rate,
+    "jumps": _jump,
     "calibration": _calibration,
     "loss": _loss,
     "slices": _slice,

@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from outlast.errors import StorageError
 from outlast.monitoring.detecting.bets import Bet, Bets
+from outlast.monitoring.detecting.course import Jumps
 from outlast.monitoring.detecting.streams import Fold, Severity
 from outlast.monitoring.detecting.tables import Floats, Ints, Season, slot_of
 
@@ -60,11 +61,16 @@ class Track:
     log_m: Floats
     began: Ints
     rows: Floats
+    course: Floats | None = None
+    """The course of streams that are held against theirs, [stream, functional, 4]."""
 
     @classmethod
-    def fresh(cls, keys: tuple[str, ...], bets: tuple[Bet, ...]) -> "Track":
-        shape = (len(keys), len(bets))
-        return cls(keys, bets, np.full(shape, _NEVER), np.zeros(shape), np.zeros(shape, np.int64), np.zeros(shape))
+    def fresh(cls, family: "Family") -> "Track":
+        bets = tuple(family.bets.names)
+        shape = (len(family.keys), len(bets))
+        course = family.bets.begin() if isinstance(family.bets, Jumps) else None
+        runs = np.zeros(shape), np.zeros(shape, np.int64), np.zeros(shape)
+        return cls(family.keys, bets, np.full(shape, _NEVER), *runs, course)
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,7 +88,7 @@ class Family:
     name: str
     source: str
     keys: tuple[str, ...]
-    bets: Bets
+    bets: Bets | Jumps
     season: Season
     effects: Floats
     """phi of each stream: so many rows are taken for one."""
@@ -92,6 +98,8 @@ class Family:
 
     def weights(self, slot: int) -> Floats:
         """[stream, cell, bet] of one hour of the week."""
+        if isinstance(self.bets, Jumps):
+            raise TypeError(f"the bets of '{self.name}' follow the course: no hour of the week has weights of theirs")
         return self.bets.weights(self.season.at(slot))
 
     @cached_property
@@ -118,7 +126,7 @@ class Bank:
 
     def begin(self) -> State:
         """The state before the first check."""
-        return State({one.name: Track.fresh(one.keys, tuple(one.bets.names)) for one in self.families})
+        return State({one.name: Track.fresh(one) for one in self.families})
 
     def resume(self, state: State) -> State:
         """A state of this or an earlier plan: streams that are still watched go on, new ones begin, others go.
@@ -127,7 +135,7 @@ class Bank:
         """
         found = {}
         for one in self.families:
-            fresh = Track.fresh(one.keys, tuple(one.bets.names))
+            fresh = Track.fresh(one)
             old = state.tracks.get(one.name)
             found[one.name] = fresh if old is None else _matched(fresh, old)
         return State(found, state.checks)
@@ -140,8 +148,7 @@ class Bank:
         """
         tracks = {}
         for one in self.families:
-            given = counts.get(one.source)
-            tracks[one.name] = _advanced(state.tracks[one.name], *self._evidence(one, given, at), at)
+            tracks[one.name] = self._stepped(one, state.tracks[one.name], counts.get(one.source), at)
         after = State(tracks, state.checks + 1)
         return self._judged(after, at)
 
@@ -150,21 +157,24 @@ class Bank:
         parts = [_totals(state.tracks[one.name], one) for one in self.families]
         return float(np.logaddexp.reduce(np.concatenate(parts))) if parts else _NEVER
 
-    def _evidence(self, one: Family, given: npt.NDArray[Any] | None, at: int) -> tuple[Floats, Floats]:
-        """log e, [stream, bet], and the rows of each stream."""
+    def _stepped(self, one: Family, track: Track, given: npt.NDArray[Any] | None, at: int) -> Track:
         if given is None or not np.any(given):
-            return np.zeros((len(one.keys), len(one.bets.names))), np.zeros(len(one.keys))
+            nothing = np.zeros((len(one.keys), len(one.bets.names))), np.zeros(len(one.keys))
+            return _advanced(track, *nothing, at)
         counts = one.folded(given)
         if len(counts) != len(one.keys):
             raise StorageError(
                 f"The counts of '{one.source}' have {len(counts)} streams, the plan watches {len(one.keys)}: "
                 "count them by the plan's keys, in its order"
             )
-        if one.season.by_slot is not None:
+        if isinstance(one.bets, Jumps):
+            found, course = one.bets.step(one.bets.begin() if track.course is None else track.course, counts, at)
+            track = replace(track, course=course)
+        elif one.season.by_slot is not None:
             found = one.bets.evidence(counts, one.season.at(int(slot_of(at))))
         else:
             found = np.matmul(counts[:, None, :], one.lasting)[:, 0, :]
-        return found / one.effects[:, None], counts.sum(axis=1)
+        return _advanced(track, found / one.effects[:, None], counts.sum(axis=1), at)
 
     def _judged(self, state: State, at: int) -> tuple[State, list[Alarm]]:
         totals = {one.name: _totals(state.tracks[one.name], one) for one in self.families}
@@ -243,9 +253,11 @@ def _matched(fresh: Track, old: Track) -> Track:
         return fresh
     here, there = (np.array(side) for side in zip(*pairs, strict=True))
     found = {name: getattr(fresh, name).copy() for name in ("log_r", "log_m", "began", "rows")}
+    if fresh.course is not None and old.course is not None:
+        found["course"] = fresh.course.copy()
     for name, values in found.items():
         values[here] = getattr(old, name)[there]
-    return Track(fresh.keys, fresh.bets, **found)
+    return replace(fresh, **found)
 
 
 def names_of(alarms: Sequence[Alarm]) -> list[str]:

@@ -71,10 +71,13 @@ class Means:
     def limits(self, shares: Floats) -> Floats:
         """m: the largest mean of each functional that is no news."""
         mass, first = (np.matmul(side, shares[:, :, None])[:, :, 0] for side in (self._standing, self._counted))
+        return self._limits(mass, first)
+
+    def _limits(self, mass: Floats, first: Floats) -> Floats:
         return np.asarray(first / np.maximum(mass, 1e-300) + self.slack, np.float64)
 
     def weights(self, shares: Floats) -> Floats:
-        (hit, miss), graded = self._pays(shares)
+        (hit, miss), graded = self._pays(self.limits(shares))
         pays = np.empty(self.values.shape)
         coins = self._coins
         pays[:, coins] = miss[:, coins, None] + self.values[:, coins] * (hit - miss)[:, coins, None]
@@ -83,16 +86,17 @@ class Means:
         return np.ascontiguousarray(pays.transpose(0, 2, 1))
 
     def evidence(self, counts: Floats, shares: Floats) -> Floats:
-        (hit, miss), graded = self._pays(shares)
-        column = counts[:, :, None]
-        rows, hits = (np.matmul(side, column)[:, :, 0] for side in (self._standing, self._counted))
+        both = np.stack([shares, counts], axis=-1)
+        standing, counted = np.matmul(self._standing, both), np.matmul(self._counted, both)
+        (hit, miss), graded = self._pays(self._limits(standing[..., 0], counted[..., 0]))
+        rows, hits = standing[..., 1], counted[..., 1]
         found = hits * hit + (rows - hits) * miss
-        found[:, ~self._coins] = np.matmul(graded * self._graded[1], column)[:, :, 0]
+        if len(self._graded[0][0]):
+            found[:, ~self._coins] = np.matmul(graded * self._graded[1], counts[:, :, None])[:, :, 0]
         return np.asarray(found, np.float64)
 
-    def _pays(self, shares: Floats) -> tuple[tuple[Floats, Floats], Floats]:
+    def _pays(self, limit: Floats) -> tuple[tuple[Floats, Floats], Floats]:
         """What a coin pays for its two sides, and what the other bets pay for each cell: far fewer logarithms."""
-        limit = self.limits(shares)
         stake = np.minimum(self.stake, _ROOM / np.maximum(limit, 1e-12))
         coins = np.log1p(stake * (1 - limit)), np.log1p(-stake * limit)
         mine = ~self._coins

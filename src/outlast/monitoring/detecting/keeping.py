@@ -9,6 +9,7 @@ import numpy as np
 
 from outlast.monitoring.detecting.bank import State, Track
 from outlast.monitoring.detecting.bets import Bet
+from outlast.monitoring.detecting.course import PARTS
 from outlast.storage import formats
 from outlast.types import FORMAT
 
@@ -39,13 +40,16 @@ def _decoded(data: bytes) -> _Kept:
 
 
 def _plain(track: Track) -> dict[str, Any]:
-    arrays = {name: np.ascontiguousarray(getattr(track, name)).astype("<f8").tobytes() for name in _ARRAYS}
+    names = _ARRAYS if track.course is None else (*_ARRAYS, "course")
+    arrays = {name: np.ascontiguousarray(getattr(track, name)).astype("<f8").tobytes() for name in names}
     return {"keys": list(track.keys), "bets": [list(asdict(bet).values()) for bet in track.bets], **arrays}
 
 
 def _track(kept: dict[str, Any]) -> Track:
     shape = (len(kept["keys"]), len(kept["bets"]))
-    arrays = {name: np.frombuffer(kept[name], "<f8").reshape(shape).copy() for name in _ARRAYS}
+    arrays: dict[str, Any] = {name: np.frombuffer(kept[name], "<f8").reshape(shape).copy() for name in _ARRAYS}
     arrays["began"] = arrays["began"].astype(np.int64)
     bets = tuple(Bet(what, direction, tuple(cells), size) for what, direction, cells, size in kept["bets"])
+    if "course" in kept:
+        arrays["course"] = np.frombuffer(kept["course"], "<f8").reshape(len(kept["keys"]), -1, PARTS).copy()
     return Track(tuple(kept["keys"]), bets, **arrays)

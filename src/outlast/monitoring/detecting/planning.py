@@ -2,14 +2,16 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 import numpy as np
 
 from outlast.errors import SettingsError
 from outlast.monitoring.detecting.bank import Bank, Family
-from outlast.monitoring.detecting.bets import whole
-from outlast.monitoring.detecting.dependence import effects
+from outlast.monitoring.detecting.bets import Bets, normal, whole
+from outlast.monitoring.detecting.course import Jumps, can_follow, forecast
+from outlast.monitoring.detecting.dependence import course_effects, effects
 from outlast.monitoring.detecting.streams import FORMS, Form, Severity
 from outlast.monitoring.detecting.tables import HOUR, Floats, Season, Table, Tables, season_of
 
@@ -60,7 +62,19 @@ class Plan:
 
 
 Known = Mapping[str, Sequence[float]]
-"""The effects of dependence of each family's streams, as an earlier plan for the same tables had them."""
+"""What an earlier plan for the same tables measured on the past: see `measured`."""
+_ERRORS = ("error", "foreseen", "together")
+_NOTHING: Known = MappingProxyType({})
+
+
+def measured(plan: Plan) -> dict[str, list[float]]:
+    """The effects of dependence by family, and of those that follow a course the errors of its forecasts."""
+    families = [one for bank in plan.banks for one in bank.families]
+    found = {one.name: one.effects.tolist() for one in families}
+    for one in families:
+        if isinstance(one.bets, Jumps):
+            found |= {f"{one.name}: {what}": getattr(one.bets, what).ravel().tolist() for what in _ERRORS}
+    return found
 
 
 def planned(tables: Tables, budget: Budget, *, forms: Mapping[str, Form] = FORMS, known: Known | None = None) -> Plan:
@@ -68,36 +82,57 @@ def planned(tables: Tables, budget: Budget, *, forms: Mapping[str, Form] = FORMS
 
     What is `known` of effects is taken for it, since measuring them takes seconds.
     """
-    sides, measured = {}, known or {}
+    sides = {}
     severities: tuple[Severity, ...] = ("page", "ticket")
     for severity in severities:
-        given = {name: form for name, form in forms.items() if form.severity == severity and form.source in tables}
+        given = {name: form for name, form in forms.items() if form.severity == severity and _may(form, tables)}
         total = sum(form.share for form in given.values())
         families = [
-            family(name, form, tables[form.source], form.share / total, measured.get(name))
+            family(name, form, tables[form.source], form.share / total, known or _NOTHING)
             for name, form in given.items()
         ]
         sides[severity] = Bank(severity, tuple(families), budget.log_threshold(severity))
+    courses = {form.source for form in forms.values() if form.follows}
     rows = {form.source: _rows(form, tables[form.source]) for form in forms.values() if form.source in tables}
-    weeks = max((table.weeks for table in tables.values()), default=0.0)
+    weeks = max((table.weeks for name, table in tables.items() if name not in courses), default=0.0)
     return Plan(sides["page"], sides["ticket"], budget, rows, weeks)
 
 
-def family(name: str, form: Form, table: Table, share: float, known: Sequence[float] | None = None) -> Family:
+def _may(form: Form, tables: Tables) -> bool:
+    """Whether there is what a family is watched by."""
+    return form.source in tables and (not form.follows or can_follow(tables[form.source]))
+
+
+def family(name: str, form: Form, table: Table, share: float, known: Known = _NOTHING) -> Family:
     """One family with its bets, season and effects of dependence."""
     mine = table
     if form.fold is not None:
         mine = table.mapped(form.fold(table.counts), None if table.past is None else form.fold(table.past))
     season = season_of(mine) if form.seasonal else Season(whole(mine.counts))
     bets = form.bets(mine)
-    phi = effects(mine, bets, season) if known is None else np.asarray(known, np.float64)
-    return Family(name, form.source, table.keys, bets, season, phi, _prior(form, mine) * share, form.fold)
+    if isinstance(bets, Jumps):
+        bets = _followed(name, bets, mine, known)
+    if name in known:
+        phi = np.asarray(known[name], np.float64)
+    else:  # a course's errors are divided by themselves
+        phi = np.ones(len(table.keys)) if isinstance(bets, Jumps) else effects(mine, bets, season)
+    return Family(name, form.source, table.keys, bets, season, phi, _prior(form, mine, bets) * share, form.fold)
 
 
-def _prior(form: Form, table: Table) -> Floats:
-    """Equal parts; slices by the root of their rows."""
+def _followed(name: str, bets: Jumps, table: Table, known: Known) -> Jumps:
+    """Bets that follow a course, with what was measured of it, now or before."""
+    kept = [known.get(f"{name}: {what}") for what in _ERRORS]
+    if None in kept:
+        bets = forecast(bets, table)
+        return replace(bets, together=course_effects(table, bets))
+    error, foreseen, together = (np.asarray(one, np.float64).reshape(bets.error.shape) for one in kept)
+    return replace(bets, error=error, foreseen=foreseen, together=together)
+
+
+def _prior(form: Form, table: Table, bets: Bets | Jumps) -> Floats:
+    """Equal parts of streams on which anything is bet; slices by the root of their rows."""
     if not form.by_size:
-        return np.full(len(table.keys), 1 / max(1, len(table.keys)))
+        return normal((bets.weight.sum(axis=1) > 0).astype(np.float64))
     root = np.sqrt(np.maximum(1.0, table.counts.sum(axis=1)))
     return np.asarray(root / root.sum(), np.float64)
 

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from outlast.monitoring.detecting.bank import Bank, Family
+from outlast.monitoring.detecting.course import Jumps
 from outlast.monitoring.detecting.planning import ENOUGH_WEEKS, YEAR, Plan
 from outlast.monitoring.detecting.streams import Severity
 from outlast.monitoring.detecting.tables import HOUR, SLOTS, Ints, Table, Tables, slot_of
@@ -149,8 +150,7 @@ class _Stage:
     def of(cls, bank: Bank, tables: Tables) -> "_Stage":
         parts, weights, owners = [], [], []
         names: list[str] = []
-        length = max(len(table.past) for table in tables.values() if table.past is not None)
-        block = next(table.block for table in tables.values() if table.past is not None and len(table.past) == length)
+        length, block = _blocks_of(bank, tables)
         for one in bank.families:
             used = np.flatnonzero((one.bets.weight * one.prior[:, None]).ravel() > 0)
             parts.append(_odds(one, tables[one.source], length)[:, used])
@@ -214,11 +214,29 @@ class _Stage:
         return replace(bank, families=tuple(families))
 
 
+def _blocks_of(bank: Bank, tables: Tables) -> tuple[int, int]:
+    """How many blocks of the past are replayed, and how long each is: as many as the longest reference has.
+
+    A course may have been followed for longer, to learn how well it is forecast; its last blocks are replayed.
+    """
+    others = {one.source for one in bank.families if not isinstance(one.bets, Jumps)}
+    known = [(len(one.past), one.block, name in others) for name, one in tables.items() if one.past is not None]
+    length, block, _ = max(known, key=lambda one: (one[2], one[0]))
+    return length, block
+
+
 def _odds(one: Family, table: Table, length: int) -> Singles:
-    """[block, stream and bet]: e of each block of the past; 1 for a table that has none."""
+    """[block, stream and bet]: e of each block of the past; 1 for a table that has none.
+
+    Bets that follow a course are replayed along it as it was, whatever the order in which blocks are drawn later.
+    """
     width = len(one.keys) * len(one.bets.names)
     found = np.ones((length, width), np.float32)
     if table.past is None or table.starts is None:
+        return found
+    if isinstance(one.bets, Jumps):
+        log_e = (one.bets.replayed(table) / one.effects[:, None]).reshape(len(table.past), width)[-length:]
+        found[length - len(log_e) :] = np.exp(np.minimum(log_e, _CEILING))
         return found
     for mine, slot in _by_slot(one, table):
         counts = one.folded(table.past[mine])

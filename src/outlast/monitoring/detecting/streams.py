@@ -1,9 +1,10 @@
 """The tables that are watched, and what is bet on each.
 
-A feature or the scores: location, scale, and mass in each cell (of a category, mass only). Rates: how much is missing,
-out of range, or never seen before, with a tighter grid than the shape has. Calibration: what turned out against what
-the score cell had in the reference, in dyadic groups of cells, both ways. Losses: sums are enough, because on [0, 1]
-the chord of log(1 + l (g - m)) lies below it, and on 0 and 1 they meet.
+A feature or the scores: location, scale, and mass in each cell (of a category, mass only). Rates: how much is missing
+or never seen before, and, as tickets, out of range, with a tighter grid than the shape has. Jumps: a feature's place,
+and how much of it is missing, against its own last days (`course`). Calibration: what turned out against what the score
+cell had in the reference, in dyadic groups of cells, both ways. Losses: sums are enough, because on [0, 1] the chord of
+log(1 + l (g - m)) lies below it, and on 0 and 1 they meet.
 """
 
 from collections.abc import Callable, Mapping
@@ -15,6 +16,7 @@ import numpy.typing as npt
 
 from outlast.data.profile import ABOVE, BELOW, BINS, CELLS, MISSING, UNSEEN
 from outlast.monitoring.detecting.bets import Bet, Bets, Coins, Means, normal, shifted, upper
+from outlast.monitoring.detecting.course import Jumps, jump_bets
 from outlast.monitoring.detecting.tables import Floats, Table
 
 Fold = Callable[[npt.NDArray[Any]], npt.NDArray[Any]]
@@ -29,7 +31,7 @@ RATES = (1.5, 4.0, 16.0, 64.0)
 _LOCATION, _SCALE, _MASS = 0.01, 0.015, (0.005, 0.15)
 _RATE = {"missing": 0.0001, "unseen": 0.0001, "below": 0.002, "above": 0.002}
 _RATE_CELLS = {"missing": MISSING, "unseen": UNSEEN, "below": BELOW, "above": ABOVE}
-_RATE_WEIGHTS = {"missing": 0.5, "unseen": 0.3, "below": 0.1, "above": 0.1}
+_RATE_WEIGHTS = {"missing": 0.6, "unseen": 0.4, "below": 0.5, "above": 0.5}
 _RELATIVE = 0.20
 _CALIBRATION, _ERROR = 0.005, 0.005
 _SHAPE_WEIGHTS = {"location": 0.40, "scale": 0.25, "mass": 0.35}
@@ -43,13 +45,15 @@ class Form:
 
     severity: Severity
     share: float
-    bets: Callable[[Table], Bets]
+    bets: Callable[[Table], Bets | Jumps]
     shape: str
     """The cells of its counts, in words."""
     source: str
     fold: Fold | None = None
     """From the counts that are kept to the cells that are bet on."""
     seasonal: bool = True
+    follows: bool = False
+    """Streams are held against their own course, and need a past that tells how well that is forecast."""
     by_size: bool = False
     """Streams have parts of the family's share by the root of their rows, and not equal ones."""
 
@@ -94,11 +98,21 @@ def shape_bets(table: Table) -> Means:
 
 
 def rate_bets(table: Table) -> Means:
-    """How much is missing, never seen before, below or above what the reference had."""
+    """How much is missing, or was never seen before: faults of data."""
+    return _rates(table, ("missing", "unseen"))
+
+
+def range_bets(table: Table) -> Means:
+    """How much lies below or above what the reference had: the world may have moved there."""
+    return _rates(table, ("below", "above"))
+
+
+def _rates(table: Table, which: tuple[str, ...]) -> Means:
     kinds = table.kinds or ("number",) * len(table.keys)
     rows = table.counts.sum(axis=1)
     names, parts = [], []
-    for what, cell in _RATE_CELLS.items():
+    for what in which:
+        cell = _RATE_CELLS[what]
         watched = np.array([kind == "number" or cell in (MISSING, UNSEEN) for kind in kinds])
         for size in RATES:
             names.append(Bet(what, "up", (cell,), size))
@@ -250,9 +264,11 @@ FORMS: Mapping[str, Form] = {
     "slices": Form("page", 0.20, loss_bets, "slice: rows, loss in thousandths", "slices", losses, by_size=True),
     "rates": Form("page", 0.15, rate_bets, "feature: 20 cells", "features"),
     "volume": Form("page", 0.02, shape_bets, "one stream: the 20 cells of how many rows came", "volume"),
-    "volume out of range": Form("page", 0.03, rate_bets, "one stream: the 20 cells of how many rows came", "volume"),
+    "volume out of range": Form("page", 0.03, range_bets, "one stream: the 20 cells of how many rows came", "volume"),
     "scores": Form("page", 0.05, shape_bets, "one stream: 20 score cells", "scores"),
-    "features": Form("ticket", 0.70, shape_bets, "feature: 20 cells", "features"),
+    "features": Form("ticket", 0.45, shape_bets, "feature: 20 cells", "features"),
+    "ranges": Form("ticket", 0.10, range_bets, "feature: 20 cells", "features"),
+    "jumps": Form("ticket", 0.25, jump_bets, "feature: 20 cells", "course", seasonal=False, follows=True),
     "leaves": Form("ticket", 0.10, occupancy_bets, "one stream: rows by leaf", "leaves"),
     "outcomes": Form("ticket", 0.10, share_bets, "one stream: rows by outcome", "outcomes"),
 }

@@ -16,8 +16,8 @@ from outlast.monitoring.judge import Finding, Scale
 Family = Literal["data", "following", "own"]
 
 _DATA = frozenset(
-    {"empty-column", "data-quality", "late-feed", "feed-broken", "feed-stale", "feed-volume", "feed-late", "schema",
-     "type", "missing", "unseen", "stale", "duplicates"}
+    {"empty-column", "data-quality", "feature-jump", "late-feed", "feed-broken", "feed-stale", "feed-volume",
+     "feed-late", "schema", "type", "missing", "unseen", "stale", "duplicates"}
 )  # fmt: skip
 _FOLLOWING = frozenset(
     {"feature-drift", "score-drift", "drift", "multivariate", "loss", "value", "estimated-loss", "calibration", "slice",

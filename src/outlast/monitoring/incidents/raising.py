@@ -25,7 +25,7 @@ from outlast.monitoring.incidents.grouping import (
     stream_of,
 )
 from outlast.monitoring.incidents.incident import Found, Incident, Level
-from outlast.monitoring.incidents.severity import LEVELS, benign, gravest, level
+from outlast.monitoring.incidents.severity import LEVELS, MOVEMENT, benign, gravest, level
 from outlast.monitoring.judge import Finding, Severity
 from outlast.monitoring.telling.alerts import Message, say
 from outlast.project.contract import Contract
@@ -78,7 +78,7 @@ def measured(
     connection: sa.Connection, incident: Incident, harm: Harm, scope: Scope, contract: Contract, now: datetime
 ) -> int:
     """Let an incident cost what it does by now; where that is worse, it is said. Returns how many were said."""
-    most = max(incident.found, key=lambda one: one.last)
+    most = max(incident.found, key=lambda one: (one.kind not in MOVEMENT, one.last))
     finding = Finding(most.kind, most.column, _word(most.severity), most.sentence, 1.0, harm=harm)
     kept = replace(
         incident,
@@ -104,7 +104,7 @@ def _is_past(finding: Finding, scope: Scope, known: Sequence[Incident]) -> bool:
 
 def _is_normal(finding: Finding, scope: Scope, normal: Sequence[Accepted], contract: Contract) -> bool:
     """Whether somebody has accepted this as normal, and it is no worse than what was accepted."""
-    if finding.against == "accepted":
+    if finding.against != "promotion":
         return False
     found = level(finding, contract.monitoring.tolerance)
     return any(
