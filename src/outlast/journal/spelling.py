@@ -76,10 +76,10 @@ def read_back(value: Any) -> Any:
     if len(value) == 1:
         ((tag, inner),) = value.items()
         if tag == "$object":
-            return {name: read_back(one) for name, one in inner.items()}
-        if tag in _READERS:
+            value = inner
+        elif tag in _READERS:
             return _READERS[tag](inner)
-    return {name: read_back(one) for name, one in value.items()}
+    return {name: one if one.__class__ in _PLAIN else read_back(one) for name, one in value.items()}
 
 
 def _all_safe(values: Iterable[Any]) -> bool:
