@@ -8,14 +8,13 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from outlast.bundle.predictor import open_predictor
 from outlast.journal.reading import joined
-from outlast.journal.spelling import from_text
 from outlast.monitoring.incidents.incident import Incident
 from outlast.monitoring.incidents.reading import incidents
 from outlast.project.loader import Project
 from outlast.registry.versions import Version
 from outlast.replaying.faults import Fault
+from outlast.retraining.judging.back import would_have_decided
 from outlast.types import duration
 
 SEED, DRAWS = 2013, 2000
@@ -51,17 +50,9 @@ def decided(project: Project, version: Version, rows: pl.DataFrame) -> pl.Series
     found: list[str] = rows["decision"].to_list()
     others = rows.with_row_index().filter((pl.col("version") != version.number) & (pl.col("rung") == "full"))
     if others.height:
-        predictor = open_predictor(project.workspace, version.digest, version.number)
-        given = [from_text(one["asks"]) | from_text(one["features"]) for one in others.iter_rows(named=True)]
-        types = project.workspace.tables.scan(version.summary["snapshot"]).collect_schema()
-        columns = {
-            name: pl.Series(name, [row.get(name) for row in given], dtype=types[name], strict=False)
-            for name in predictor.features
-        }
-        table = predictor.score_features(pl.DataFrame(columns))
-        for index, scored, row in zip(others["index"], table, given, strict=True):
-            found[index] = str(predictor.decision(scored, row))
-        predictor.close()
+        made = would_have_decided(project.workspace, version, others)
+        for index, decision in zip(others["index"], made, strict=True):
+            found[index] = decision
     return pl.Series(found, dtype=pl.String)
 
 

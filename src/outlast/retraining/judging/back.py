@@ -102,6 +102,23 @@ def broken(workspace: Workspace, live: Version, since: datetime, now: datetime) 
     return f"{lower:,} of its last {len(rungs):,} answers are not its model's; before it nearly all were"
 
 
+def would_have_decided(workspace: Workspace, version: Version, rows: pl.DataFrame) -> list[str]:
+    """What a version would have decided on features that were served. This executes its code."""
+    predictor = open_predictor(workspace, version.digest, version.number)
+    try:
+        given = [{**_named(row["asks"]), **_named(row["features"])} for row in rows.iter_rows(named=True)]
+        types = workspace.tables.scan(version.summary["snapshot"]).collect_schema()
+        columns = {
+            name: pl.Series(name, [row.get(name) for row in given], dtype=types[name], strict=False)
+            for name in predictor.features
+        }
+        table = predictor.score_features(pl.DataFrame(columns))
+        made = [predictor.decision(scored, row) for scored, row in zip(table, given, strict=True)]
+    finally:
+        predictor.close()
+    return [one if isinstance(one, str) else repr(one) for one in made]
+
+
 def _rungs(workspace: Workspace, model: str, since: datetime, until: datetime, version: int | None = None) -> pl.Series:
     rows = predictions(workspace, model, since, until, clock="at")
     rows = rows if version is None else rows.filter(pl.col("version") == version)
@@ -126,7 +143,7 @@ def _better(
     if full.is_empty():
         return None, "no outcome of its answers is known yet"
     try:
-        decided = _decisions(workspace, before, full)
+        decided = would_have_decided(workspace, before, full)
     except OutlastError as error:
         return None, f"{before} cannot be asked: {error.sentence}"
     theirs = scale.worths(full.with_columns(pl.Series("decision", decided)), now)
@@ -138,23 +155,6 @@ def _computed(version: Version) -> list[tuple[str, str]]:
     """What its features are, by their digests."""
     parts = version.lineage.get("features") or []
     return sorted((part["kind"], part["digest"]) for part in parts)
-
-
-def _decisions(workspace: Workspace, version: Version, rows: pl.DataFrame) -> list[str]:
-    """What a version would have decided on features that were served. This executes its code."""
-    predictor = open_predictor(workspace, version.digest, version.number)
-    try:
-        given = [{**_named(row["asks"]), **_named(row["features"])} for row in rows.iter_rows(named=True)]
-        types = workspace.tables.scan(version.summary["snapshot"]).collect_schema()
-        columns = {
-            name: pl.Series(name, [row.get(name) for row in given], dtype=types[name], strict=False)
-            for name in predictor.features
-        }
-        table = predictor.score_features(pl.DataFrame(columns))
-        made = [predictor.decision(scored, row) for scored, row in zip(table, given, strict=True)]
-    finally:
-        predictor.close()
-    return [one if isinstance(one, str) else repr(one) for one in made]
 
 
 def _named(columns: str | None) -> Mapping[str, Any]:
