@@ -96,8 +96,8 @@ def found(project: Project, faults: Sequence[Fault], rows: pl.DataFrame, until: 
 
 def _found(fault: Fault, every: Sequence[Incident], rows: pl.DataFrame, cadence: timedelta) -> Found:
     named = {*fault.columns, fault.source}
-    about = [
-        (stream.first + cadence, incident, stream.sentence)
+    about = [  # the check that showed it, or the tick that told of it, whichever came later
+        (max(stream.first + cadence, incident.opened_at), incident, stream.sentence)
         for incident in every
         for stream in incident.found
         if stream.column in named and fault.since <= stream.first + cadence
