@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from outlast.monitoring.causes import Onset, account
+from outlast.monitoring.causes.faults import column_faults
 
 FOLDER = Path(__file__).parents[3] / "benchmarks" / "monitoring"
 HARM = datetime(2024, 3, 5, 12, tzinfo=UTC)
@@ -53,6 +54,21 @@ def test_celsius_for_fahrenheit_is_recognised(made: Any, shop: Any) -> None:
     assert found.first is not None
     assert "looks like Celsius in place of Fahrenheit" in found.first.says
     assert found.action == "fix feed"
+
+
+def test_a_unit_is_recognised_by_the_days_before_a_jump_where_the_reference_is_of_another_season(
+    made: Any, shop: Any
+) -> None:
+    """A summer's temperatures, which the reference has few of, in Celsius: what a cool day has in its own unit."""
+    summer = made.Fault("summer", "temp", world=made.moved("temp", 14))
+    before = shop.case(shop.rows(ROWS, 6, summer)).live.cells
+    case = shop.case(
+        shop.rows(ROWS, 7, summer, made.Fault("unit", "temp", served=made.to_unit("temp", 1 / 1.8, -32 / 1.8)))
+    )
+    place = [bins.name for bins in case.bins].index("temp")
+    assert [one.what for one in column_faults(case) if "temp" in one.columns and "Celsius" in one.what] == []
+    found = column_faults(replace(case, lately={"temp": before[place]}))
+    assert [one.what for one in found if "temp" in one.columns] == ["looks like Celsius in place of Fahrenheit"]
 
 
 def test_outcomes_that_changed_for_some_rows_are_told_with_these_rows(made: Any, shop: Any) -> None:

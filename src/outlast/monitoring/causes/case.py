@@ -31,6 +31,8 @@ class Case:
     onsets: Sequence[Onset] = ()
     sources: Mapping[str, str] = field(default_factory=dict)
     """The source of each feature that comes straight from one."""
+    lately: Mapping[str, Ints] = field(default_factory=dict)
+    """Of features that jumped, the counts of the days before."""
     rows_per_day: float = 0.0
     currency: str = ""
     tolerance: float = 0.0

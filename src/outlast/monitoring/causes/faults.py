@@ -7,10 +7,10 @@ from datetime import datetime
 import numpy as np
 import numpy.typing as npt
 
-from outlast.data.profile import ABOVE, BELOW, MISSING, UNSEEN, Bins
+from outlast.data.profile import ABOVE, BELOW, MISSING, UNSEEN
 from outlast.monitoring.causes.case import Case
 from outlast.monitoring.causes.onsets import SLACK
-from outlast.monitoring.causes.units import conversion_of
+from outlast.monitoring.causes.units import Conversion, conversion_of
 from outlast.monitoring.estimating.ratio import distance
 
 Ints = npt.NDArray[np.int64]
@@ -47,7 +47,10 @@ def column_faults(case: Case) -> list[Fault]:
     onsets = {one.stream: one.since for one in case.onsets}
     found = []
     for bins, before, now in zip(case.bins, known, case.live.cells, strict=True):
-        fault = _fault(bins, before, now, case.live.effect)
+        unit = conversion_of(bins, now)
+        if unit is None and bins.name in case.lately:
+            unit = conversion_of(bins, now, case.lately[bins.name])
+        fault = _fault(unit, before, now, case.live.effect)
         if fault is not None:
             what, cells, share = fault
             source = case.sources.get(bins.name)
@@ -95,12 +98,13 @@ def _together(faults: list[Fault]) -> bool:
     return not known or max(known) - min(known) <= SLACK
 
 
-def _fault(bins: Bins, before: Ints, now: Ints, effect: float) -> tuple[str, tuple[int, ...], float] | None:
+def _fault(
+    conversion: Conversion | None, before: Ints, now: Ints, effect: float
+) -> tuple[str, tuple[int, ...], float] | None:
     total = now.sum()
     if before.sum() == 0 or total == 0:
         return None
     usual, shares = before / before.sum(), now / total
-    conversion = conversion_of(bins, now)
     if conversion is not None:
         return f"looks like {conversion.says}", tuple(range(20)), 1.0
     for cells, word in (((MISSING,), "missing"), ((UNSEEN,), "never seen in training")):

@@ -8,8 +8,9 @@ from outlast.monitoring.causes import Account, Case, Onset, account
 from outlast.monitoring.causes.onsets import Kind
 from outlast.monitoring.checking.harm import harm_of, rows_a_day, spread_of
 from outlast.monitoring.checking.plans import Watch
+from outlast.monitoring.checking.words import LATELY
 from outlast.monitoring.counting.checks import closed_until, period
-from outlast.monitoring.counting.counts import Counts
+from outlast.monitoring.counting.counts import Counts, Ints
 from outlast.monitoring.estimating import Live
 from outlast.monitoring.harm import Harm
 from outlast.monitoring.incidents import keeping
@@ -17,7 +18,9 @@ from outlast.monitoring.incidents.grouping import Scope, family
 from outlast.monitoring.incidents.incident import Incident
 from outlast.monitoring.incidents.raising import measured
 from outlast.monitoring.incidents.reading import incidents
+from outlast.monitoring.subject import Subject
 from outlast.project.workspace import Workspace
+from outlast.storage.ledger import Ledger
 
 _KINDS: dict[str, Kind] = {
     "data-quality": "quality",
@@ -48,7 +51,10 @@ def measure_open(workspace: Workspace, watch: Watch, *, now: datetime, hold: Cal
         came = period(ledger, subject.model, subject.version, "", incident.since, until)
         if came is None or came.rows < _LEAST:
             continue
-        found = _account(watch, incident, came, live, until) if _due(incident, came, now) else None
+        found = None
+        if _due(incident, came, now):
+            lately = _lately(ledger, subject, live, incident.since)
+            found = _account(watch, incident, (came, lately), live, until)
         raised += _written(workspace, watch, (incident, came, found), until, now)
     return raised
 
@@ -102,8 +108,14 @@ def _written(
         return measured(connection, kept, harm, scope, subject.contract, now)
 
 
-def _account(watch: Watch, incident: Incident, came: Counts, live: Sequence[Incident], until: datetime) -> Account:
-    subject, past = watch.subject, watch.watched.past
+def _account(
+    watch: Watch,
+    incident: Incident,
+    what: tuple[Counts, dict[str, Ints]],
+    live: Sequence[Incident],
+    until: datetime,
+) -> Account:
+    (came, lately), subject, past = what, watch.subject, watch.watched.past
     pairs = past.totals.by_pair.shape[0]
     a_day, stake = _at_stake(watch, came, until - incident.since)
     return account(
@@ -117,11 +129,21 @@ def _account(watch: Watch, incident: Incident, came: Counts, live: Sequence[Inci
             incident.since,
             [onset for one in live for onset in _onsets(one)],
             subject.sources,
+            lately,
             a_day,
             subject.contract.value.currency,
             subject.contract.monitoring.tolerance * stake,
         )
     )
+
+
+def _lately(ledger: Ledger, subject: Subject, live: Sequence[Incident], since: datetime) -> dict[str, Ints]:
+    """Of features that jumped, what came in the days before an incident began."""
+    jumped = {found.column for one in live for found in one.found if found.kind == "feature-jump"}
+    before = period(ledger, subject.model, subject.version, "", since - LATELY, since) if jumped else None
+    if before is None:
+        return {}
+    return {name: before.cells[place] for place, name in enumerate(subject.profile.names) if name in jumped}
 
 
 def _onsets(incident: Incident) -> list[Onset]:
