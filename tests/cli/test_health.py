@@ -49,6 +49,22 @@ def test_an_environment_nobody_declared_is_named(run, folder: Path, monkeypatch)
     assert run("doctor").code == 1
 
 
+def test_a_route_that_cannot_be_read_is_found_before_it_is_needed(run, folder: Path) -> None:
+    assert found(run)["routes"]["says"] == "1 way to tell people, each can be read"
+    contract = folder / "outlast.toml"
+    text = contract.read_text()
+    assert 'routes = ["log"]' in text
+    contract.write_text(text.replace('routes = ["log"]', 'routes = ["log", "pigeon://loft", "env:PAGER"]'))
+    checked = run("check", "--json")
+    (said,) = (one for one in checked.json["findings"] if one["column"] == "monitoring")
+    assert (checked.code, said["blocks"], "'pigeon://…' is not known" in said["says"]) == (0, False, True)
+    assert run("apply").code == 0
+    line = found(run)["routes"]
+    assert not line["ok"]
+    assert "'pigeon://…' is not known" in str(line["says"])
+    assert "set PAGER where `outlast tick` runs" in str(line["says"])
+
+
 def test_a_damaged_bundle_is_found(run, folder: Path) -> None:
     workspace = Workspace.find(folder)
     file = workspace.artifacts.path(versions(workspace.ledger, "late-orders")[0].digest)

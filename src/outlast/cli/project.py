@@ -28,10 +28,13 @@ def init(
 def check(json: bool = places.JSON) -> None:
     """Say what is wrong with contract, code and data."""
     from outlast.gates.checking import findings
+    from outlast.monitoring.telling.routes import trouble
     from outlast.project.loader import load_project
 
     project = load_project(Path.cwd(), places.workspace())
-    found = findings(project)
+    told = [trouble(route, here=False) for route in project.contract.monitoring.everyone]
+    where = {"where": "outlast.toml", "column": "monitoring", "blocks": False}
+    found = [*findings(project), *({**where, "says": says} for says in told if says)]
     if json:
         screen.as_json({"model": project.model.name, "findings": found})
     else:

@@ -20,8 +20,10 @@ from outlast.journal.journal import subjects
 from outlast.journal.unwritten import lost
 from outlast.monitoring.incidents.reading import incidents
 from outlast.monitoring.telling.alerts import alerts
+from outlast.monitoring.telling.routes import trouble
 from outlast.project.workspace import Workspace
 from outlast.registry import audit, rollout, served, versions
+from outlast.registry.contracts import contract_of
 from outlast.registry.unread import unread
 from outlast.registry.versions import Version
 from outlast.serving.alive import dead
@@ -55,6 +57,7 @@ def examined(
         "journal": _journal,
         "servers": _servers,
         "leases": _leases,
+        "routes": _routes,
         "alerts": _alerts,
         "incidents": _incidents,
         "mlflow": _mirror,
@@ -243,6 +246,19 @@ def _leases(workspace: Workspace) -> Said:
     held = [row for row in rows if row.until > now()]
     left = len(rows) - len(held)
     return True, f"{len(held)} held" + (f", {left} left by killed workers, which the next tick takes" if left else "")
+
+
+def _routes(workspace: Workspace) -> Said:
+    """Whether those who would be told of what is live can be: nobody is, and no other machine is asked."""
+    known: dict[str, str] = {}
+    for state in rollout.live(workspace.ledger):
+        version = versions.find(workspace.ledger, ModelRef(state.model, state.live))
+        for route in contract_of(workspace, version).monitoring.everyone:
+            known.setdefault(route, state.model)
+    wrong = [f"{model}: {says}" for route, model in known.items() if (says := trouble(route)) is not None]
+    if wrong:
+        return False, "; ".join(wrong)
+    return True, f"{counted(len(known), 'way')} to tell people, each can be read" if known else "nothing is live"
 
 
 def _alerts(workspace: Workspace) -> Said:

@@ -205,6 +205,11 @@ class MonitoringSection(_Timed):
     )
     digest: str | None = _length("1d")
 
+    @property
+    def everyone(self) -> list[str]:
+        """Every way on which somebody may be told."""
+        return list(dict.fromkeys([*self.routes, *self.escalate.to]))
+
     @field_validator("fresh", mode="after")
     @classmethod
     def _ages(cls, value: dict[str, str]) -> dict[str, str]:

@@ -10,7 +10,7 @@ from mails import Mailbox
 from webhook import Webhook
 
 from outlast.monitoring.telling.alerts import Alert
-from outlast.monitoring.telling.routes import place, send
+from outlast.monitoring.telling.routes import place, send, trouble
 
 pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated")  # Apprise imports it where Python has it
 NOW = datetime(2013, 7, 2, 12, tzinfo=UTC)
@@ -77,8 +77,34 @@ def test_an_address_may_stand_in_a_variable(webhook: Webhook, monkeypatch: pytes
 
 
 @pytest.mark.parametrize("route", ["pigeon", "pigeon://loft", "mailto://", "slack://half"])
-def test_a_route_that_nobody_knows_is_said(route: str) -> None:
+def test_a_route_that_nobody_knows_is_said_also_before_it_is_needed(route: str) -> None:
     assert "is not known: write log, env:NAME" in str(tell(route))
+    assert trouble(route) == trouble(route, here=False) == tell(route)
+
+
+@pytest.mark.parametrize(
+    ("route", "said"),
+    [
+        ("log", None),
+        ("https://hooks.example.com/secret", None),
+        ("mailto://127.0.0.1:25/ops@example.com?from=outlast@example.com", None),
+        ("https:///secret", "The route 'https://…' names no host: write https://HOST/…"),
+        ("http://[::1/secret", "The route 'http://…' names no host: write https://HOST/…"),
+    ],
+)
+def test_what_shows_of_a_route_before_it_is_needed_is_said_without_its_address(route: str, said: str | None) -> None:
+    assert trouble(route) == said
+
+
+def test_a_variable_is_looked_at_where_ticks_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "set PAGER where `outlast tick` runs" in str(trouble("env:PAGER"))
+    assert trouble("env:PAGER", here=False) is None
+    monkeypatch.setenv("PAGER", "pigeon://loft")
+    assert "The route 'env:PAGER' is not known" in str(trouble("env:PAGER"))
+
+
+def test_a_webhook_whose_address_cannot_be_read_does_not_stop_the_others() -> None:
+    assert "cannot be reached" in str(tell("http://[::1/secret"))
 
 
 @pytest.mark.parametrize(

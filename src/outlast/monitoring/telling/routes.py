@@ -25,10 +25,54 @@ def place(route: str) -> str:
     >>> place("https://hooks.example.com/services/secret"), place("slack://token/token/token"), place("env:PAGER")
     ('https://hooks.example.com', 'slack://…', 'env:PAGER')
     """
-    parts = urlsplit(route)
-    if parts.scheme in ("http", "https"):
-        return f"{parts.scheme}://{parts.hostname}"
-    return f"{parts.scheme}://…" if "://" in route else route
+    kind, known, _ = route.partition("://")
+    if not known:
+        return route
+    shown = _host(route) if _is_webhook(route) else None
+    return f"{kind.lower()}://{shown or '…'}"
+
+
+def trouble(route: str, *, here: bool = True) -> str | None:
+    """Why a route leads nowhere, as far as that shows before anybody is told; a sentence without the address.
+
+    Variables are those of this machine: where ticks run elsewhere, `here` is False and they are not looked at.
+    """
+    if not here and _VARIABLE.fullmatch(route):
+        return None
+    address = _address(route)
+    if not address:
+        return _unset(route)
+    if _is_webhook(address):
+        return None if _host(address) else f"The route '{place(route)}' names no host: write https://HOST/…"
+    return None if address == LOG or _service(address) is not None else _unknown(route)
+
+
+def _is_webhook(address: str) -> bool:
+    return address.partition("://")[0].lower() in ("http", "https")
+
+
+def _host(address: str) -> str | None:
+    try:
+        return urlsplit(address).hostname
+    except ValueError:  # [ is not closed
+        return None
+
+
+def _address(route: str) -> str:
+    """Where a route leads; nothing where that is in a variable which is not set."""
+    found = _VARIABLE.fullmatch(route)
+    return route if found is None else os.environ.get(found[1], "").strip()
+
+
+def _unset(route: str) -> str:
+    return f"The route '{route}' leads nowhere: set {route.removeprefix('env:')} where `outlast tick` runs"
+
+
+def _unknown(route: str) -> str:
+    return (
+        f"The route '{place(route)}' is not known: write log, env:NAME, an http(s) address or an address of Apprise, "
+        "such as mailtos://…, in 'monitoring.routes'"
+    )
 
 
 def payload(alert: Alert) -> dict[str, Any]:
@@ -47,20 +91,16 @@ def payload(alert: Alert) -> dict[str, Any]:
 
 def send(alert: Alert, client: httpx.Client) -> str | None:
     """Tell one route; returns what went wrong, as a sentence without the address."""
-    address, shown = alert.route, place(alert.route)
-    if found := _VARIABLE.fullmatch(address):
-        address = os.environ.get(found[1], "").strip()
-        if not address:
-            return f"The route '{shown}' leads nowhere: set {found[1]} where `outlast tick` runs"
+    address = _address(alert.route)
+    if not address:
+        return _unset(alert.route)
     if address == LOG:
         _log.log(logging.ERROR if alert.severity == "page" else logging.WARNING, "%s", payload(alert)["text"])
         return None
-    if urlsplit(address).scheme in ("http", "https"):
-        return _webhook(alert, address, client)
-    return _service(alert, address, shown)
+    return _by_webhook(alert, address, client) if _is_webhook(address) else _by_service(alert, address)
 
 
-def _webhook(alert: Alert, address: str, client: httpx.Client) -> str | None:
+def _by_webhook(alert: Alert, address: str, client: httpx.Client) -> str | None:
     shown = place(address)
     try:
         answer = client.post(address, json=payload(alert), headers={"Idempotency-Key": alert.id})
@@ -69,16 +109,20 @@ def _webhook(alert: Alert, address: str, client: httpx.Client) -> str | None:
     return None if answer.is_success else f"The webhook at {shown} answered {answer.status_code}: it is tried again"
 
 
-def _service(alert: Alert, address: str, shown: str) -> str | None:
-    """Through Apprise, which takes a third of a second to import and writes why it failed into the log."""
+def _service(address: str) -> Any:
+    """What Apprise knows under an address, None for nothing; it takes a third of a second to import."""
     import apprise
 
-    service = apprise.Apprise.instantiate(address, suppress_exceptions=True) if "://" in address else None
+    return apprise.Apprise.instantiate(address, suppress_exceptions=True) if "://" in address else None
+
+
+def _by_service(alert: Alert, address: str) -> str | None:
+    """Through Apprise, which writes why it failed into the log."""
+    import apprise
+
+    service = _service(address)
     if service is None:
-        return (
-            f"The route '{shown}' is not known: write log, env:NAME, an http(s) address or an address of Apprise, such "
-            "as mailtos://…, in 'monitoring.routes'"
-        )
+        return _unknown(alert.route)
     told = apprise.Apprise()
     told.add(service)
     kind = apprise.NotifyType.FAILURE if alert.severity == "page" else apprise.NotifyType.WARNING
@@ -86,7 +130,7 @@ def _service(alert: Alert, address: str, shown: str) -> str | None:
         kind = apprise.NotifyType.SUCCESS
     if told.notify(body=_body(alert), title=_title(alert), notify_type=kind):
         return None
-    return f"The route '{shown}' did not take it, the log of the tick says why: it is tried again"
+    return f"The route '{place(alert.route)}' did not take it, the log of the tick says why: it is tried again"
 
 
 def _title(alert: Alert) -> str:
