@@ -49,6 +49,7 @@ def test_an_environment_nobody_declared_is_named(run, folder: Path, monkeypatch)
     assert run("doctor").code == 1
 
 
+@pytest.mark.filterwarnings("ignore:'imghdr' is deprecated")  # Apprise imports it where Python has it
 def test_a_route_that_cannot_be_read_is_found_before_it_is_needed(run, folder: Path) -> None:
     assert found(run)["routes"]["says"] == "1 way to tell people, each can be read"
     contract = folder / "outlast.toml"
