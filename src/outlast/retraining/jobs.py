@@ -9,6 +9,7 @@ from outlast.journal import journal, keeping, sealing, strays
 from outlast.monitoring import unwritten
 from outlast.monitoring.audits import audit_due
 from outlast.monitoring.checking.check import judge_checks
+from outlast.monitoring.checking.nightly import judge_days
 from outlast.monitoring.checking.plans import Watch, watch_of
 from outlast.monitoring.counting.refreshing import refresh
 from outlast.monitoring.counting.windows import Hold
@@ -127,7 +128,7 @@ def watch(shared: Shared, model: str, hold: Hold) -> tuple[bool, str]:
         now=shared.now,
         hold=hold,
     )
-    raised += alarmed
+    raised += alarmed + judge_days(shared.workspace, main, now=shared.now, hold=hold)
     hold()
     raised += unwritten.tell(shared.workspace.ledger, shared.main(model), shared.now)
     raised += judge_refusals(shared.workspace, model, shared.main(model), now=shared.now, subject=subject)
