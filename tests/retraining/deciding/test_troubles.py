@@ -37,5 +37,22 @@ def test_what_an_incident_means(cause: str, severity: str, kinds: list[str], sor
     assert [(one.sort, one.page) for one in _of(incident)] == [(sort, severity != "SEV3") for sort in sorts]
 
 
+@pytest.mark.parametrize(
+    ("severity", "proposed", "broken"),
+    [
+        ("SEV2", None, True),
+        ("SEV2", "label", True),
+        ("SEV2", "retrain", False),
+        ("SEV2", "ignore", False),
+        ("SEV3", None, False),
+        ("SEV3", "fix feed", True),
+    ],
+)
+def test_odd_data_are_broken_where_the_account_says_so(severity: str, proposed: str | None, broken: bool) -> None:
+    """A summer that costs money is what a successor is to learn, a feed that cannot be meant is not."""
+    odd = replace(OPEN, cause="source weather", severity=severity, proposed=proposed, found=found("data-quality"))  # type: ignore[arg-type]
+    assert any(one.sort == "data" for one in _of(odd)) is broken
+
+
 def test_what_moves_nothing_that_counts_asks_for_nothing() -> None:
     assert list(_of(replace(OPEN, severity="SEV3", found=found("feature-drift"), benign=True))) == []

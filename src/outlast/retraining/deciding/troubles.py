@@ -36,14 +36,20 @@ def troubles(ledger: Ledger, model: str) -> list[Trouble]:
 def _of(incident: Incident) -> Iterator[Trouble]:
     """An incident may be several: a broken feed, and the value that is lost by it.
 
-    Data that are odd and broke nothing do not count: a column out of its range may be what there is to learn.
+    Data that are odd and broke nothing do not count: a column out of its range may be what there is to learn. Where
+    the incident's account proposes something, that decides.
     """
     page = incident.urgency == "page"
     kinds = {one.kind for one in incident.found}
     said = f"incident {incident.id}, {incident.severity}, {incident.cause}: {incident.title}"
-    if incident.cause.startswith(_FAULTS) and (page or kinds & _BROKEN):
+    if incident.cause.startswith(_FAULTS) and (kinds & _BROKEN or _faulty(incident, page)):
         yield Trouble("data", page, incident.since, said)
     if kinds & _HARM:
         yield Trouble("harm", page, incident.since, said)
     elif kinds & _DRIFT and not incident.benign:
         yield Trouble("drift", page, incident.since, said)
+
+
+def _faulty(incident: Incident, page: bool) -> bool:
+    """Whether odd data are taken for broken ones: as the account says, else when somebody is called for them."""
+    return page if incident.proposed in (None, "label") else incident.proposed == "fix feed"
