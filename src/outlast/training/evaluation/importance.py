@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-from scipy.special import stdtrit
 
 from outlast.training.evaluation.intervals import Floats
 from outlast.training.evaluation.metrics import metrics_of
@@ -62,6 +61,8 @@ def _figures(table: Floats, y: Any, starts: Any, task: Task, metric: str) -> lis
 
 def _over(before: list[float | None], after: list[float | None], metric: str) -> dict[str, float] | None:
     """The mean loss over repeats, and Student's interval of it; None where it was never defined."""
+    from scipy.special import stdtrit  # a server does not wait for it
+
     sign = 1 if metric in SMALLER_IS_BETTER else -1
     pairs = zip(before, after, strict=True)
     lost = [sign * (then - was) for was, then in pairs if was is not None and then is not None]

@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import polars as pl
-from scipy.special import ndtri
 
 from outlast.errors import ContractError, nearest
 from outlast.project.contract import Contract
@@ -204,6 +203,8 @@ def _found(figures: _Figures, cuts: Mapping[str, Cut], seed: int) -> list[dict[s
 
 def _confirmed(figures: _Figures, whole: Groups, cut: Cut, code: int, seed: int, tried: int) -> dict[str, Any]:
     """A found slice on the other half; confirmed where it is worse there beyond the luck of as many as were found."""
+    from scipy.special import ndtri  # a server does not wait for it
+
     item = _item(figures, cut, code, seed, found=True)
     if item["reason"] is not None:
         return {**item, "confirmed": False}
