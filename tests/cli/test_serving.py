@@ -3,6 +3,7 @@
 import re
 import selectors
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -54,10 +55,9 @@ def _address(process: "subprocess.Popen[bytes]", errors: Path) -> str:
     return found[0]
 
 
-@pytest.mark.parametrize("words", [("serve",), ("up", "--every", "1h")])
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
-def test_it_answers_until_it_is_told_to_stop(folder: Path, run, words: tuple[str, ...], how: signal.Signals) -> None:
-    with started(folder, *words) as (process, address):
+def test_it_answers_until_it_is_told_to_stop(folder: Path, run, how: signal.Signals) -> None:
+    with started(folder, "serve") as (process, address):
         answer = httpx.post(f"{address}/predict/late-orders", json=ROW, timeout=60)
         assert answer.status_code == 200
         assert (answer.json()["model"], answer.json()["version"]) == ("late-orders", 1)
@@ -79,6 +79,8 @@ def test_up_ticks_beside_the_server(folder: Path, run) -> None:
                 threading.Event().wait(0.1)
         process.send_signal(signal.SIGTERM)
         assert process.wait(60) == 0
+    assert "Traceback" not in (folder / "errors.txt").read_text()
+    assert [span["until"] is None for span in run("history", "--json").json["served"]] == [False]
     run("tick")
     assert run("monitor", "--json").json["total"]["rows"] == 1
 
@@ -92,6 +94,7 @@ def test_up_takes_workers_and_ticks_above_them(folder: Path, run) -> None:
             threading.Event().wait(0.1)
         process.send_signal(signal.SIGINT)
         assert process.wait(60) == 0
+    assert "Traceback" not in (folder / "errors.txt").read_text()
     assert [span["until"] is None for span in run("history", "--json").json["served"]] == [False, False]
 
 
@@ -165,6 +168,6 @@ def test_a_tick_every_blink_is_refused(run, folder: Path) -> None:
 
 
 def test_a_port_in_use_is_a_sentence(folder: Path, run) -> None:
-    with started(folder, "serve") as (_, address):
-        done = run("serve", "--port", address.rpartition(":")[2])
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        done = run("serve", "--port", str(other.getsockname()[1]))
     assert (done.code, "choose another port" in done.err) == (1, True)

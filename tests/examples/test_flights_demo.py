@@ -48,15 +48,14 @@ prepare, year, duty, picture, figures, demo = modules()
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def folder(tmp_path_factory: pytest.TempPathFactory, raw: Any, dated: pl.DataFrame) -> Path:
     """A copy of the example whose tables span nine weeks and whose model has a fifth of the trees."""
     copy = tmp_path_factory.mktemp("demo") / "flights"
     shutil.copytree(FOLDER, copy, ignore=shutil.ignore_patterns(".outlast*", "data", "__pycache__"))
     model = (copy / "model.py").read_text()
     assert TREES[0] in model
     (copy / "model.py").write_text(model.replace(*TREES))
-    raw = prepare.read_package()
-    whole = prepare.past(prepare.tables(raw, prepare.timetable(raw)), END)
+    whole = prepare.past(prepare.tables(raw, dated), END)
     since = {name: pl.col(prepare.HAPPENS[name]) >= BEGIN for name in whole if name != "planes"}
     prepare.write({name: table.filter(since.get(name, True)) for name, table in whole.items()}, copy / "data" / "year")
     return copy

