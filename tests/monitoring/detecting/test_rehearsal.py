@@ -58,6 +58,12 @@ def test_no_sentence_on_fewer_than_four_weeks_calls_anything_guaranteed(weeks):
     assert "guarantee" not in said
 
 
+def test_a_reference_of_few_rows_is_called_one_of_low_power():
+    said = "with fewer than 5,000 rows it has low power, small shifts do not show"
+    assert tried(past(weeks=8, rows=3)).sentence.endswith(said)
+    assert said not in tried(past(weeks=8)).sentence
+
+
 def test_a_past_of_two_days_is_not_replayed():
     found = tried(past(weeks=2 / 7))
     assert found.replays == ()

@@ -8,7 +8,7 @@ within T checks is at most T / A (Doob), whatever the streams have to do with ea
 that hold the evidence and starts them anew; what is left is below A / 100, so alarms cost at least 0.99 A each.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -258,8 +258,3 @@ def _matched(fresh: Track, old: Track) -> Track:
     for name, values in found.items():
         values[here] = getattr(old, name)[there]
     return replace(fresh, **found)
-
-
-def names_of(alarms: Sequence[Alarm]) -> list[str]:
-    """The streams, the one with most evidence first."""
-    return [alarm.stream for alarm in alarms]

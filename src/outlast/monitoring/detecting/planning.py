@@ -52,9 +52,9 @@ class Plan:
     weeks: float
 
     @property
-    def low_power(self) -> list[str]:
-        """Tables whose reference has too few rows for a small shift to show: thresholds are not raised for them."""
-        return [name for name, rows in self.rows.items() if rows < ENOUGH_ROWS and name != "volume"]
+    def low_power(self) -> bool:
+        """Whether the reference has too few rows for a small shift to show: thresholds are not raised for it."""
+        return max((rows for name, rows in self.rows.items() if name != "volume"), default=0) < ENOUGH_ROWS
 
     @property
     def banks(self) -> tuple[Bank, Bank]:

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from outlast.monitoring.detecting.bank import Bank, Family
 from outlast.monitoring.detecting.course import Jumps
-from outlast.monitoring.detecting.planning import ENOUGH_WEEKS, YEAR, Plan
+from outlast.monitoring.detecting.planning import ENOUGH_ROWS, ENOUGH_WEEKS, YEAR, Plan
 from outlast.monitoring.detecting.streams import Severity
 from outlast.monitoring.detecting.tables import HOUR, SLOTS, Ints, Table, Tables, slot_of
 
@@ -68,7 +68,13 @@ class Rehearsal:
 
     @property
     def sentence(self) -> str:
-        """On your past this would have paged k times."""
+        """On your past this would have paged k times; and whether there is enough of it."""
+        if not self.plan.low_power:
+            return self._tried
+        return f"{self._tried}; with fewer than {ENOUGH_ROWS:,} rows it has low power, small shifts do not show"
+
+    @property
+    def _tried(self) -> str:
         weeks = self.plan.weeks
         if not self.replays:
             return f"The past has {weeks:.1f} weeks: too short to try how often this would have paged"
