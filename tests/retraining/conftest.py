@@ -3,5 +3,5 @@
 import sys
 from pathlib import Path
 
-for room in ("monitoring", "serving"):
+for room in ("monitoring", "retraining", "serving"):
     sys.path.insert(0, str(Path(__file__).parent.parent / room))
