@@ -45,6 +45,23 @@ def run(capsys: pytest.CaptureFixture[str]) -> Run:
     return lambda *words: call(capsys, words)
 
 
+@pytest.fixture
+def run_there(run: Run) -> Callable[[Path], Run]:
+    """Run commands in a server's own folder, from a test that is on another machine."""
+
+    def of(folder: Path) -> Run:
+        def command(*words: str) -> Done:
+            with pytest.MonkeyPatch.context() as patch:
+                patch.chdir(folder)
+                for name in ("OUTLAST_LEDGER", "OUTLAST_SERVER"):
+                    patch.delenv(name)
+                return run(*words)
+
+        return command
+
+    return of
+
+
 @pytest.fixture(autouse=True)
 def quiet_mirror(monkeypatch: pytest.MonkeyPatch) -> None:
     """No MLflow, and nothing of this machine's environment."""

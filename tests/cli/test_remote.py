@@ -191,17 +191,10 @@ def test_names_are_claimed_on_the_server(team: Team) -> None:
 
 
 @pytest.fixture
-def there(run, team: Team, laptop: Path) -> Callable[..., Any]:
+def there(run_there, team: Team, laptop: Path) -> Callable[..., Any]:
     """Run a command on the server's machine, in the workspace itself."""
 
-    def command(*words: str) -> Any:
-        with pytest.MonkeyPatch.context() as patch:
-            patch.chdir(team.workspace.root)
-            for name in ("OUTLAST_LEDGER", "OUTLAST_SERVER"):
-                patch.delenv(name)
-            return run(*words)
-
-    return command
+    return run_there(team.workspace.root)
 
 
 @pytest.fixture

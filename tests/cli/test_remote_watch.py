@@ -129,17 +129,10 @@ def laptop(away: Away, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def there(run, away: Away, laptop: Path) -> Callable[..., Any]:
+def there(run_there, away: Away, laptop: Path) -> Callable[..., Any]:
     """Run a command in the workspace itself."""
 
-    def command(*words: str) -> Any:
-        with pytest.MonkeyPatch.context() as patch:
-            patch.chdir(away.workspace.root)
-            for name in ("OUTLAST_LEDGER", "OUTLAST_SERVER"):
-                patch.delenv(name)
-            return run(*words)
-
-    return command
+    return run_there(away.workspace.root)
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 
 from outlast.errors import StorageError
 from outlast.journal import journal, keeping, sealing, strays
@@ -112,10 +113,7 @@ def watch(shared: Shared, model: str, hold: Hold) -> tuple[bool, str]:
     """Count the windows that changed, judge them, and raise what is found."""
     if not versions(shared.workspace.ledger, model):
         return False, "no version yet"
-
-    def subject(version: int) -> Subject:
-        return shared.subject(model, version)
-
+    subject = partial(shared.subject, model)
     main = shared.main(model)
     slices = main.contract.monitoring.slices
     seen = refresh(shared.workspace, model, main.cadence, now=shared.now, subject=subject, hold=hold, slices=slices)
@@ -144,10 +142,7 @@ def skew(shared: Shared, model: str, hold: Hold) -> tuple[bool, str]:
     """Compute features of a day's answers again, once for each day, and raise what was served otherwise."""
     if not versions(shared.workspace.ledger, model):
         return False, "no version yet"
-
-    def subject(version: int) -> Subject:
-        return shared.subject(model, version)
-
+    subject = partial(shared.subject, model)
     done = audit_due(shared.workspace, model, now=shared.now, subject=subject, hold=hold)
     if not done:
         return False, "no day to audit"
