@@ -96,12 +96,13 @@ def learn(bins: Sequence[Bins], reference: Cells, newer: Cells) -> Learnt | None
         return None
     rows = columns.of(np.concatenate([reference[:size], newer[:size]]))
     sides = np.repeat([-1.0, 1.0], size)
-    apart = np.arange(2 * size) % 4 == 0
     kernel = _kernel(rows, rows)
+    # Learning from half of the rows says which ridge is best as well as most of them would, in a fifth of the time.
+    mine, apart = np.arange(0, 2 * size, 2), np.arange(1, 2 * size, 4)
     losses = []
     for ridge in _RIDGES:
-        weights = _solved(kernel[np.ix_(~apart, ~apart)], sides[~apart], ridge)
-        told = np.clip(kernel[np.ix_(apart, ~apart)] @ weights, -1.0, 1.0)
+        weights = _solved(kernel[np.ix_(mine, mine)], sides[mine], ridge)
+        told = np.clip(kernel[np.ix_(apart, mine)] @ weights, -1.0, 1.0)
         losses.append(float(((told - sides[apart]) ** 2).mean()))
     best = int(np.argmin(losses))
     return Learnt(columns, rows, _solved(kernel, sides, _RIDGES[best])) if losses[best] < 1.0 else None
@@ -149,4 +150,7 @@ def _kernel(one: Floats, other: Floats) -> Floats:
 
 
 def _solved(kernel: Floats, sides: Floats, ridge: float) -> Floats:
-    return np.asarray(np.linalg.solve(kernel + ridge * len(sides) * np.eye(len(sides)), sides), np.float64)
+    from scipy.linalg import solve  # a tick that has no day to judge does not wait for it
+
+    raised = kernel + ridge * len(sides) * np.eye(len(sides))
+    return np.asarray(solve(raised, sides, assume_a="pos", overwrite_a=True, check_finite=False), np.float64)
