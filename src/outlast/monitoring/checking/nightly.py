@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from outlast.data.past import Past
 from outlast.errors import NotFound
 from outlast.journal.columns import PREDICTIONS
+from outlast.monitoring.alone import one_thread
 from outlast.monitoring.checking import remembered
 from outlast.monitoring.counting.checks import closed_until
 from outlast.monitoring.counting.counts import cell_table
@@ -68,7 +69,8 @@ def judge_days(workspace: Workspace, subject: Subject, *, now: datetime, hold: C
     raised = 0
     for day in range(first, last + 1):
         hold()
-        learnt, bets = _bets(workspace, subject, subject.past, day)
+        with one_thread():
+            learnt, bets = _bets(workspace, subject, subject.past, day)
         with workspace.ledger.write() as connection:
             lock(connection, _name(subject))
             if _read(connection, subject) != kept:

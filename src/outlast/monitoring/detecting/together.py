@@ -22,7 +22,7 @@ from outlast.monitoring import evidence
 Floats = npt.NDArray[np.float64]
 Cells = npt.NDArray[np.uint8]
 
-TRAINED, BET = 1_000, 500
+TRAINED, BET = 700, 500
 """Rows of each side that it learns from, and rows of a day that are bet on."""
 SHIFTS = (0.05, 0.1, 0.2, 0.4)
 """By how many standard deviations of g the day's mean is bet to be larger."""

@@ -7,14 +7,13 @@ problem that needs the live counts and no live row.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 
 import numpy as np
 import numpy.typing as npt
-from threadpoolctl import ThreadpoolController
 
 from outlast.data.past import Past, Sample
 from outlast.data.profile import CELLS
+from outlast.monitoring.alone import one_thread
 from outlast.monitoring.estimating.live import Live
 
 Floats = npt.NDArray[np.float64]
@@ -134,16 +133,10 @@ def _fitted(tables: list[tuple[Ints, Floats]], rows: int, live_rows: float) -> F
         slope = have / total - target + ease * theta
         return top + float(np.log(total)) - float(theta @ target) + 0.5 * ease * float(theta @ theta), slope
 
-    with _libraries().limit(limits=1):  # for so few numbers threads only wait for each other
+    with one_thread():
         theta = minimize(lost, np.zeros(len(target)), jac=True, method="L-BFGS-B", options={"maxiter": _STEPS}).x
     height = theta[places].sum(axis=1)
     return np.asarray(np.exp(height - height.max()), np.float64)
-
-
-@cache
-def _libraries() -> ThreadpoolController:
-    """The numeric libraries that are loaded: finding them takes longer than a fit."""
-    return ThreadpoolController()
 
 
 def weighted_means(sample: Sample, values: Floats, weights: Floats) -> tuple[Floats, Floats, Floats]:
