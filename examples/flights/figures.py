@@ -17,6 +17,7 @@ from sklearn.metrics import roc_auc_score
 from year import Found, Gain, by_day, found, gain, outcomes
 
 from outlast.monitoring.audits import audited
+from outlast.monitoring.harm import Harm
 from outlast.monitoring.incidents.reading import incidents
 from outlast.monitoring.telling.alerts import alerts
 from outlast.project.loader import Project
@@ -105,8 +106,15 @@ def fault_said(one: Found, currency: str) -> str:
         return f"{name}: it was not found."
     hours = (one.at - one.fault.since).total_seconds() / 3600
     cost = one.incident.cost
-    said = f"; {cost.per_day:+,.0f} {currency} a day ({cost.low:+,.0f} to {cost.high:+,.0f})" if cost else ""
+    said = f", {cost_said(cost, currency)}" if cost else ""
     return f"{name}: found after {one.rows:,} flights and {hours:.0f} hours ({one.incident.severity}{said}): {one.says}"
+
+
+def cost_said(cost: Harm, currency: str) -> str:
+    """What decisions lost a day beside the reference while it went on, of which the season is a part."""
+    if cost.high <= 0:
+        return f"nothing lost beside the reference: {-cost.per_day:+,.0f} {currency} a day"
+    return f"{cost.per_day:,.0f} {currency} a day lost beside the reference ({cost.low:,.0f} to {cost.high:,.0f})"
 
 
 def alerts_said(project: Project) -> str:

@@ -9,7 +9,7 @@ import pytest
 from outlast.data.profile import Profile, build, cells, score_cells
 from outlast.monitoring.counting.counts import CELLS, Counts, cell_counts
 from outlast.monitoring.counting.sums import Moments
-from outlast.monitoring.judge import ASSUMED_EFFECT, Bench, Effects, judge, measured_effects
+from outlast.monitoring.judge import ASSUMED_EFFECT, Bench, Effects, Scale, judge, measured_effects
 
 SUMMARY = {
     "metrics": {"brier": {"value": 0.2, "low": 0.195, "high": 0.205}},
@@ -83,6 +83,16 @@ def test_an_empty_column_is_a_page_at_once_and_holes_are_a_ticket(profile: Profi
     (ticket,) = judge(counts(profile, holes), bench(profile), "window")
     assert (ticket.kind, ticket.severity) == ("data-quality", "ticket")
     assert "missing in 10.0% of 500 rows" in ticket.sentence
+
+
+@pytest.mark.parametrize(("scale", "many", "told"), [("window", 500, False), ("day", 39, False), ("day", 500, True)])
+def test_a_column_with_holes_of_its_own_may_be_empty_for_a_night(scale: Scale, many: int, told: bool) -> None:
+    rng = np.random.default_rng(12)
+    holed = rows(5_000, rng).with_columns(wind=pl.when(pl.int_range(pl.len()) % 5 == 0).then(None).otherwise("wind"))
+    profile = build(holed, rng.random(5_000), threshold=0.5)
+    gone = rows(many, rng).with_columns(wind=pl.lit(None, pl.Float64))
+    found = judge(counts(profile, gone, rng.random(many)), bench(profile), scale)
+    assert ("empty-column" in {one.kind for one in found}) is told
 
 
 def test_unseen_words_are_found(profile: Profile) -> None:

@@ -35,6 +35,8 @@ _RATES = {"missing": (MISSING, 0.005, 0.20), "unseen": (UNSEEN, 0.005, 0.20)}
 _RATES |= {"below the range of training": (BELOW, 0.005, 0.15), "above the range of training": (ABOVE, 0.005, 0.15)}
 _BIN = (0.005, 0.15)
 _LOCATION = 0.01
+_AT_TIMES, _MOSTLY = 0.01, 0.9
+"""Shares of a column's values that are missing in training: at times, and most of the time."""
 _Z, _Z_LABELLED = 3.0, 2.5
 _LOSSES: Mapping[Task, tuple[str, float]] = {
     "binary": ("brier", 0.005),
@@ -107,7 +109,7 @@ def judge(counts: Counts, bench: Bench, scale: Scale) -> list[Finding]:
     """What is found in a window (data only: values have a daily season) or in a whole day (all)."""
     found: list[Finding] = []
     for bins, cells in zip(bench.profile.features, counts.cells, strict=True):
-        found += _emptied(bins, cells) or ([] if bench.carried else _rates(bins, cells, bench))
+        found += _emptied(bins, cells, scale) or ([] if bench.carried else _rates(bins, cells, bench))
         if scale == "day" and not bench.carried:
             found += _drift(bins, cells, bench, "feature-drift")
     if scale == "day" and not bench.carried:
@@ -155,12 +157,19 @@ def _loss_effect(days: Sequence[Counts], name: str) -> float:
     return evidence.design_effect([m.mean or 0.0 for m in moments], [m.n for m in moments], within)
 
 
-def _emptied(bins: Bins, cells: Ints) -> list[Finding]:
-    """A column that has no value any more: no statistics needed."""
+def _emptied(bins: Bins, cells: Ints, scale: Scale) -> list[Finding]:
+    """A column that has no value any more: no statistics needed.
+
+    One that lacks some in training may lack all for a night; only a day of many rows says more.
+    """
     rows, reference = int(cells.sum()), reference_of(bins)
-    if rows < 20 or cells[MISSING] < rows or not reference.sum() or reference[MISSING] > 0.9 * reference.sum():
+    if rows < 20 or cells[MISSING] < rows or not reference.sum():
         return []
-    before = reference[MISSING] / reference.sum()
+    before = float(reference[MISSING] / reference.sum())
+    if before > _MOSTLY:
+        return []
+    if before > _AT_TIMES and (scale == "window" or rows * (1 - before) < ENOUGH):
+        return []
     sentence = f"{bins.name} is missing in all {rows} rows; in training it was in {before:.1%}"
     return [Finding("empty-column", bins.name, "page", sentence, None)]
 

@@ -15,6 +15,8 @@ from outlast.errors import Unavailable
 
 _PATIENCE = 120.0
 _TRIES, _AGAIN = 3, 0.2
+_RENEWED = 50
+"""Requests of a connection: by chance several lanes are one worker's, and would stay so."""
 _REFUSED = (422, 503)
 """How a question is answered that the model does not answer."""
 
@@ -84,7 +86,11 @@ class Lanes:
         connection = self._connection()
         connection.request("POST", sent.path, body, {**self._headers, **named})
         response = connection.getresponse()
-        return response.status, msgspec.json.decode(response.read() or b"null")
+        status, answer = response.status, msgspec.json.decode(response.read() or b"null")
+        self._mine.sent = getattr(self._mine, "sent", 0) + 1
+        if self._mine.sent % _RENEWED == 0:
+            connection.close()  # the next request opens it
+        return status, answer
 
     def _connection(self) -> HTTPConnection:
         found: HTTPConnection | None = getattr(self._mine, "connection", None)
