@@ -3,6 +3,7 @@
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -167,3 +168,41 @@ def test_a_killed_appender_leaves_whole_appends_and_can_repeat_them(tmp_path: Pa
         assert set(counts["len"]) == {100}
         assert counts["n"].to_list() == list(range(counts.height))
         assert counts.height > max(int(line) for line in answered if line.endswith("\n"))
+
+
+def _elsewhere(act: Callable[[], object]) -> None:
+    """Done by another thread, which opens tables for itself as another process does."""
+    thread = threading.Thread(target=act)
+    thread.start()
+    thread.join()
+
+
+def test_a_table_that_was_read_here_is_as_others_left_it(tmp_path: Path) -> None:
+    tables, two = Tables(str(tmp_path)), pl.DataFrame({"n": [2], "m": [2]})
+    tables.append("t", pl.DataFrame({"n": [1]}))
+    assert tables.scan("t").collect().height == 1
+    _elsewhere(lambda: tables.append("t", two, once="a"))
+    assert tables.took("t", "a")
+    assert sorted(tables.scan("t").collect().rows()) == [(1, None), (2, 2)]
+    _elsewhere(lambda: tables.replace("t", two))
+    _elsewhere(lambda: tables.forget("t"))
+    assert tables.scan("t").collect().rows() == [(2, 2)]
+    tables.append("t", two)
+    assert tables.scan("t").collect().height == 2
+
+
+def test_a_table_made_anew_is_not_the_one_that_was_read(tmp_path: Path) -> None:
+    tables = Tables(str(tmp_path))
+    for number in range(3):
+        tables.append("t", pl.DataFrame({"n": [number]}))
+    assert tables.scan("t").collect().height == 3
+
+    def anew() -> None:
+        tables.delete("t")
+        for number in range(5):
+            tables.append("t", pl.DataFrame({"other": [str(number)]}))
+
+    _elsewhere(anew)
+    assert sorted(tables.scan("t").collect()["other"]) == list("01234")
+    tables.delete("t")
+    assert not tables.exists("t")
