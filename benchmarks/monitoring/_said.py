@@ -30,7 +30,8 @@ def binomial_interval(hits: int, tries: int) -> tuple[float, float]:
     """95 %, Wilson 1927."""
     z, p = 1.96, hits / tries
     middle, reach = p + z * z / (2 * tries), z * math.sqrt(p * (1 - p) / tries + z * z / (4 * tries * tries))
-    return (middle - reach) / (1 + z * z / tries), (middle + reach) / (1 + z * z / tries)
+    shrunk = 1 + z * z / tries
+    return max(0.0, (middle - reach) / shrunk), min(1.0, (middle + reach) / shrunk)
 
 
 def median_interval(values: list[float]) -> tuple[float, float, float]:
