@@ -12,7 +12,7 @@ from outlast.types import counted, span, utc
 
 NOTHING = "No answer was given in full, its features kept, that could be computed again"
 MOST, ALERTS = 5, 3
-"""Columns and alerts shown; `--json` has every one."""
+"""Columns, slices and alerts shown; `--json` has every one."""
 
 
 def watched(found: Report, last: int) -> None:
@@ -135,6 +135,7 @@ def _together(found: Report, total: Figures) -> None:
         screen.line("watch", found.rehearsal)
     if found.audits:
         screen.line("served features", f" {found.audits[-1].sentence(found.model)}")
+    _slices(found)
     moved = [one for one in total.columns if one.moved.value is not None]
     if not moved:
         return
@@ -152,6 +153,28 @@ def _together(found: Report, total: Figures) -> None:
         ],
         empty="",
     )
+
+
+def _slices(found: Report) -> None:
+    if not found.slices:
+        return
+    print("\nDeclared slices, what gains least first")
+    screen.table(
+        ("slice", "predictions", "labelled", found.metric, "gain a decision"),
+        [
+            (
+                one.slice,
+                f"{one.rows:,}",
+                "—" if one.coverage.value is None else f"{one.coverage.value:.0%}",
+                screen.number(one.metric.value),
+                _said(one.gain) if one.gain.value is not None else "—",
+            )
+            for one in found.slices[:MOST]
+        ],
+        empty="",
+    )
+    if len(found.slices) > MOST:
+        print(f"… and {counted(len(found.slices) - MOST, 'slice')} more: --json")
 
 
 def _alerts(found: Report) -> None:

@@ -12,6 +12,7 @@ from outlast.monitoring.checking.plans import said_of
 from outlast.monitoring.counting.counts import merged
 from outlast.monitoring.counting.windows import Window, stored
 from outlast.monitoring.figures import METRICS, Figure, Figures, figures
+from outlast.monitoring.sliced import SliceFigures, of_slices
 from outlast.monitoring.subject import Subject, open_subject
 from outlast.monitoring.telling.alerts import Alert, alerts
 from outlast.monitoring.telling.routes import place
@@ -67,6 +68,8 @@ class Report:
     """What the newest answers will turn out to be worth, estimated before their labels are here."""
     rehearsal: str | None = None
     """What the detectors would have done on the version's own past; None before the first tick, or without a past."""
+    slices: tuple[SliceFigures, ...] = ()
+    """What the contract declares to be looked at by itself; what gains least first."""
 
     def to_json(self) -> dict[str, Any]:
         """Plain values; moments are ISO 8601."""
@@ -98,6 +101,7 @@ def report(workspace: Workspace, model: str, *, since: datetime | None = None, u
         _adoption(workspace, subject, (since, until)),
         expected_of(workspace.ledger, subject),
         said_of(workspace.ledger, version.model, version.number),
+        tuple(of_slices(workspace.ledger, subject, name, since, until)),
     )
 
 

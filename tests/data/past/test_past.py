@@ -20,6 +20,7 @@ from outlast.data.past import (
     to_bytes,
 )
 from outlast.data.past.blocks import HOURS
+from outlast.data.past.declared import Declared, Word
 from outlast.data.profile import CELLS
 from outlast.errors import StorageError
 
@@ -114,6 +115,12 @@ def test_a_past_is_read_back_as_it_was_written_and_written_the_same_twice() -> N
     assert again.sample.cells.dtype == np.uint8
     assert (again.sample.scores == made(rows).sample.scores).all()
     assert (again.tree, again.pairs, again.scale, again.features) == (TREE, PAIRS, made(rows).scale, ("a", "b", "c"))
+    assert again.declared == Declared()
+    kept = replace(again, declared=Declared([Word("desk", "north", 500, 4_000), Word("desk", "south", 400, 900)]))
+    read = from_bytes(to_bytes(kept))
+    assert read is not None
+    assert read.declared == kept.declared
+    assert read.declared.totals.tolist() == [[500, 4_000], [400, 900]]
 
 
 def test_bundles_of_before_have_no_past() -> None:

@@ -23,7 +23,8 @@ NOW = START + 14 * DAY + HOUR
 @pytest.fixture(scope="module")
 def watched(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     """Ten days of answers, on the eighth of which a column is gone."""
-    place, origin = made(tmp_path_factory.mktemp("week"), {"model": {"owner": "ops"}, "monitoring": {"cadence": "1d"}})
+    terms = {"model": {"owner": "ops"}, "monitoring": {"cadence": "1d", "slices": ["origin"]}}
+    place, origin = made(tmp_path_factory.mktemp("week"), terms)
     for day in range(10):
         moments = through_the_day(240, START + day * DAY)
         predict(place, origin, moments, seed=2 + day, empty=day == 7)
@@ -47,6 +48,7 @@ def test_a_week_is_told_in_the_order_in_which_a_team_asks(watched: Workspace) ->
         "What it was worth",
         "Incidents",
         "How good it was",
+        "Declared slices, what gains least first",
         "What moved most since training",
         "What people did with the answers",
         "What was live",
@@ -56,6 +58,11 @@ def test_a_week_is_told_in_the_order_in_which_a_team_asks(watched: Workspace) ->
     assert "| Mon 08 Jul | 240 | 240 |" in text
     assert "- **roc\\_auc**:" in text
     assert "column wind" in text
+    slices = of(watched).slices
+    assert {one.slice for one in slices} == {"origin=EWR", "origin=JFK", "origin=LGA"}
+    assert sum(one.rows for one in slices) == 720
+    assert sorted(one.gain.value for one in slices) == [one.gain.value for one in slices]
+    assert f"| {slices[0].slice} | {slices[0].rows} |" in text
 
 
 def test_a_week_before_has_its_own_answers_and_no_incident(watched: Workspace) -> None:

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 from made import HOUR, START, arrived, watched, world
 
+from outlast.data.past import Declared
+from outlast.data.past.declared import Word
 from outlast.data.profile import MISSING
 from outlast.monitoring.checking.words import KINDS, Told, column_of, sentence
 from outlast.monitoring.counting.counts import Counts
@@ -83,6 +85,30 @@ def test_outcomes_that_scores_do_not_tell_are_paged() -> None:
     assert {one.alarm.family for one in found if one.alarm.severity == "page"} & {"calibration", "loss", "slices"}
     for one in found:
         assert "%" in sentence(one)
+
+
+def test_a_declared_slice_that_is_no_feature_is_paged_by_its_word() -> None:
+    usual, lost = OF.past.totals.by_leaf.sum(axis=(0, 1))
+    words = [Word("desk", "north", int(usual) // 2, int(lost) // 2), Word("desk", "south", int(usual) // 2, 0)]
+    of = replace(OF, past=replace(OF.past, declared=Declared([*words, Word("desk", "new", 150, 9)])))
+    assert [one for one in of.slices if one.startswith("word:")] == ["word:desk=north", "word:desk=south"]
+    (bank,) = (one for one in planned(of.tables, Budget()).banks if one.severity == "page")
+    state, since, found = bank.begin(), Counts.none(("wind", "origin")), []
+    rows = np.random.default_rng(9).poisson(20, 72)
+    for hour in range(72):
+        at, counts = int((START + hour * HOUR).timestamp()), arrived(world(int(rows[hour]), 500 + hour), of)
+        declared, half = np.zeros((200, 2), np.int64), counts.array("loss") // 2
+        declared[:2] = half, [half[0], 200 * half[0]]
+        counts = replace(counts, more={**counts.more, "declared": declared})
+        since = since + counts
+        state, alarms = bank.step(state, of.counts(counts, at), at)
+        found += alarms
+    assert {one.family for one in found} == {"slices"}
+    said = Told(found[0], of, since, since.cells)
+    assert column_of(said) == "word:desk=south"
+    assert sentence(said).startswith(
+        "where desk is 'south' the loss of a decision is 20.0 % of the worst, in the reference 0.0 % of the worst"
+    )
 
 
 def test_every_family_has_words() -> None:

@@ -36,5 +36,6 @@ def test_slices_are_said_as_a_condition() -> None:
     of = watched()
     assert slice_words(of, "cell:origin:1").startswith("origin is '")
     assert slice_words(of, "leaf:0").startswith("wind is from ")
+    assert slice_words(of, "word:desk=a=b") == "desk is 'a=b'"
     first, second = slice_words(of, "pair:0").split(" and ")
     assert (first.startswith("wind is"), second.startswith("origin is")) == (True, True)

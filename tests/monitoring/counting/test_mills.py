@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from graded_rows import NOW, one, terms
 
-from outlast.data.past import HarmTree, LossScale, Pairs, Past
+from outlast.data.past import Declared, HarmTree, LossScale, Pairs, Past
+from outlast.data.past.declared import Word
 from outlast.monitoring.counting.grading import count
 
 TREE = HarmTree((0, -1, -1), (0b1, 0, 0), (1, -1, -1), (2, -1, -1), (0, 0, 1))
@@ -60,3 +61,16 @@ def test_a_loss_that_hangs_on_a_column_that_was_not_kept_is_not_known() -> None:
     row = {"score": 0.1, "decision": "wait", "value": "true"}
     assert counted(scale, asks='{"fare":40}', **row).array("loss").tolist() == [1, 400]
     assert np.array_equal(counted(scale, **row).array("loss"), [0, 0])
+
+
+def test_a_loss_counts_for_the_word_that_was_declared_and_for_no_other() -> None:
+    words = Declared([Word("desk", "north", 400, 0), Word("paid", "true", 300, 0), Word("desk", "south", 300, 0)])
+    scale = LossScale("error", ["no", "yes"])
+    past = Past(("wind", "origin"), None, None, None, scale, TREE, PAIRS, None, words)
+
+    def lost(asks: str) -> list[list[int]]:
+        row = one(cells=b"\1\2", asks=asks, score=0.9, decision="yes", value="false")
+        return count(row, replace(terms(task="binary"), past=past), NOW).array("declared")[:3].tolist()
+
+    assert lost('{"desk":"south","paid":true}') == [[0, 0], [1, 1000], [1, 1000]]
+    assert lost('{"desk":"east","paid":null}') == lost("{}") == [[0, 0], [0, 0], [0, 0]]

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from outlast.data.past.blocks import Blocks, Graded, blocks_of
+from outlast.data.past.declared import Declared
 from outlast.data.past.loss import LossScale
 from outlast.data.past.pairs import Pairs
 from outlast.data.past.tree import LEAVES, HarmTree
@@ -19,6 +20,9 @@ FEW_ROWS, FEW_WEEKS = 20_000, 4.0
 """A reference with less than either is too small to say what is usual of features: all labelled rows say it."""
 
 Ints = npt.NDArray[np.int64]
+
+
+_NONE = Declared()
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,6 +77,7 @@ class Past:
     tree: HarmTree
     pairs: Pairs
     sample: Sample
+    declared: Declared = Declared()
 
     @property
     def usual(self) -> Blocks:
@@ -98,6 +103,7 @@ def past_of(
     *,
     every: Callable[[], tuple[Ints, npt.NDArray[np.uint8]]],
     seed: int,
+    declared: Declared = _NONE,
 ) -> Past:
     """The past of a version; `every` gives the moments and the cells of all labelled rows."""
     scale, tree, pairs = learnt
@@ -105,7 +111,8 @@ def past_of(
     graded = Graded(held_out.score_cells, held_out.sides, held_out.mills, leaves)
     blocks = blocks_of(held_out.at, held_out.cells, graded)
     totals = _totals(held_out, leaves, pairs)
-    return Past(features, blocks, blocks_of(*every()), totals, scale, tree, pairs, sample_of(held_out, seed))
+    wide, sample = blocks_of(*every()), sample_of(held_out, seed)
+    return Past(features, blocks, wide, totals, scale, tree, pairs, sample, declared)
 
 
 def sample_of(reference: Reference, seed: int) -> Sample:

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from outlast.data.past.blocks import Blocks
+from outlast.data.past.declared import Declared
 from outlast.data.past.loss import LossScale
 from outlast.data.past.pairs import Pairs
 from outlast.data.past.past import Past, Reference, Sample, Totals
@@ -37,6 +38,7 @@ def to_bytes(past: Past) -> bytes:
         "tree": past.tree,
         "pairs": past.pairs,
         "arrays": {name: _packed(array) for name, array in sorted(arrays.items())},
+        **({"declared": past.declared} if past.declared.words else {}),
     }
     return zlib.compress(msgspec.msgpack.encode(kept), 6)
 
@@ -57,6 +59,7 @@ def from_bytes(data: bytes | None) -> Past | None:
         kept.tree,
         kept.pairs,
         _part(Sample, "sample", arrays),
+        kept.declared,
     )
 
 
@@ -77,6 +80,7 @@ class _Kept(msgspec.Struct, frozen=True):
     tree: HarmTree
     pairs: Pairs
     arrays: dict[str, _Packed]
+    declared: Declared = Declared()
 
 
 def _decoded(data: bytes) -> _Kept:

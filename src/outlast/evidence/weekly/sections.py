@@ -104,6 +104,19 @@ def moved(week: Week) -> Section:
     )
 
 
+def slices(week: Week) -> Section:
+    """What the contract wants looked at by itself."""
+    metric = week.metric
+    rows = [
+        (one.slice, one.rows, between(one.coverage, percent=True), between(one.metric), between(one.gain))
+        for one in week.slices[:LINES]
+    ]
+    headers = ("slice", "answers", "labelled", metric, f"gain a decision, {week.money.currency}")
+    more = len(week.slices) - LINES
+    said = (Say(f"{counted(more, 'slice')} more: outlast monitor {week.model} --json", True),) if more > 0 else ()
+    return Section("Declared slices, what gains least first", (grid(headers, rows, empty=""), *said))
+
+
 def incidents(week: Week) -> Section:
     """What went wrong, and what became of it."""
     rows = [

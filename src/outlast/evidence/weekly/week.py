@@ -11,6 +11,7 @@ from outlast.monitoring.figures import METRICS, Figure, Figures, figures
 from outlast.monitoring.incidents.incident import Event, Incident
 from outlast.monitoring.incidents.reading import incidents, timeline
 from outlast.monitoring.report import MAIN
+from outlast.monitoring.sliced import SliceFigures, of_slices
 from outlast.monitoring.subject import Subject, open_subject
 from outlast.monitoring.telling.alerts import Alert, alerts
 from outlast.monitoring.value.adoption import adoption
@@ -55,6 +56,8 @@ class Week:
     """Those that were open in the week, each with the newest line of its timeline."""
     waiting: tuple[Alert, ...]
     """What could not be delivered."""
+    slices: tuple[SliceFigures, ...] = ()
+    """Of `version`, what the contract declares; what gains least first."""
 
     @property
     def metric(self) -> str:
@@ -95,6 +98,7 @@ def week(workspace: Workspace, model: str, *, until: datetime, now: datetime) ->
         adoption(workspace, name, lambda n: subject(n).terms, main.contract.value.groups, (since, ends), now),
         last_count(ledger).get(name), tuple(_incidents(workspace, name, since, ends)),
         tuple(one for one in alerts(ledger, name, waiting=True) if one.attempts),
+        tuple(of_slices(ledger, main, MAIN[main.task], since, ends)),
     )  # fmt: skip
 
 

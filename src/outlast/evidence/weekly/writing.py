@@ -15,6 +15,7 @@ def sheet(week: Week, made: datetime) -> Sheet:
     heading = f"{week.model}, {week.since:%d %B} to {last:%d %B %Y}"
     parts = (
         sections.next_(week), sections.worth(week), sections.incidents(week), sections.quality(week),
+        *([sections.slices(week)] if week.slices else []),
         sections.moved(week), sections.adoption(week), sections.live(week),
     )  # fmt: skip
     state = "not live" if week.rollout.live is None else f"version {week.rollout.live} is live"

@@ -18,7 +18,8 @@ Ints = npt.NDArray[np.int64]
 @dataclass(frozen=True, eq=False)
 class Case:
     """One harm. `live` counts what arrived since it began; `graded` [leaf, score cell, 2] and `found` [feature, cell,
-    2] hold rows and mills of those whose label is here; `pairs` [pair, 2] likewise."""
+    2] hold rows and mills of those whose label is here; `pairs` [pair, 2] and `declared` [word, 2]
+    likewise."""
 
     profile: Profile
     past: Past
@@ -26,6 +27,7 @@ class Case:
     graded: Ints
     found: Ints | None = None
     pairs: Ints | None = None
+    declared: Ints | None = None
     since: datetime | None = None
     """When the harm began, as its detector says."""
     onsets: Sequence[Onset] = ()

@@ -1,4 +1,5 @@
-"""The rows that carry a change: a cell of a feature, a pair of cells, or a leaf of the harm tree."""
+"""The rows that carry a change: a cell of a feature, a word that was declared, a pair of cells, or a leaf of the harm
+tree."""
 
 from dataclasses import dataclass
 
@@ -16,7 +17,7 @@ _CLEAR = 4.0
 """Standard deviations by which rows have to lose more than the others."""
 _FEW = 30
 _SIMPLER = 0.9
-"""A cell is told before a pair, and a pair before a leaf, where it tells nearly as much."""
+"""A cell is told before a word, that before a pair, and a pair before a leaf, where it tells nearly as much."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class Slice:
 def worst_slice(case: Case) -> Slice | None:
     """The rows that stand out most; None where all rows are alike or too few have labels."""
     found: list[Slice] = []
-    for kind in (_cells(case), _pairs(case), _leaves(case)):
+    for kind in (_cells(case), _declared(case), _pairs(case), _leaves(case)):
         best = max(kind, key=lambda one: one.clear, default=None)
         if best is not None and best.clear > _CLEAR and all(_SIMPLER * best.clear > one.clear for one in found):
             found.append(best)
@@ -50,6 +51,17 @@ def _cells(case: Case) -> list[Slice]:
             one = _stands_out(before[index, cell], case.found[index, cell], total)
             found.append(Slice(rows_where(bins, [cell]), *one))
     return found
+
+
+def _declared(case: Case) -> list[Slice]:
+    if case.declared is None:
+        return []
+    total = (case.past.totals.by_leaf.sum(axis=(0, 1)), case.graded.sum(axis=(0, 1)))
+    return [
+        Slice(f"where {one.column} is '{one.word}'", *_stands_out(before, now, total))
+        for one, before, now in zip(case.past.declared.words, case.past.declared.totals, case.declared, strict=True)
+        if now[0] >= _FEW
+    ]
 
 
 def _pairs(case: Case) -> list[Slice]:

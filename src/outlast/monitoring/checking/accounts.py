@@ -116,7 +116,7 @@ def _account(
     until: datetime,
 ) -> Account:
     (came, lately), subject, past = what, watch.subject, watch.watched.past
-    pairs = past.totals.by_pair.shape[0]
+    pairs, words = past.totals.by_pair.shape[0], len(past.declared.words)
     a_day, stake = _at_stake(watch, came, until - incident.since)
     return account(
         Case(
@@ -126,6 +126,7 @@ def _account(
             came.array("graded_leaves"),
             came.array("found"),
             came.array("pairs")[:pairs],
+            came.array("declared")[:words],
             incident.since,
             [onset for one in live for onset in _onsets(one)],
             subject.sources,

@@ -165,7 +165,7 @@ class Watched:
 
     @cached_property
     def slices(self) -> list[str]:
-        """Every cell of a feature, leaf of the harm tree and pair of cells that the reference knows well."""
+        """Every cell, leaf of the harm tree, pair of cells and declared word that the reference knows well."""
         return [name for name, rows in zip(self._slice_names, self._slice_all[:, 0], strict=True) if rows >= LEAST]
 
     @property
@@ -173,12 +173,14 @@ class Watched:
         features = [bins.name for bins in self.profile.features]
         names = [f"cell:{name}:{cell}" for name in features for cell in range(CELLS)]
         names += [f"leaf:{leaf}" for leaf in range(self.past.totals.by_leaf.shape[0])]
-        return names + [f"pair:{pair}" for pair in range(self.past.totals.by_pair.shape[0])]
+        names += [f"pair:{pair}" for pair in range(self.past.totals.by_pair.shape[0])]
+        return names + [f"word:{one.column}={one.word}" for one in self.past.declared.words]
 
     @cached_property
     def _slice_all(self) -> Ints:
         totals = self.past.totals
-        return np.concatenate([totals.by_cell.reshape(-1, 2), totals.by_leaf.sum(axis=1), totals.by_pair])
+        found = [totals.by_cell.reshape(-1, 2), totals.by_leaf.sum(axis=1), totals.by_pair]
+        return np.concatenate([*found, self.past.declared.totals])
 
     @cached_property
     def slice_totals(self) -> Ints:
@@ -187,9 +189,9 @@ class Watched:
 
     def slice_counts(self, arrived: Counts) -> Ints:
         """Rows and mills of each of `slices`."""
-        pairs = self.past.totals.by_pair.shape[0]
+        pairs, words = self.past.totals.by_pair.shape[0], len(self.past.declared.words)
         found = [arrived.array("found").reshape(-1, 2), arrived.array("graded_leaves").sum(axis=1)]
-        all_ = np.concatenate([*found, arrived.array("pairs")[:pairs]])
+        all_ = np.concatenate([*found, arrived.array("pairs")[:pairs], arrived.array("declared")[:words]])
         return np.asarray(all_[self._slice_all[:, 0] >= LEAST])
 
     @cached_property

@@ -1,5 +1,6 @@
 """What an alarm says: which stream, since when, and the two numbers that differ."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -17,6 +18,9 @@ from outlast.monitoring.detecting.bank import Alarm
 from outlast.types import counted, moment
 
 Ints = npt.NDArray[np.int64]
+
+_ACCEPTED = re.compile(r"!\d+$")
+"""How the name of a stream ends that is held against what was accepted."""
 
 _TABLES = {"rates": "features", "ranges": "features", "jumps": "course", "volume out of range": "volume"}
 """The table of a family, where it is called otherwise."""
@@ -67,12 +71,12 @@ class Told:
     @property
     def stream(self) -> str:
         """The stream's name, whatever it is held against."""
-        return self.alarm.stream.partition("!")[0]
+        return _ACCEPTED.sub("", self.alarm.stream)
 
     @property
     def accepted(self) -> bool:
         """Whether it departs from what was accepted as normal, and not from the promotion's reference."""
-        return "!" in self.alarm.stream
+        return _ACCEPTED.search(self.alarm.stream) is not None
 
     @property
     def before(self) -> Ints:
@@ -111,9 +115,12 @@ def since_of(alarm: Alarm) -> datetime:
 def slice_words(watched: Watched, name: str) -> str:
     """A slice as a condition.
 
-    `cell:origin:2`, `leaf:7` and `pair:3` are its names.
+    `cell:origin:2`, `leaf:7`, `pair:3` and `word:origin=JFK` are its names.
     """
     kind, _, rest = name.partition(":")
+    if kind == "word":
+        column, _, word = rest.partition("=")
+        return f"{column} is '{word}'"
     features = watched.profile.features
     if kind == "cell":
         feature, _, cell = rest.rpartition(":")

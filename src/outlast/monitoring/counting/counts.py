@@ -22,8 +22,8 @@ Ints = npt.NDArray[np.int64]
 
 AGES = tuple(timedelta(hours=h) for h in (1, 6, 24, 72, 168, 336, 720))
 """Where one bucket of a label's age ends and the next begins; a label as old as the last or older is in the last."""
-LEAVES, PAIRS = 32, 50
-"""Most leaves of a harm tree, and most pairs of cells, that are counted."""
+LEAVES, PAIRS, WORDS = 32, 50, 200
+"""Most leaves of a harm tree, pairs of cells, and words of declared slices, that are counted."""
 MILLS = 1000
 """Loss is counted in thousandths of the largest."""
 
@@ -46,6 +46,7 @@ def shapes(features: int) -> dict[str, tuple[int, ...]]:
         "leaves": (LEAVES, CELLS),
         "graded_leaves": (LEAVES, CELLS, 2),
         "pairs": (PAIRS, 2),
+        "declared": (WORDS, 2),
     }
 
 
@@ -129,8 +130,8 @@ class Counts:
     def array(self, name: str) -> Ints:
         """One of the arrays of `shapes`: `covered` [score cell, without or with a label], matured predictions;
         `loss` [n, mills] and by it `found` [feature, cell], `graded_leaves` [leaf, score cell], `pairs` [pair],
-        matured predictions with an outcome; `aged` [age of the label, n and mills], all labels; `leaves` [leaf, score
-        cell], all predictions.
+        `declared` [word], matured predictions with an outcome; `aged` [age of the label, n and mills], all labels;
+        `leaves` [leaf, score cell], all predictions.
         """
         if name in FIRST:
             kept: Ints = getattr(self, name)

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from outlast.bundle.decisions import OUTCOMES
 from outlast.data.past import Past
+from outlast.data.past.declared import word_of
 from outlast.data.past.loss import UNKNOWN
 from outlast.data.profile import CELLS
 from outlast.monitoring.counting.answered import ABSENT, Answered, Bools, Floats
@@ -43,6 +44,7 @@ def add_mills(rows: Rows, known: Known, past: Past) -> None:
     here, mills = here[matured], mills[matured]
     rows.adds["loss"] = _weighed(here + known.offset, np.zeros(len(here), np.int64), mills)
     rows.values["mills"] = (here + known.offset, mills.astype(np.float64))
+    _add_words(rows, known, past, (here, mills))
     cells, sound = known.answered.cells
     celled = sound[known.places[here]] & (known.score_cells[here] >= 0)
     here, mills = here[celled], mills[celled]
@@ -53,6 +55,19 @@ def add_mills(rows: Rows, known: Known, past: Past) -> None:
     rows.adds["graded_leaves"] = _weighed(row, leaf, mills)
     hit, pair = np.nonzero(past.pairs.hits(table))
     rows.adds["pairs"] = _weighed(row[hit], pair.astype(np.int64), mills[hit])
+
+
+def _add_words(rows: Rows, known: Known, past: Past, lost: tuple[Ints, Ints]) -> None:
+    """Add losses by the words of declared columns."""
+    (here, mills), at, words = lost, [], []
+    columns = past.declared.columns
+    for column, values in known.answered.columns(columns, known.places[here]).items():
+        places = past.declared.places(column)
+        found = [places.get(word_of(value), -1) for value in values]
+        at += [row for row, place in enumerate(found) if place >= 0]
+        words += [place for place in found if place >= 0]
+    if words:
+        rows.adds["declared"] = _weighed(here[at] + known.offset, np.array(words, np.int64), mills[at])
 
 
 def _weighed(rows: Ints, places: Ints, mills: Ints) -> tuple[Ints, Ints, Ints]:

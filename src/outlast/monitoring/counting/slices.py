@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from outlast.data.past.declared import word_of
 from outlast.data.profile import ABOVE, BELOW, MISSING, UNSEEN, Bins, Profile
 from outlast.monitoring.counting.answered import ABSENT, Answered
 from outlast.monitoring.counting.counts import Ints
@@ -58,6 +59,5 @@ def _by_word(column: str, known: Sequence[str], answered: Answered) -> tuple[Int
         elif value is None:
             found.append(len(known) + 1)
         else:
-            word = ("true" if value else "false") if isinstance(value, bool) else str(value)
-            found.append(places.get(word, len(known)))
+            found.append(places.get(word_of(value), len(known)))
     return np.array(found, np.int64), [f"{column}={name}" for name in names]

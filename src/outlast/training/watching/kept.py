@@ -18,10 +18,12 @@ from outlast.training.dataset import AT
 from outlast.training.evaluation.value import Scored, column, decide_all
 from outlast.training.simpler.rung import Run
 from outlast.training.watching.bins import kept_on, lineage_of_bins
+from outlast.training.watching.declared import declared
 from outlast.training.watching.harm import harm_tree, looked_at, worst_pairs
 from outlast.types import Task
 
 Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
 PROFILE = "profile.json"
 
 
@@ -68,20 +70,22 @@ def loss_scale(tested: Scored) -> LossScale:
 
 def _past(run: Run, profile: profiles.Profile, scores: Floats) -> Past:
     scale = loss_scale(run.tested)
-    rows = _reference(run.tested, profile, scores, scale)
+    lost = scale.mills(*_known(run.tested), lambda name: column(run.tested.rows, name))
+    rows, told = _reference(run.tested, profile, scores, lost), lost >= 0
     places = looked_at(len(rows.at), run.seed)
     cells, mills = rows.cells[places], rows.mills[places]
+    slices = run.tested.contract.monitoring.slices
+    words = declared(slices, run.tested.rows.filter(pl.Series(told)), lost[told], profile)
     learnt = scale, harm_tree(cells, mills), worst_pairs(cells, mills)
 
     def every() -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint8]]:
         return run.dataset.rows[AT].to_numpy(), profiles.cells(profile, run.dataset.x)
 
-    return past_of(tuple(profile.names), rows, learnt, every=every, seed=run.seed)
+    return past_of(tuple(profile.names), rows, learnt, every=every, seed=run.seed, declared=words)
 
 
-def _reference(tested: Scored, profile: profiles.Profile, scores: Floats, scale: LossScale) -> Reference:
+def _reference(tested: Scored, profile: profiles.Profile, scores: Floats, mills: Ints) -> Reference:
     """The held-out rows, those left out whose loss cannot be told."""
-    mills = scale.mills(*_known(tested), lambda name: column(tested.rows, name))
     answers = np.zeros(len(scores), np.int64)
     sides = tested.y >= scores
     if tested.task != "regression":

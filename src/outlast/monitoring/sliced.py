@@ -1,0 +1,43 @@
+"""What is known of the slices that a contract declares, the one that gains least first."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from outlast.monitoring.counting.counts import merged
+from outlast.monitoring.counting.windows import sliced
+from outlast.monitoring.figures import METRICS, Figure, figures
+from outlast.monitoring.subject import Subject
+from outlast.storage.ledger import Ledger
+from outlast.types import moment
+
+
+@dataclass(frozen=True)
+class SliceFigures:
+    """One value of a declared column."""
+
+    slice: str
+    """`column=value`."""
+    rows: int
+    coverage: Figure
+    metric: Figure
+    gain: Figure
+    """Per decision, against the baseline."""
+
+
+def of_slices(
+    ledger: Ledger, subject: Subject, metric: str, since: datetime | None, until: datetime | None
+) -> Sequence[SliceFigures]:
+    """The declared slices of a version between two moments; none of a model that declares none."""
+    if not subject.contract.monitoring.slices:
+        return ()
+    begin, end = since or moment(0), until or datetime.max.replace(tzinfo=moment(0).tzinfo)
+    found = []
+    for name, windows in sliced(ledger, subject.model, subject.version, begin, end).items():
+        counts = merged(windows)
+        if counts is None or not counts.rows or name.partition("=")[0] not in subject.contract.monitoring.slices:
+            continue
+        shown = figures(counts, subject.profile, subject.task, columns=False)
+        measured = METRICS[subject.task][metric](counts)
+        found.append(SliceFigures(name, counts.rows, shown.coverage, measured, shown.gain_per_decision))
+    return sorted(found, key=lambda one: (one.gain.value is None, one.gain.value or 0.0, -one.rows, one.slice))
