@@ -1,7 +1,7 @@
 """What a year came to: what was asked, what turned out, its worth, and what the first version would have made."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -9,8 +9,9 @@ import numpy as np
 import polars as pl
 
 from outlast.journal.reading import joined
+from outlast.monitoring.incidents.incident import Found as Stream
 from outlast.monitoring.incidents.incident import Incident
-from outlast.monitoring.incidents.reading import incidents
+from outlast.monitoring.incidents.reading import incidents, timeline
 from outlast.project.loader import Project
 from outlast.registry.versions import Version
 from outlast.replaying.faults import Fault
@@ -84,30 +85,41 @@ class Found:
     incident: Incident | None
     at: datetime | None
     rows: int
-    says: str
+    stream: Stream | None
+    says: str = "it was not found"
 
 
 def found(project: Project, faults: Sequence[Fault], rows: pl.DataFrame, until: datetime) -> list[Found]:
     """Of each fault that began before the end: the first finding about its columns, and how much it took."""
     every = incidents(project.workspace.ledger, project.model.name)
     cadence = duration(project.contract.monitoring.cadence)
-    return [_found(one, every, rows, cadence) for one in faults if one.since < until]
+    made = [_found(one, every, rows, cadence) for one in faults if one.since < until]
+    return [replace(one, says=_as_told(project, one)) for one in made]
 
 
 def _found(fault: Fault, every: Sequence[Incident], rows: pl.DataFrame, cadence: timedelta) -> Found:
     named = {*fault.columns, fault.source}
     about = [  # the check that showed it, or the tick that told of it, whichever came later
-        (max(stream.first + cadence, incident.opened_at), incident, stream.sentence)
+        (max(stream.first + cadence, incident.opened_at), incident, stream)
         for incident in every
         for stream in incident.found
         if stream.column in named and fault.since <= stream.first + cadence
         and (fault.until is None or stream.first < fault.until)
     ]  # fmt: skip
     if not about:
-        return Found(fault, None, None, 0, "it was not found")
-    at, incident, says = min(about, key=lambda one: one[0])
+        return Found(fault, None, None, 0, None)
+    at, incident, stream = min(about, key=lambda one: one[0])
     asked = rows.filter(pl.col("at").is_between(fault.since, at, closed="left")).height
-    return Found(fault, incident, at, asked, says)
+    return Found(fault, incident, at, asked, stream)
+
+
+def _as_told(project: Project, found: Found) -> str:
+    """What was said of it when it was found: the incident itself has what was said last."""
+    if found.incident is None or found.stream is None:
+        return found.says
+    lines = timeline(project.workspace.ledger, found.incident.id)
+    told = [part for line in lines for part in line.sentence.split("; ") if part.startswith(f"{found.stream.column} ")]
+    return told[0] if told else found.stream.sentence
 
 
 def by_day(rows: pl.DataFrame) -> list[dict[str, Any]]:
