@@ -1,6 +1,7 @@
-"""A year of hourly checks of a hundred features, in a process of its own: `_year.py COUNTS REFERENCE SEASON KEPT`.
+"""A year of hourly checks of a hundred features, in a process of its own: `_year.py COUNTS PAST SEASON KEPT`.
 
-The counts come from a mapped file, so that the memory is the detectors' own.
+All families that watch features take part. The counts come from mapped files, so that the memory is the detectors' own;
+what planning took of the past is measured apart, since a version is planned for once.
 """
 
 import json
@@ -24,23 +25,39 @@ def seasoned(bank: Bank) -> None:
         object.__setattr__(one, "season", Season(one.season.overall, by_slot))
 
 
-counts, reference = np.load(sys.argv[1], mmap_mode="r"), np.load(sys.argv[2])
+def peak() -> float:
+    """The most memory this process has had, in MB, since it was asked last; getrusage knows the parent's too."""
+    found = re.search(r"VmHWM:\s+(\d+)", Path("/proc/self/status").read_text())
+    assert found is not None
+    Path("/proc/self/clear_refs").write_text("5")
+    return int(found[1]) / 1000
+
+
+def tables(past: np.ndarray) -> dict[str, Table]:
+    """The reference of the features, and how they moved along the past."""
+    keys = tuple(f"f{i}" for i in range(past.shape[1]))
+    whole, kinds = past.sum(axis=0, dtype=np.int64), ("number", "category") * (len(keys) // 2)
+    starts = np.arange(len(past), dtype=np.int64) * HOUR
+    return {"features": Table(keys, whole, kinds=kinds), "course": Table(keys, whole, past, starts, kinds)}
+
+
+counts, past = (np.load(name, mmap_mode="r") for name in sys.argv[1:3])
 begun = time.process_time()
-kinds = ("number", "category") * (len(reference) // 2)
-plan = planned({"features": Table(tuple(f"f{i}" for i in range(len(reference))), reference, kinds=kinds)}, Budget())
+plan = planned(tables(past), Budget())
+planning = {"seconds": time.process_time() - begun, "megabytes": peak()}
+begun = time.process_time()
 states, alarms = [bank.begin() for bank in plan.banks], 0
 if sys.argv[3] == "seasonal":
     for bank in plan.banks:
         seasoned(bank)
 for check in range(len(counts)):
-    given = {"features": counts[check]}
+    given = {"features": counts[check], "course": counts[check]}
     for place, bank in enumerate(plan.banks):
-        states[place], found = bank.step(states[place], given, check * HOUR)
+        states[place], found = bank.step(states[place], given, (len(past) + check) * HOUR)
         alarms += len(found)
         if sys.argv[4] == "kept":
             to_bytes(states[place])
 seconds = time.process_time() - begun
-peak = (
-    int(re.search(r"VmHWM:\s+(\d+)", Path("/proc/self/status").read_text())[1]) / 1000
-)  # getrusage knows the parent's
-print(json.dumps({"seconds": seconds, "megabytes": peak, "alarms": alarms}))
+families = sorted({one.name for bank in plan.banks for one in bank.families})
+told = {"seconds": seconds, "megabytes": peak(), "alarms": alarms, "planning": planning, "families": families}
+print(json.dumps(told))
