@@ -12,7 +12,7 @@ import polars as pl
 from _drifting import BEFORE, DAYS, Floats, World, worlds
 from _report import conclude, table, where
 
-from outlast.gates.champion import MONEY, measured
+from outlast.gates.champion import MONEY, measured, stands
 from outlast.gates.pair import Pair
 from outlast.project.contract import Contract, GateSection, RetrainingSection, ValueSection, WindowSection
 from outlast.registry.versions import Version
@@ -173,7 +173,7 @@ class Loop:
         sides = [Scored(CONTRACT, "binary", ["no", "yes"], at, one.chances[rows], self.world.told[rows])
                  for one in (model, self.live)]  # fmt: skip
         against: Any = SimpleNamespace(number=1, summary={"value": {"per_decision": self.live.promised}})
-        return all(one.held for one in measured(Pair(*sides, against, 0), GateSection(), "roc_auc", seed=1))
+        return stands(measured(Pair(*sides, against, 0), GateSection(), "roc_auc", seed=1))
 
 
 def run(world: World) -> dict[str, Any]:
