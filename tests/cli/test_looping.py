@@ -67,3 +67,6 @@ def test_a_model_that_cannot_be_trained_here_says_why(place: Workspace, capsys: 
     assert "The project of model 'late' does not lie in" in told
     told = said(capsys, "decisions", "late")
     assert "asked for it: why not" in " ".join(told.split())
+    trail = said(capsys, "audit", "log", "--object", "late")
+    assert "retrain" in trail
+    assert "asked for it: why not" in " ".join(trail.split())

@@ -56,6 +56,7 @@ _SAYS: dict[str, Callable[[Detail], str]] = {
     "register": lambda detail: f"version {detail['number']}, bundle {detail['digest'][:12]}",
     "declare": lambda detail: f"by {detail['model']}",
     "apply": _applied,
+    "retrain": lambda detail: str(detail["reason"]),
     "approve": _approval,
     "reject": _approval,
     "create token": _token,

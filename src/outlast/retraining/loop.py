@@ -10,7 +10,7 @@ from outlast.project.workspace import Workspace
 from outlast.registry.contracts import contract_of
 from outlast.registry.rollout import current
 from outlast.registry.versions import find
-from outlast.retraining.deciding.deciding import Asking, asking, obstacle
+from outlast.retraining.deciding.deciding import ASKED, Asking, asking, obstacle
 from outlast.retraining.deciding.facts import Facts, facts_of
 from outlast.retraining.deciding.records import Step, note
 from outlast.retraining.succeeding.back import take_back
@@ -55,7 +55,8 @@ def decide(
     run = new_run(ask.trigger, ask.sentence, Period.of(contract.retraining.window, facts.now), facts.now, by)
     says = f"a successor is trained by what is known at {facts.now:%Y-%m-%d %H:%M}: {ask.sentence}"
     numbers["run"], numbers["period"] = run.id, run.period.to_json()
-    if not begin(workspace, model, run, Step("started", says, ask.trigger, numbers=numbers)):
+    step = Step("started", says, ask.trigger, numbers=numbers)
+    if not begin(workspace, model, run, step, asked_by=by if ask.trigger == ASKED else None):
         return False, "something is under way already"
     start(workspace, model, run)
     return True, says
@@ -71,7 +72,7 @@ def ask_for(workspace: Workspace, model: str, *, by: str, reason: str, now: date
     facts, contract = _facts(workspace, model, now)
     if facts is None or contract is None:
         raise Refused(f"Nothing of model '{model}' is live that could have a successor: outlast train, outlast promote")
-    ask = Asking("asked", f"{by} asked for it" + (f": {reason}" if reason else ""))
+    ask = Asking(ASKED, f"{by} asked for it" + (f": {reason}" if reason else ""))
     _, says = decide(workspace, model, (facts, contract), ask, by=by)
     run = standing(workspace.ledger, model).run
     if run is None:

@@ -8,6 +8,9 @@ from outlast.project.contract import RetrainingSection
 from outlast.retraining.deciding.facts import Facts
 from outlast.types import counted, duration, span, utc
 
+ASKED = "asked"
+"""The trigger of what a person asks for."""
+
 
 @dataclass(frozen=True)
 class Asking:
@@ -56,7 +59,7 @@ def _begun(facts: Facts) -> datetime:
 
 def obstacle(facts: Facts, plan: RetrainingSection, ask: Asking) -> Obstacle | None:
     """What stands in the way first; None where nothing does. What a person asks for is held up by less."""
-    by_hand = ask.trigger == "asked"
+    by_hand = ask.trigger == ASKED
     return next((one for one in _obstacles(facts, plan) if not by_hand or one.reason in ("beside", "data")), None)
 
 

@@ -15,6 +15,7 @@ from uuid import uuid4
 
 from outlast.project.period import Period
 from outlast.project.workspace import Workspace
+from outlast.registry import audit
 from outlast.retraining.deciding.records import Step, note
 from outlast.retraining.succeeding.state import Run, Standing, stand, standing, standing_in
 from outlast.serving.logs import last_line
@@ -37,13 +38,19 @@ def new_run(trigger: str, reason: str, period: Period, at: datetime, by: str = "
     return Run(uuid4().hex[:12], trigger, reason, period, at, by=str(by))
 
 
-def begin(workspace: Workspace, model: str, run: Run, step: Step) -> bool:
-    """Note that a run begins, if nothing else is under way; its process is started after that."""
+def begin(workspace: Workspace, model: str, run: Run, step: Step, *, asked_by: str | None = None) -> bool:
+    """Note that a run begins, if nothing else is under way; its process is started after that.
+
+    What a person asks for is an entry of the audit trail.
+    """
     with workspace.ledger.write() as connection:
         if standing_in(connection, model) != Standing():
             return False
         stand(connection, model, Standing(run), run.at)
         note(connection, model, step, run.at)
+        if asked_by is not None:
+            detail = {"run": run.id, "reason": run.reason, "period": run.period.to_json()}
+            audit.record(connection, actor=asked_by, action="retrain", object=model, detail=detail, at=run.at)
     return True
 
 
