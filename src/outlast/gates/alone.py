@@ -1,17 +1,20 @@
 """A server in a process of its own, so that what it takes is its own: `python -m outlast.gates.alone FOLDER`.
 
-It says its address on a line once it answers, and its greatest memory in bytes on another when it was told to end.
+It says its address on a line once it answers, and its greatest memory in bytes on another when it ends. Its
+input is the gate's to hold: the system closes it with the gate, however that ended, and the server ends then too.
 """
 
+import os
 import re
 import resource
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Timer
+from threading import Thread, Timer
 
 from outlast.errors import StorageError
 from outlast.gates.skew import unhurried
@@ -55,7 +58,9 @@ def alone(workspace: Workspace) -> Iterator[Alone]:
     command = [sys.executable, "-m", "outlast.gates.alone", str(workspace.root)]
     with (
         log.open("wb") as errors,
-        subprocess.Popen(command, env=serving(), stdout=subprocess.PIPE, stderr=errors, text=True) as process,
+        subprocess.Popen(
+            command, env=serving(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True
+        ) as process,
     ):
         watchdog = Timer(_PATIENCE, process.kill)
         watchdog.start()
@@ -69,8 +74,7 @@ def alone(workspace: Workspace) -> Iterator[Alone]:
             found.count()
             yield found
             found.counted()
-            process.terminate()
-            found.memory = _number(process.communicate(timeout=_PATIENCE)[0])
+            found.memory = _number(process.communicate(timeout=_PATIENCE)[0])  # lets go of its input, so it ends
         finally:
             watchdog.cancel()
             process.kill()
@@ -91,8 +95,16 @@ def peak() -> int:
 
 def main(root: Path) -> None:
     """Serve until told to stop, in the shape that `alone` reads."""
+    Thread(target=_held, daemon=True).start()
     serve(Workspace(root), port=0, ready=lambda address: print(address, flush=True), opener=unhurried)
     print(peak(), flush=True)
+
+
+def _held() -> None:
+    """End with whoever holds the input."""
+    while os.read(sys.stdin.fileno(), 1):
+        pass
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _ran(process: int) -> tuple[int, int] | None:
