@@ -80,6 +80,7 @@ def main() -> None:
 
 def story(folder: Path, length: timedelta) -> None:
     """From the package's tables to what the year came to."""
+    os.environ.update(QUIET)
     chapter("1 · Real data, honest times")
     fresh_start(folder)
     prepared(folder)
@@ -87,14 +88,14 @@ def story(folder: Path, length: timedelta) -> None:
     with telling(clock_file(Workspace.find(folder)), START) as hand:
         chapter("2 · July 1, 2013: train on January to June")
         command(folder, "check")
-        command(folder, "train", extra=QUIET)
+        command(folder, "train")
         chapter("3 · Let it out")
-        command(folder, "promote", "late-arrivals", "--reason", "first version, by the demo", extra=QUIET)
+        command(folder, "promote", "late-arrivals", "--reason", "first version, by the demo")
         chapter("4 · Live through the rest of the year")
         project = load_project(folder)
         lived = lived_through(project, hand, START + length)
         chapter("5 · The last tick")
-        command(folder, "tick", extra=QUIET)
+        command(folder, "tick")
         chapter("6 · What the year came to")
         told(project, lived.frozen, lived.until, lived.duty.done, console)
         chapter("7 · Go on")
@@ -133,10 +134,10 @@ def prepared(folder: Path) -> None:
     console.print()
 
 
-def command(folder: Path, *words: str, extra: dict[str, str] | None = None) -> None:
+def command(folder: Path, *words: str) -> None:
     """Runs an outlast command as a person in this folder would, or ends the demo where it fails."""
     console.print(f"[bold]$ outlast {shlex.join(words)}")
-    done = subprocess.run([*OUTLAST, *words], cwd=folder, env={**os.environ, **(extra or {})}, check=False)
+    done = subprocess.run([*OUTLAST, *words], cwd=folder, check=False)
     if done.returncode:
         sys.exit(f"`outlast {shlex.join(words)}` ended with {done.returncode}, so the demo ends here")
     console.print()
@@ -150,7 +151,6 @@ def lived_through(project: Project, hand: Hand, until: datetime) -> Lived:
     duty = Duty(project.workspace, model, faults)
     plan = Plan(START, until, EVERY, STEP, history=folder / "data" / "year", faults=faults, grow=True)
     frozen = find(project.workspace.ledger, ModelRef(model, "live"))
-    os.environ.update(QUIET)
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
     with (
         started(project.workspace, folder, WORKERS) as address,
