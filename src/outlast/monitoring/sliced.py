@@ -1,5 +1,6 @@
-"""What is known of the slices that a contract declares, the one that gains least first."""
+"""What is known of the slices that a contract declares, the one that surely gains least first."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -40,4 +41,9 @@ def of_slices(
         shown = figures(counts, subject.profile, subject.task, columns=False)
         measured = METRICS[subject.task][metric](counts)
         found.append(SliceFigures(name, counts.rows, shown.coverage, measured, shown.gain_per_decision))
-    return sorted(found, key=lambda one: (one.gain.value is None, one.gain.value or 0.0, -one.rows, one.slice))
+    return sorted(found, key=lambda one: (_most(one.gain), -one.rows, one.slice))
+
+
+def _most(gain: Figure) -> float:
+    """What it gains at the most: few rows alone put no slice in front."""
+    return math.inf if gain.high is None else float(gain.high)

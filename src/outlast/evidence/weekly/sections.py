@@ -108,7 +108,7 @@ def slices(week: Week) -> Section:
     """What the contract wants looked at by itself."""
     metric = week.metric
     rows = [
-        (one.slice, one.rows, between(one.coverage, percent=True), between(one.metric), between(one.gain))
+        (one.slice, one.rows, _share(one.coverage), between(one.metric), between(one.gain))
         for one in week.slices[:LINES]
     ]
     headers = ("slice", "answers", "labelled", metric, f"gain a decision, {week.money.currency}")
