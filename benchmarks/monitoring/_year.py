@@ -1,4 +1,4 @@
-"""A year of hourly checks of a hundred features, in a process of its own: `_year.py COUNTS PAST SEASON KEPT`.
+"""A year of hourly checks of a hundred features, in a process of its own: `_year.py COUNTS PAST SEASON KEPT JUMPS`.
 
 All families that watch features take part. The counts come from mapped files, so that the memory is the detectors' own;
 what planning took of the past is measured apart, since a version is planned for once.
@@ -15,6 +15,7 @@ import numpy as np
 from outlast.monitoring.detecting.bank import Bank
 from outlast.monitoring.detecting.keeping import to_bytes
 from outlast.monitoring.detecting.planning import Budget, planned
+from outlast.monitoring.detecting.streams import FORMS
 from outlast.monitoring.detecting.tables import HOUR, SLOTS, Season, Table
 
 
@@ -43,7 +44,8 @@ def tables(past: np.ndarray) -> dict[str, Table]:
 
 counts, past = (np.load(name, mmap_mode="r") for name in sys.argv[1:3])
 begun = time.process_time()
-plan = planned(tables(past), Budget())
+forms = {name: form for name, form in FORMS.items() if name != "jumps" or sys.argv[5] == "jumps"}
+plan = planned(tables(past), Budget(), forms=forms)
 planning = {"seconds": time.process_time() - begun, "megabytes": peak()}
 begun = time.process_time()
 states, alarms = [bank.begin() for bank in plan.banks], 0
