@@ -9,7 +9,7 @@ import pytest
 
 from outlast.data.schema import Schema, infer
 from outlast.journal.journal import Journal, seal
-from outlast.monitoring.feeds.judging import judge_feed
+from outlast.monitoring.feeds.judging import judge_feed, limit_of
 from outlast.monitoring.feeds.looking import Look, look, measured_lag
 from outlast.monitoring.feeds.memory import Came, Memory, remembered, to_json
 from outlast.project.declare import Source
@@ -180,3 +180,35 @@ def test_a_location_that_was_there_and_is_gone_is_told(place: Workspace) -> None
     memory = seen(place, Memory(), START + HOUR).memory
     file.unlink()
     assert "Source 'wind' is missing" in seen(place, memory, START + 2 * HOUR).broken[0]
+
+
+@pytest.mark.parametrize("every", [DAY, 20 * DAY, 100 * DAY])
+@pytest.mark.parametrize("pushed", [True, False])
+def test_a_feed_that_stays_silent_goes_on_being_told(place: Workspace, pushed: bool, every: timedelta) -> None:
+    memory, now = Memory(), START
+    for day in range(1, 21):
+        if pushed:
+            push(place, hourly(day)[-48:])
+        else:
+            rows(hourly(day)).write_parquet(place.root / "wind.parquet")
+        now = START + day * DAY + HOUR
+        memory = seen(place, memory, now).memory
+    assert kinds(Look(SOURCE, memory), now) == []
+    limit = limit_of(Look(SOURCE, memory), None)
+    assert limit is not None
+    silent = now + max(every, 4 * DAY)
+    while silent < now + 250 * DAY:
+        found = seen(place, memory, silent)
+        assert kinds(found, silent) == [("feed-stale", "ticket")]
+        assert limit_of(found, None) == limit
+        memory, silent = found.memory, silent + every
+
+
+def test_a_file_written_again_with_nothing_newer_does_not_end_the_silence(place: Workspace) -> None:
+    memory = Memory()
+    for day in range(1, 21):
+        rows(hourly(day)).write_parquet(place.root / "wind.parquet")
+        memory = seen(place, memory, START + day * DAY + HOUR).memory
+    rows(hourly(20)[1:]).write_parquet(place.root / "wind.parquet")
+    now = START + 200 * DAY
+    assert kinds(seen(place, memory, now), now) == [("feed-stale", "ticket")]

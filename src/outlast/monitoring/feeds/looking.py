@@ -13,7 +13,7 @@ from outlast.data.sources import address, kind_of, matched, reading, scan
 from outlast.errors import DataError, NotFound, OutlastError
 from outlast.features.facts import KNOWN, known_at
 from outlast.journal.history import ARRIVED, arrivals
-from outlast.monitoring.feeds.memory import DAYS, LAGS, Came, Memory
+from outlast.monitoring.feeds.memory import LAGS, Came, Memory
 from outlast.project.declare import Location, Source
 from outlast.project.workspace import Workspace
 from outlast.types import moment, utc
@@ -73,12 +73,12 @@ def _held(
         broken = tuple(_changes(schema, frame.collect_schema()))
         if source.time is None or broken:
             return replace(before, place=None, read=None), broken
-        oldest = (utc(now) - timedelta(days=DAYS)).timestamp() * _SECOND
         known = frame.select(known_at(source).alias(KNOWN)).drop_nulls().collect(engine="streaming")[KNOWN]
     newest = known.max()
-    days = _by_day(np.sort(known.filter(known >= oldest).to_numpy()))
     there = before.newest if newest is None else _later(before.newest, moment(int(newest)))  # type: ignore[arg-type]
-    return replace(before, place=state, read=utc(now), held=days, newest=there), ()
+    found = replace(before, place=state, read=utc(now), newest=there)
+    oldest = found.oldest(now).timestamp() * _SECOND
+    return replace(found, held=_by_day(np.sort(known.filter(known >= oldest).to_numpy()))), ()
 
 
 def _pushed(workspace: Workspace, source: Source, schema: Schema, before: Memory, now: datetime) -> Memory:

@@ -16,7 +16,7 @@ from outlast.storage.ledger import schema as tables
 from outlast.types import FORMAT, micros, moment, utc
 
 DAYS = 60
-"""Days that are remembered."""
+"""Days that are remembered, up to the last on which anything came."""
 LAGS = 32
 """Classes of lateness: on time, then up to 1 s, 2 s, 4 s …; the last has no end."""
 
@@ -71,6 +71,12 @@ class Memory:
     held: Mapping[date, Came] = field(default_factory=dict)
     """What lies at the location, by the day it became known."""
 
+    def oldest(self, now: datetime) -> datetime:
+        """From when days are remembered: counted from the last thing that came, so that a feed which is silent is
+        held against what it was before for as long as it is silent."""
+        seen = [one for one in (self.newest, self.last) if one is not None]
+        return min(utc(now), max(seen, default=utc(now))) - timedelta(days=DAYS)
+
     def days(self) -> dict[date, Came]:
         """Each day's rows: what was pushed, where anything ever was, else what lies at the location."""
         if not self.pushed and not self.hours:
@@ -88,7 +94,7 @@ class Memory:
         pushed = dict(self.pushed)
         for hour, came in over.items():
             pushed[hour.date()] = pushed.get(hour.date(), Came()) + came
-        oldest = (utc(now) - timedelta(days=DAYS)).date()
+        oldest = self.oldest(now).date()
         hours = {hour: came for hour, came in self.hours.items() if hour not in over}
         return replace(self, hours=hours, pushed=_since(pushed, oldest), held=_since(self.held, oldest),
                        waits={day: age for day, age in self.waits.items() if day >= oldest})  # fmt: skip
