@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 
 def test_skew_computes_scored_answers_again(run, folder: Path) -> None:
     run("promote")
@@ -53,3 +55,23 @@ def test_feeds_say_how_new_each_source_is_once_a_tick_has_looked(run, folder: Pa
     contract.write_text(text.replace("[monitoring]\n", f'[monitoring]\nfresh = {{ {name} = "1h" }}\n'))
     assert run("apply").code == 0
     assert f"{name} has nothing newer than" in run("feeds").out
+
+
+@pytest.mark.parametrize("how", ["column", "gone"])
+def test_feeds_say_what_was_wrong_with_a_source_at_the_last_look(run, folder: Path, how: str) -> None:
+    file = folder / "data" / "deliveries.csv"
+    assert run("tick").code == 0
+    text = file.read_text()
+    if how == "gone":
+        file.unlink()
+    else:
+        file.write_text(text.replace("days_late", "late_by", 1))
+    assert run("tick").code == 0
+    found = {one["source"]: one["findings"] for one in run("feeds", "--json").json}
+    (said,) = found.pop("deliveries")
+    assert ("'days_late' is gone" if how == "column" else "is missing") in said
+    assert said in " ".join(run("feeds").out.split())
+    assert set(map(tuple, found.values())) == {()}
+    file.write_text(text)
+    assert run("tick").code == 0
+    assert {tuple(one["findings"]) for one in run("feeds", "--json").json} == {()}

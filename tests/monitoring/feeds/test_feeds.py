@@ -9,6 +9,7 @@ import pytest
 
 from outlast.data.schema import Schema, infer
 from outlast.journal.journal import Journal, seal
+from outlast.monitoring.feeds import memory as module
 from outlast.monitoring.feeds.judging import judge_feed, limit_of
 from outlast.monitoring.feeds.looking import Look, look, measured_lag
 from outlast.monitoring.feeds.memory import Came, Memory, remembered, to_json
@@ -97,8 +98,6 @@ def test_rows_at_the_location_are_read_again_only_where_it_changed(
 def test_a_memory_is_read_back_as_it_was_written(place: Workspace) -> None:
     push(place, hourly(2), late=HOUR)
     memory = seen(place, Memory(), START + 2 * DAY).memory
-    from outlast.monitoring.feeds import memory as module
-
     assert module._read(to_json(memory)) == memory
     assert remembered(place.ledger, "wind") == Memory()
 
@@ -175,11 +174,11 @@ def test_a_column_that_is_gone_or_of_another_type_is_told(place: Workspace) -> N
 
 def test_a_location_that_was_there_and_is_gone_is_told(place: Workspace) -> None:
     file = place.root / "wind.parquet"
-    assert seen(place, Memory(), START).broken == ()  # nothing ever lay there
+    assert seen(place, Memory(), START).memory.broken == ()  # nothing ever lay there
     rows([START]).write_parquet(file)
     memory = seen(place, Memory(), START + HOUR).memory
     file.unlink()
-    assert "Source 'wind' is missing" in seen(place, memory, START + 2 * HOUR).broken[0]
+    assert "Source 'wind' is missing" in seen(place, memory, START + 2 * HOUR).memory.broken[0]
 
 
 @pytest.mark.parametrize("every", [DAY, 20 * DAY, 100 * DAY])
@@ -212,3 +211,16 @@ def test_a_file_written_again_with_nothing_newer_does_not_end_the_silence(place:
     rows(hourly(20)[1:]).write_parquet(place.root / "wind.parquet")
     now = START + 200 * DAY
     assert kinds(seen(place, memory, now), now) == [("feed-stale", "ticket")]
+
+
+def test_a_location_that_went_wrong_before_it_was_gone_is_still_told(place: Workspace) -> None:
+    file = place.root / "wind.parquet"
+    rows([START]).drop("speed").write_parquet(file)
+    memory = seen(place, Memory(), START).memory
+    file.unlink()
+    for hour in (1, 2):
+        memory = seen(place, memory, START + hour * HOUR).memory
+        assert "Source 'wind' is missing" in memory.broken[0]
+        assert module._read(to_json(memory)) == memory
+    rows([START]).write_parquet(file)
+    assert seen(place, memory, START + 3 * HOUR).memory.broken == ()

@@ -65,7 +65,9 @@ def usual(days: Mapping[date, Came], day: date) -> tuple[float, float] | None:
 
 
 def _broken(look: Look) -> list[Finding]:
-    return [Finding(BROKEN, look.source.name, "page", f"{look.source.name}: {said}", None) for said in look.broken]
+    return [
+        Finding(BROKEN, look.source.name, "page", f"{look.source.name}: {said}", None) for said in look.memory.broken
+    ]
 
 
 def _stale(look: Look, limit: Limit | None, now: datetime) -> list[Finding]:

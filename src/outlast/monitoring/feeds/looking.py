@@ -27,12 +27,10 @@ _HOUR, _SECOND = timedelta(hours=1), 1_000_000
 
 @dataclass(frozen=True)
 class Look:
-    """What a source is now: what is remembered of it, and what is wrong with its location's columns."""
+    """What a source is now: what is remembered of it."""
 
     source: Source
     memory: Memory
-    broken: tuple[str, ...] = ()
-    """Sentences on columns that are gone or of another type, or on why the location cannot be read."""
 
 
 def look(workspace: Workspace, source: Source, schema: Schema, place: tuple[Location, Memory], now: datetime) -> Look:
@@ -44,12 +42,12 @@ def look(workspace: Workspace, source: Source, schema: Schema, place: tuple[Loca
         found, broken = _held(source, schema, location, before, now)
     except NotFound as error:
         # Where a version was brought from elsewhere, or facts are only pushed, nothing ever lay there.
-        broken = (error.sentence,) if before.read is not None else ()
+        broken = (error.sentence,) if before.read is not None or before.broken else ()
     except OutlastError as error:
         broken = (error.sentence,)
     if source.time is not None:
         found = _pushed(workspace, source, schema, found, now)
-    return Look(source, replace(_moved(found, before, now).folded(now), at=utc(now)), broken)
+    return Look(source, replace(_moved(found, before, now).folded(now), at=utc(now), broken=broken))
 
 
 def _moved(found: Memory, before: Memory, now: datetime) -> Memory:

@@ -70,6 +70,8 @@ class Memory:
     pushed: Mapping[date, Came] = field(default_factory=dict)
     held: Mapping[date, Came] = field(default_factory=dict)
     """What lies at the location, by the day it became known."""
+    broken: tuple[str, ...] = ()
+    """Sentences on columns that are gone or of another type, or on why the location could not be read."""
 
     def oldest(self, now: datetime) -> datetime:
         """From when days are remembered: counted from the last thing that came, so that a feed which is silent is
@@ -121,6 +123,7 @@ def to_json(memory: Memory) -> dict[str, Any]:
         "hours": {str(micros(hour)): came.to_json() for hour, came in sorted(memory.hours.items())},
         "pushed": {day.isoformat(): came.to_json() for day, came in sorted(memory.pushed.items())},
         "held": {day.isoformat(): came.to_json() for day, came in sorted(memory.held.items())},
+        "broken": list(memory.broken),
     }
 
 
@@ -138,7 +141,8 @@ def _read(kept: Mapping[str, Any]) -> Memory:
     names = ("at", "newest", "read", "last")
     at, newest, read, last = (None if kept[name] is None else moment(kept[name]) for name in names)
     waits = {date.fromisoformat(day): age for day, age in kept["waits"].items()}
-    return Memory(at, newest, kept["moves"], waits, kept["place"], read, last, hours, pushed, held)
+    broken = tuple(kept.get("broken", ()))  # before it was kept, nothing was said of it here
+    return Memory(at, newest, kept["moves"], waits, kept["place"], read, last, hours, pushed, held, broken)
 
 
 def _since(days: Mapping[date, Came], oldest: date) -> dict[date, Came]:

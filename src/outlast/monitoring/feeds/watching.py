@@ -69,7 +69,7 @@ def watch_feeds(workspace: Workspace, main: Subject, *, now: datetime, hold: Hol
 
 
 def feeds(workspace: Workspace, main: Subject, *, now: datetime) -> list[Feed]:
-    """The sources that a model declared, as the last tick saw them; only what is too old is judged by this moment."""
+    """The sources that a model declared, as the last tick saw and found them; what is too old is judged by now."""
     found = []
     for one, _, _ in _sources(workspace, main):
         memory = remembered(workspace.ledger, one.name)
