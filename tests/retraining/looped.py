@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from outlast.bundle.answers import Answer
 from outlast.bundle.predictor import Predictor, open_bundle, open_predictor
 from outlast.gates.promote import promote
+from outlast.journal import runs
 from outlast.journal.journal import Journal
 from outlast.journal.records import label
 from outlast.journal.sources import over_history, sources_of
@@ -62,6 +63,8 @@ class Traffic:
     """How often the challenger says the contrary of what it thinks."""
     rung: str = "full"
     """What answers instead of the live version's model."""
+    tables: bool = False
+    """Whether they are rows of scored tables, beside which nothing is asked."""
 
     def __post_init__(self) -> None:
         data = load_project(self.workspace.root).folder / "data"
@@ -77,7 +80,7 @@ class Traffic:
         at = pl.col("ordered_at").dt.replace_time_zone("UTC") if self._naive else pl.col("ordered_at")
         rows = self._rows.filter((at >= since) & (at < until)).to_dicts()
         live = [replace(one, rung=self.rung) for one in self._answers(state.live, rows)]
-        beside = None if state.challenger is None else self._answers(state.challenger, rows, self.worse)
+        beside = None if state.challenger is None or self.tables else self._answers(state.challenger, rows, self.worse)
         with Journal(self.workspace) as journal:
             given = live
             if beside is not None and state.stage in ANSWERING:
@@ -86,7 +89,7 @@ class Traffic:
                 kept = [(one, index) for index, one in enumerate(answers or []) if given[index] is one]
                 if kept and number is not None:
                     told = [([one], self._request(rows[index])) for one, index in kept]
-                    journal.together(told, self._origin(number), server="s1")
+                    journal.together(told, self._origin(number), server=runs.SCORING if self.tables else "s1")
             if beside is not None and state.stage != "ab" and state.challenger is not None:
                 asked = [(one, row) for one, row, said in zip(beside, rows, given, strict=True) if said is not one]
                 told = [([one], self._request(row)) for one, row in asked]

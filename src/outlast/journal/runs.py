@@ -7,6 +7,9 @@ from outlast.journal.columns import PREDICTIONS
 from outlast.journal.records import Origin, predicted
 from outlast.project.workspace import Workspace
 
+SCORING = "score"
+"""What stands where other answers have their server's name."""
+
 
 def keep(workspace: Workspace, answers: Sequence[Answer], origin: Origin, *, request_id: str, server: str) -> None:
     """Keep the answers to a request, the first time it is kept."""

@@ -35,9 +35,21 @@ def gain(value: float, low: float, high: float) -> Mean:
         ("canary", 1, gain(-0.3, -0.9, 0.3), "on", "worth no more than 1 less"),
         ("canary", 1, gain(-0.5, -0.9, -0.1), "on", "worth no more than 1 less"),
         ("canary", 13, gain(0.5, -2, 3), "wait", "not shown to lose no more than 1"),
-        ("canary", 14, gain(0.5, -2, 3), "on", "by the held-out rows of its verdict, since outcomes do not speak"),
+        (
+            "canary",
+            14,
+            gain(0.5, -2, 3),
+            "on",
+            "by the held-out rows of its verdict (500 questions answered by both), since outcomes do not speak",
+        ),
         ("canary", 14, gain(-1.5, -4, 1), "give up", "patience is over, and outcomes so far speak against it"),
-        ("canary", 14, None, "on", "by the held-out rows of its verdict, since no outcome is known"),
+        (
+            "canary",
+            14,
+            None,
+            "on",
+            "by the held-out rows of its verdict (500 questions answered by both), since no outcome is known",
+        ),
     ],
 )
 def test_what_becomes_of_a_challenger(stage: str, days: float, of: Mean | None, kind: str, says: str) -> None:
@@ -64,7 +76,37 @@ def test_a_shadow_that_is_expected_to_lose_waits_for_outcomes() -> None:
     assert rule(replace(FOUND, estimated=-0.5), TERMS, stage=DAY, whole=DAY).kind == "on"
 
 
-def test_a_shadow_that_nobody_asked_waits_for_its_patience() -> None:
-    unasked = replace(FOUND, pairs=0, matured=0)
-    assert rule(unasked, TERMS, stage=2 * DAY, whole=2 * DAY).kind == "wait"
-    assert rule(unasked, TERMS, stage=14 * DAY, whole=14 * DAY).kind == "on"
+def test_patience_lets_in_nothing_that_did_not_stand_beside() -> None:
+    unasked = replace(FOUND, pairs=99, stage="canary")
+    waits = rule(unasked, TERMS, stage=14 * DAY, whole=14 * DAY)
+    assert (waits.kind, waits.sentence) == (
+        "wait",
+        "patience is over, but it answered 99 of the 100 questions beside what is live that it takes",
+    )
+    assert rule(replace(unasked, pairs=100), TERMS, stage=14 * DAY, whole=14 * DAY).kind == "on"
+    ends = rule(unasked, TERMS, stage=28 * DAY, whole=28 * DAY)
+    assert (ends.kind, "a fresher one may follow" in ends.sentence) == ("give up", True)
+
+
+def test_patience_lets_nothing_in_that_decides_otherwise_or_whose_data_are_broken() -> None:
+    canary = replace(FOUND, stage="canary", gain=gain(0, -8, 8))
+    apart = rule(replace(canary, agreement=0.3), TERMS, stage=14 * DAY, whole=14 * DAY)
+    assert (apart.kind, "both decided alike in 30% of 500 questions" in apart.sentence) == ("give up", True)
+    assert rule(replace(canary, agreement=None), TERMS, stage=14 * DAY, whole=14 * DAY).kind == "on"
+    waits = rule(canary, TERMS, stage=14 * DAY, whole=14 * DAY, broken="incident 1: orders is stale")
+    assert (waits.kind, waits.sentence) == (
+        "wait",
+        "patience is over, but the model's data are broken: incident 1: orders is stale",
+    )
+    shown = replace(canary, gain=gain(2, 1, 3))
+    assert rule(shown, TERMS, stage=14 * DAY, whole=14 * DAY, broken="incident 1").kind == "on", (
+        "outcomes have shown it"
+    )
+
+
+def test_rows_of_tables_are_asked_beside_nothing_so_that_patience_decides() -> None:
+    tables = replace(FOUND, pairs=0, agreement=None, tables=True)
+    assert rule(tables, TERMS, stage=2 * DAY, whole=2 * DAY).kind == "wait"
+    lets = rule(tables, TERMS, stage=14 * DAY, whole=14 * DAY)
+    assert (lets.kind, "rows of tables are asked beside nothing" in lets.sentence) == ("on", True)
+    assert rule(tables, TERMS, stage=14 * DAY, whole=14 * DAY, broken="incident 1").kind == "wait"

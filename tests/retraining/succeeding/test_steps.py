@@ -134,17 +134,58 @@ def test_a_rejected_one_is_given_up(place: Workspace) -> None:
     assert current(place.ledger, NAME).challenger is None
 
 
-def test_with_little_traffic_patience_decides(place: Workspace) -> None:
+def test_where_outcomes_show_too_little_patience_decides_by_the_held_out_rows(place: Workspace) -> None:
+    planned(place, patience="3d", margin=0.0001)
+    candidate(place)
+    roll_out(place, NAME, now=DUE, hold=hold)
+    now = days(place, Traffic(place), DUE, 2)
+    assert current(place.ledger, NAME).of(2) == "canary 10%"
+    days(place, Traffic(place), now, 1)
+    assert current(place.ledger, NAME).live == 2
+    says = decisions(place.ledger, NAME)[-1].sentence
+    assert "patience is over: by the held-out rows of its verdict (" in says
+    assert "questions answered by both), since" in says
+
+
+def test_patience_lets_nothing_in_that_stood_beside_nothing(place: Workspace) -> None:
     planned(place, patience="3d")
     candidate(place)
     roll_out(place, NAME, now=DUE, hold=hold)
-    for day in (1, 2, 3):
-        assert current(place.ledger, NAME).of(2) == "shadow"
+    Traffic(place).through(DUE, DUE + DAY / 24)
+    for day in (1, 2, 3, 4, 5):
         roll_out(place, NAME, now=DUE + day * DAY, hold=hold)
+        assert current(place.ledger, NAME).of(2) in ("shadow", "canary 10%")
+    assert "patience is over, but it answered " in decisions(place.ledger, NAME)[-1].sentence
+    roll_out(place, NAME, now=DUE + 6 * DAY, hold=hold)
+    assert current(place.ledger, NAME).live == 1
+    assert whats(place)[-1] == "given up"
+    assert "of the 100 questions beside what is live that it takes" in decisions(place.ledger, NAME)[-1].sentence
+
+
+def test_beside_rows_of_tables_nothing_is_asked_and_patience_decides(place: Workspace) -> None:
+    planned(place, patience="3d")
+    candidate(place)
+    roll_out(place, NAME, now=DUE, hold=hold)
+    now = days(place, Traffic(place, tables=True), DUE, 3)
     assert current(place.ledger, NAME).of(2) == "canary 10%"
-    roll_out(place, NAME, now=DUE + 4 * DAY, hold=hold)
+    days(place, Traffic(place, tables=True), now, 1)
     assert current(place.ledger, NAME).live == 2
-    assert "patience is over: by the held-out rows" in decisions(place.ledger, NAME)[-1].sentence
+    assert "(rows of tables are asked beside nothing)" in decisions(place.ledger, NAME)[-1].sentence
+
+
+def test_patience_lets_nothing_in_while_its_data_are_broken(place: Workspace) -> None:
+    planned(place, patience="3d", margin=0.0001)
+    candidate(place)
+    roll_out(place, NAME, now=DUE, hold=hold)
+    now = days(place, Traffic(place), DUE, 2)
+    found(place, Finding("empty-column", "weight", "page", "weight is missing in all rows", None))
+    now = days(place, Traffic(place), now, 1)
+    assert current(place.ledger, NAME).of(2) == "canary 10%"
+    assert "patience is over, but the model's data are broken: incident" in decisions(place.ledger, NAME)[-1].sentence
+    (open_,) = incidents(place.ledger, NAME, live=True)
+    resolve(place.ledger, open_, by="ana", at=now, reason="the scale is plugged in")
+    days(place, Traffic(place), now, 1)
+    assert current(place.ledger, NAME).live == 2
 
 
 def test_whoever_acts_by_hand_goes_before_the_loop(place: Workspace) -> None:

@@ -14,11 +14,13 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from outlast.journal import runs
 from outlast.journal.reading import joined, predictions, shadows
 from outlast.project.workspace import Workspace
 from outlast.registry import served
 from outlast.registry.rollout import ANSWERING, transitions
 from outlast.registry.versions import find
+from outlast.retraining.judging.ruling import BESIDE
 from outlast.retraining.judging.sequential import Floats, Series, mean_of
 from outlast.retraining.judging.told import Readout, Side
 from outlast.retraining.judging.worth import Scale, scale_of
@@ -27,8 +29,6 @@ from outlast.types import ModelRef, micros
 
 MOST = 60_000
 """Questions that are looked at: of more, some drawn by their request, so that a look takes seconds at most."""
-ENOUGH = 100
-"""Questions after which it counts that most have no answer."""
 _HOUR = 3_600_000_000
 _SAME = ("request_id", "key", "turn")
 _THEIRS = ("decision", "rung", "score", "scores")
@@ -76,12 +76,13 @@ def read_out(workspace: Workspace, model: str, number: int, *, now: datetime) ->
     return Readout(
         model, stood[-1].live, number, stood[-1].stage, stood[0].since, scale.unit,
         _side([part.ours for part in parts]), _side([part.theirs for part in parts]),
-        pairs, agree / pairs if pairs else None,
+        pairs, agree / pairs if pairs and scale.terms.task != "regression" else None,
         sum(part.matured for part in parts), sum(part.labelled for part in parts),
         mean_of(_series([part.gain for part in parts], stood[-1].stage)),
         _estimated([part.estimated for part in parts]),
         mean_of(_series([part.failing for part in parts], "ab")), drawn,
         _trouble(workspace.ledger, model, number, stood[0].since) or _silent(parts),
+        _all_tables(parts),
     )  # fmt: skip
 
 
@@ -106,9 +107,15 @@ def joined_up(parts: Sequence[Series | None]) -> Series | None:
 def _silent(parts: Sequence["_Part"]) -> str | None:
     """Servers asked it, and it mostly did not answer."""
     asked, pairs = sum(part.asked for part in parts), sum(part.pairs for part in parts)
-    if asked < ENOUGH or pairs >= asked / 2:
+    if asked < BESIDE or pairs >= asked / 2:
         return None
     return f"it answered {pairs:,} of {asked:,} questions that it was asked beside what is live"
+
+
+def _all_tables(parts: Sequence["_Part"]) -> bool:
+    """Enough was answered, and all of it for tables: nobody could have asked it beside what is live."""
+    answers = sum(len(part.ours[1]) for part in parts)
+    return answers >= BESIDE and answers == sum(part.scored for part in parts)
 
 
 def _trouble(ledger: Ledger, model: str, number: int, since: datetime) -> str | None:
@@ -127,6 +134,8 @@ class _Part:
     ours: tuple[Floats, pl.Series]
     theirs: tuple[Floats, pl.Series]
     asked: int
+    scored: int
+    """How many answers of what is live were for rows of tables."""
     pairs: int
     agree: int
     matured: int
@@ -162,10 +171,11 @@ def _part(workspace: Workspace, model: str, number: int, stood: Stand, by: tuple
     matured, labelled = _coverage(rows, scale, now)
     live = scale.worths(mine, now)
     theirs = [one for one in (paired, apart) if one is not None]
+    scored, alike = (mine["server"] == runs.SCORING).sum(), (both["decision"] == both[f"decision{_BESIDE}"]).sum()
     return _Part(
         (live[np.isfinite(live)], mine["rung"]),
         (np.concatenate([one.worth for one in theirs]), pl.concat([one.rungs for one in theirs])),
-        asked, both.height if paired else 0, int((both["decision"] == both[f"decision{_BESIDE}"]).sum()),
+        asked, int(scored), both.height if paired else 0, int(alike),
         matured, labelled, np.zeros(0) if paired is None else paired.estimated,
         (None if paired is None else paired.gain, None if apart is None else apart.gain),
         (None if paired is None else paired.failing, None if apart is None else apart.failing),

@@ -10,6 +10,12 @@ from outlast.types import span
 Kind = Literal["on", "wait", "give up"]
 FAILING = 0.02
 """How much more often its model may fail to answer than that of what is live."""
+BESIDE = 100
+"""Questions beside what is live from which on it counts how many it answered, and how."""
+AGREED = 0.5
+"""The share of them that both have to have decided alike."""
+AGAIN = 2
+"""How many times as long as its patience it waits for what is missing, until a fresher one may follow."""
 
 
 @dataclass(frozen=True)
@@ -31,8 +37,11 @@ class Ruling:
     young: bool = False
 
 
-def rule(found: Readout, terms: Terms, *, stage: timedelta, whole: timedelta) -> Ruling:
-    """The ruling over a challenger that has been in its stage, and beside what is live, for so long."""
+def rule(found: Readout, terms: Terms, *, stage: timedelta, whole: timedelta, broken: str | None = None) -> Ruling:
+    """The ruling over a challenger that has been in its stage, and beside what is live, for so long.
+
+    `broken` is what is wrong with the model's data now: nothing is let in by patience meanwhile.
+    """
     failing, gain, margin = found.failing, found.gain, terms.margin
     if found.trouble is not None:
         return Ruling("give up", found.trouble)
@@ -54,16 +63,39 @@ def rule(found: Readout, terms: Terms, *, stage: timedelta, whole: timedelta) ->
         waits = "labels are not here yet" if gain is None else _said(found, gain)
         return Ruling("on", f"nothing speaks against it in {found.pairs:,} answers beside: {waits}", known=False)
     if whole >= terms.patience:
-        return _out_of_patience(found, gain, margin)
+        return _out_of_patience(
+            found, gain, margin, missing=_missing(found, broken), late=whole >= AGAIN * terms.patience
+        )
     return Ruling("wait", _waits(found, gain, margin), known=False)
 
 
-def _out_of_patience(found: Readout, gain: Mean | None, margin: float) -> Ruling:
-    """Too little traffic for outcomes to decide: the gate's held-out rows do, unless outcomes lean against it."""
+def _out_of_patience(found: Readout, gain: Mean | None, margin: float, *, missing: str | None, late: bool) -> Ruling:
+    """Too few outcomes to decide: the gate's held-out rows do, where it stood beside and nothing speaks against it."""
     if gain is not None and gain.value < -margin:
         return Ruling("give up", f"patience is over, and outcomes so far speak against it: {_said(found, gain)}")
+    if found.pairs >= BESIDE and found.agreement is not None and found.agreement < AGREED:
+        says = f"both decided alike in {found.agreement:.0%} of {found.pairs:,} questions"
+        return Ruling("give up", f"patience is over, no outcomes have shown it to be as good, and {says}")
+    if missing is not None and late:
+        return Ruling("give up", f"patience was over long ago, and {missing}: a fresher one may follow")
+    if missing is not None:
+        return Ruling("wait", f"patience is over, but {missing}", known=False)
     so_far = "no outcome is known" if gain is None else f"outcomes do not speak against it, {_said(found, gain)}"
-    return Ruling("on", f"patience is over: by the held-out rows of its verdict, since {so_far}", known=False)
+    beside = (
+        "rows of tables are asked beside nothing" if found.tables else f"{found.pairs:,} questions answered by both"
+    )
+    return Ruling(
+        "on", f"patience is over: by the held-out rows of its verdict ({beside}), since {so_far}", known=False
+    )
+
+
+def _missing(found: Readout, broken: str | None) -> str | None:
+    """What patience has to go on without, and may not: data that are whole, and answers beside what is live."""
+    if broken is not None:
+        return f"the model's data are broken: {broken}"
+    if found.pairs < BESIDE and not found.tables:
+        return f"it answered {found.pairs:,} of the {BESIDE} questions beside what is live that it takes"
+    return None
 
 
 def _waits(found: Readout, gain: Mean | None, margin: float) -> str:

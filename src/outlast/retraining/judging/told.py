@@ -45,6 +45,7 @@ class Readout:
     theirs: Side
     pairs: int
     agreement: float | None
+    """The share of the pairs decided alike; None of numbers, which never are."""
     matured: int
     labelled: int
     gain: Mean | None
@@ -56,6 +57,8 @@ class Readout:
     """The share of the questions that was looked at."""
     trouble: str | None = None
     """Why it could not be asked at all, where that is so."""
+    tables: bool = False
+    """Whether all that was answered meanwhile were rows of tables, beside which nothing is asked."""
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)

@@ -20,6 +20,7 @@ from outlast.registry.contracts import contract_of
 from outlast.registry.rollout import Action, Asked, Rollout, current, transition, transitions
 from outlast.registry.versions import Version, find
 from outlast.retraining.deciding.records import Step, What, note
+from outlast.retraining.deciding.troubles import troubles
 from outlast.retraining.judging.readout import read_out
 from outlast.retraining.judging.ruling import Ruling, Terms, rule
 from outlast.retraining.judging.told import Readout
@@ -126,7 +127,9 @@ def _judge(way: Way, hold: Callable[[], None]) -> tuple[bool, str]:
     found = read_out(way.workspace, way.model, way.version.number, now=way.now)
     hold()
     assert found is not None, "it stands beside what is live"
-    ruling = rule(found, terms_of(way), stage=_since(way, way.candidate.since), whole=_since(way, way.candidate.begun))
+    stage, whole = (_since(way, one) for one in (way.candidate.since, way.candidate.begun))
+    broken = next((one.sentence for one in troubles(way.workspace.ledger, way.model) if one.sort == "data"), None)
+    ruling = rule(found, terms_of(way), stage=stage, whole=whole, broken=broken)
     if ruling.kind == "give up":
         return _give_up(way, ruling.sentence, found)
     if ruling.kind == "on":

@@ -45,7 +45,7 @@ class Scorer:
         if self._run.record:
             given = [one for one in answers if one.rung != "refused"]
             name = self._run.request(number)
-            runs.keep(self._workspace, given, self._predictor, request_id=name, server="score")
+            runs.keep(self._workspace, given, self._predictor, request_id=name, server=runs.SCORING)
         return found
 
     def _answers(self, number: int, rows: list[dict[str, Any]]) -> list[Answer]:
