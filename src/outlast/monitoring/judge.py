@@ -60,6 +60,8 @@ class Finding:
     harm: Harm | None = None
     source: str | None = None
     """The source that it is about, where it is about one."""
+    reach: float | None = None
+    """The share of rows that it can have harmed, where it is a fault of some."""
     against: Literal["promotion", "accepted", "course"] = "promotion"
     """What it departs from: a reference, or its own last days. What was accepted silences findings against the
     promotion's."""

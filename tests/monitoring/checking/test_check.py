@@ -1,5 +1,6 @@
 """Checks through the journal and the ledger: a fault is found once, with its onset and its cost, however one ticks."""
 
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -9,7 +10,10 @@ from made import DAY, HOUR, START, happens, place, world
 from watched import Origin
 
 from outlast.journal.journal import Journal
+from outlast.monitoring.checking.accounts import _came
 from outlast.monitoring.checking.plans import said_of, watch_of
+from outlast.monitoring.counting.checks import period
+from outlast.monitoring.counting.windows import decided
 from outlast.monitoring.incidents.acting import accept
 from outlast.monitoring.incidents.incident import Incident
 from outlast.monitoring.incidents.reading import incidents
@@ -56,6 +60,28 @@ def test_a_model_that_is_wrong_is_paged_with_what_it_costs(tmp_path: Path) -> No
     assert found.proposed in ("recalibrate", "retrain")
     assert any("in the reference" in one.sentence for one in found.found)
     assert (said_of(workspace.ledger, "late", 1) or "").startswith("On your past of 6.0 weeks this would have paged")
+
+
+def test_what_was_decided_before_a_fault_of_data_is_not_charged_to_it(tmp_path: Path) -> None:
+    """Outcomes come an hour late: the first hours of the fault bring those of decisions from before it."""
+    workspace, origin = place(tmp_path)
+    with Journal(workspace) as journal:
+        for hour in range(3 * 24):
+            at, gone = START + hour * HOUR, 1.0 if hour >= 2 * 24 else 0.0
+            happens(journal, origin, at, world(60, 700 + hour, missing=gone))
+        journal.seal()
+    watch(Shared(workspace, START + 3 * DAY), "late", lambda: None)
+    fault = next(one for one in incidents(workspace.ledger, "late") if one.cause == "column wind")
+    assert fault.since >= START + 2 * DAY - HOUR
+    subject = open_subject(workspace, "late", 1)
+    came = _came(workspace.ledger, subject, replace(fault, found=fault.found[:1]), START + 3 * DAY)
+    assert came is not None
+    later = decided(workspace.ledger, "late", 1, fault.since, START + 3 * DAY)
+    assert later is not None
+    assert came.array("loss").tolist() == later.array("loss").tolist()
+    before = period(workspace.ledger, "late", 1, "", fault.since, START + 3 * DAY)
+    assert before is not None
+    assert came.array("loss")[0] < before.array("loss")[0]
 
 
 def test_a_model_that_is_right_is_left_alone(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from outlast.monitoring.checking.plans import Watch
 from outlast.monitoring.checking.words import LATELY
 from outlast.monitoring.counting.checks import closed_until, period
 from outlast.monitoring.counting.counts import Counts, Ints
+from outlast.monitoring.counting.windows import decided, newest
 from outlast.monitoring.estimating import Live
 from outlast.monitoring.harm import Harm
 from outlast.monitoring.incidents import keeping
@@ -30,6 +31,8 @@ _KINDS: dict[str, Kind] = {
     "score-drift": "score",
     "calibration": "calibration",
 }
+_OUTCOMES = frozenset({"loss", "value", "error", "calibration", "slice", "label-drift"})
+"""Kinds of what became of decisions: they rest on outcomes that came since, of decisions from before, too."""
 _AGAIN = timedelta(days=7)
 """How often an account is made anew, once it rests on outcomes: it takes seconds, and days of labels to change."""
 _KNOWN = 500
@@ -43,20 +46,27 @@ def measure_open(workspace: Workspace, watch: Watch, *, now: datetime, hold: Cal
     ledger, subject = workspace.ledger, watch.subject
     until = closed_until(ledger, subject.model)
     live = incidents(ledger, subject.model, live=True)
-    raised = 0
+    raised, asked = 0, newest(ledger, subject.model, subject.version)
     for incident in live:
-        if until is None or incident.version != subject.version or not _loses(incident):
+        if until is None or asked is None or incident.version != subject.version or not _loses(incident):
             continue
         hold()
-        came = period(ledger, subject.model, subject.version, "", incident.since, until)
+        came = _came(ledger, subject, incident, until)
         if came is None or came.rows < _LEAST:
             continue
-        found = None
+        found, length = None, min(until, asked + subject.cadence) - incident.since
         if _due(incident, came, now):
             lately = _lately(ledger, subject, live, incident.since)
-            found = _account(watch, incident, (came, lately), live, until)
-        raised += _written(workspace, watch, (incident, came, found), until, now)
+            found = _account(watch, incident, (came, lately), live, length)
+        raised += _written(workspace, watch, (incident, came, found), (until, length), now)
     return raised
+
+
+def _came(ledger: Ledger, subject: Subject, incident: Incident, until: datetime) -> Counts | None:
+    """What came since an incident began; of what is about the data asked, only what was decided about since."""
+    if any(one.kind in _OUTCOMES for one in incident.found):
+        return period(ledger, subject.model, subject.version, "", incident.since, until)
+    return decided(ledger, subject.model, subject.version, incident.since, until)
 
 
 def cost_of(watch: Watch, came: Counts, length: timedelta) -> Harm | None:
@@ -84,12 +94,12 @@ def _written(
     workspace: Workspace,
     watch: Watch,
     what: tuple[Incident, Counts, Account | None],
-    until: datetime,
+    when: tuple[datetime, timedelta],
     now: datetime,
 ) -> int:
     """Keep cost and account, unless somebody closed the incident meanwhile."""
-    (incident, came, found), subject = what, watch.subject
-    harm = cost_of(watch, came, until - incident.since)
+    (incident, came, found), (until, length), subject = what, when, watch.subject
+    harm = cost_of(watch, came, length)
     with workspace.ledger.write() as connection:
         keeping.hold(connection, subject.model)
         standing = {one.id: one for one in keeping.standing(connection, subject.model, now)}
@@ -113,11 +123,11 @@ def _account(
     incident: Incident,
     what: tuple[Counts, dict[str, Ints]],
     live: Sequence[Incident],
-    until: datetime,
+    length: timedelta,
 ) -> Account:
     (came, lately), subject, past = what, watch.subject, watch.watched.past
     pairs, words = past.totals.by_pair.shape[0], len(past.declared.words)
-    a_day, stake = _at_stake(watch, came, until - incident.since)
+    a_day, stake = _at_stake(watch, came, length)
     return account(
         Case(
             subject.profile,

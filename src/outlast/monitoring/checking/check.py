@@ -16,9 +16,10 @@ from outlast.data.profile import CELLS
 from outlast.monitoring.checking import alone, labels, remembered
 from outlast.monitoring.checking.accounts import cost_of, measure_open
 from outlast.monitoring.checking.plans import Watch
-from outlast.monitoring.checking.words import KINDS, LATELY, Told, column_of, sentence, since_of
+from outlast.monitoring.checking.words import ASKED, KINDS, LATELY, Told, column_of, reach, sentence, since_of
 from outlast.monitoring.counting.checks import Check, judge_closed, period
 from outlast.monitoring.counting.counts import Counts
+from outlast.monitoring.counting.windows import decided
 from outlast.monitoring.detecting.bank import Alarm, State
 from outlast.monitoring.detecting.streams import Severity
 from outlast.monitoring.harm import Harm
@@ -148,6 +149,7 @@ class _Watching(_Checking):
             since=told.since,
             harm=self._harm(told, check.at),
             source=self.watch.subject.sources.get(column or ""),
+            reach=reach(told),
             against="course" if kind == "feature-jump" else "accepted" if told.accepted else "promotion",
         )
 
@@ -170,4 +172,9 @@ class _Watching(_Checking):
         return period(self.workspace.ledger, self.watch.subject.model, version, "", begin, end)
 
     def _harm(self, told: Told, at: datetime) -> Harm | None:
-        return cost_of(self.watch, told.counts, at - since_of(told.alarm))
+        """What it costs; what is asked otherwise can have cost nothing before, so there only later decisions count."""
+        begin, subject, counts = since_of(told.alarm), self.watch.subject, told.counts
+        if told.alarm.family in ASKED:
+            later = decided(self.workspace.ledger, subject.model, subject.version, begin, at)
+            counts = later or Counts.none(subject.profile.names)
+        return cost_of(self.watch, counts, at - begin)

@@ -40,6 +40,8 @@ KINDS = {
     "volume out of range": "volume",
 }
 """The kind of finding that a family's alarm becomes."""
+ASKED = frozenset({"features", "ranges", "jumps", "rates", "leaves", "volume", "volume out of range"})
+"""Families that look at what is asked, and not at what became of it."""
 LATELY = timedelta(days=4)
 """How much of what came before a jump its sentence holds it against."""
 _MOST = 3
@@ -105,6 +107,16 @@ def sentence(told: Told) -> str:
     alarm = told.alarm
     said = _SAY[alarm.family](told)
     return f"{said}, since {told.since:%Y-%m-%d %H:%M} UTC ({counted(alarm.rows, 'row')})"
+
+
+def reach(told: Told) -> float | None:
+    """The share of rows that a fault of data has reached, of faults that are shares of rows."""
+    if told.alarm.family != "rates":
+        return None
+    _, now, before = _shaped(told)
+    cell = told.alarm.bet.cells[0]
+    parts = [float(counts[cell]) / total if (total := float(counts.sum())) else 0.0 for counts in (now, before)]
+    return max(0.0, parts[0] - parts[1])
 
 
 def since_of(alarm: Alarm) -> datetime:

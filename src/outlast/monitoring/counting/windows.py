@@ -11,7 +11,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from outlast.monitoring.counting.counts import Counts
+from outlast.monitoring.counting.counts import Counts, merged
 from outlast.monitoring.counting.increments import Place
 from outlast.monitoring.counting.marks import put_marks
 from outlast.monitoring.counting.packed import pack, unpack
@@ -69,6 +69,19 @@ def stored(
     query = sa.select(tables.windows, _C.counts).select_from(both).where(where).order_by(_T.starts_at, _T.version)
     with ledger.read() as connection:
         return [_window(row) for row in connection.execute(query)]
+
+
+def decided(ledger: Ledger, model: str, version: int, since: datetime, until: datetime) -> Counts | None:
+    """What was decided about from one moment to another, and became of it so far; whole windows only."""
+    return merged(window.counts for window in stored(ledger, model, version, since, until))
+
+
+def newest(ledger: Ledger, model: str, version: int) -> datetime | None:
+    """The start of the last window in which anything was decided about."""
+    query = sa.select(sa.func.max(_T.starts_at)).where((_T.model == model) & (_T.version == version))
+    with ledger.read() as connection:
+        found: datetime | None = connection.scalar(query)
+    return found
 
 
 def sliced(ledger: Ledger, model: str, version: int, since: datetime, until: datetime) -> dict[str, list[Counts]]:

@@ -87,10 +87,21 @@ def stream_of(finding: Finding) -> tuple[str, str | None]:
 
 
 def in_order(findings: Sequence[Finding]) -> list[Finding]:
-    """Faults before what follows from them, so that what follows finds its cause; of equals the graver first."""
+    """Faults before what follows from them, so that what follows finds its cause; of equals the graver first.
+
+    A fault of what was asked comes before those of sources: what is looked up by it is missing too.
+    """
     order = {"data": 0, "own": 1, "following": 2}
     return sorted(
-        findings, key=lambda one: (order[family(one.kind)], one.severity, one.kind, one.column or "", one.sentence)
+        findings,
+        key=lambda one: (
+            order[family(one.kind)],
+            one.source is not None,
+            one.severity,
+            one.kind,
+            one.column or "",
+            one.sentence,
+        ),
     )
 
 

@@ -21,7 +21,8 @@ def level(finding: Finding, tolerance: float) -> Level:
 
     A loss of money is weighed by the lower end of its interval, so that what may be chance wakes nobody. A page without
     a measure of doubt is a break that needs no statistics. What has no price goes by the word of who found it. Movement
-    pages where a loss is sure; before that the detectors of losses do, which have a budget of false pages.
+    pages where a loss is sure; before that the detectors of losses do, which have a budget of false pages. A fault of
+    fewer rows than the tolerance is a ticket until its cost is known: they cannot lose more than they are worth.
     """
     if finding.severity == "page" and finding.deviation is None and finding.harm is None:
         return "SEV1"
@@ -30,6 +31,8 @@ def level(finding: Finding, tolerance: float) -> Level:
         doubt = harm.per_day - harm.low
         share = (harm.per_day - (SURE if finding.kind in MOVEMENT else 1.0) * doubt) / harm.stake
         return "SEV1" if share >= GRAVE * tolerance else "SEV2" if share >= tolerance else "SEV3"
+    if finding.reach is not None and finding.reach < tolerance:
+        return "SEV3"
     return "SEV2" if finding.severity == "page" else "SEV3"
 
 
