@@ -43,6 +43,19 @@ def test_check_finds_what_is_wrong(run, bare: Path, file: str, before: str, afte
     assert what in run("check").out
 
 
+@pytest.mark.parametrize("said", ['cadence = "0s"', 'quiet = ["night"]'])
+def test_what_no_tick_could_use_is_refused_where_it_is_said(run, folder: Path, said: str) -> None:
+    key = said.split()[0]
+    lines = (folder / "outlast.toml").read_text().splitlines()
+    kept = [line for line in lines if not line.startswith(key)]
+    kept.insert(kept.index("[monitoring]") + 1, said)
+    (folder / "outlast.toml").write_text("\n".join(kept))
+    for command in ("check", "apply"):
+        done = run(command)
+        assert done.code == 2
+        assert f"'monitoring.{key}' is " in " ".join(done.err.split())
+
+
 @pytest.mark.parametrize("command", ["check", "train"])
 @pytest.mark.parametrize(
     ("label", "payoff", "said"),

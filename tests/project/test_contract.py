@@ -28,6 +28,19 @@ FAULTS = [
     ("[serving]\nstale = { weather = { age = '6h', then = 'null' } }", "then is 'null': expected warn, simpler"),
     ("[serving]\nstale = { weather = 6 }", "expected a length of time"),
     ("[monitoring]\ncadence = 3", "'monitoring.cadence' is 3"),
+    ("[monitoring]\ncadence = '0s'", "'monitoring.cadence' is '0s': expected 1m or more. Example: cadence = \"1h\""),
+    ("[monitoring]\ncadence = '59s'", "expected 1m or more"),
+    ("[monitoring]\ndigest = '0d'", "'monitoring.digest' is '0d': expected more than no time at all."),
+    ("[monitoring]\nescalate = { after = '0h' }", "'monitoring.escalate.after' is '0h': expected more than no time"),
+    ("[monitoring]\nfresh = { weather = '0h' }", "'weather': expected more than no time at all."),
+    ("[retraining]\nschedule = '0d'", "expected more than no time at all. Example: schedule = "),
+    ("[retraining]\ncooldown = '0d'", "expected more than no time at all. Example: cooldown = "),
+    ("[retraining]\nage = '0d'", "expected more than no time at all. Example: age = "),
+    ("[retraining.window]\nuse = 'recent'\nlength = '0d'", "expected more than no time at all. Example: length = "),
+    ("[journal]\nkeep = '0d'", "expected more than no time at all. Example: keep = "),
+    ("[monitoring]\nquiet = ['night']", "'night' is not two times of day in UTC, such as 22:00-07:00. Example: quiet"),
+    ("[monitoring]\nquiet = ['25:00-07:00']", "'25:00-07:00' is not two times of day in UTC"),
+    ("[monitoring]\nquiet = ['07:00-07:00']", "'07:00-07:00' ends when it begins: say two times that differ."),
     ("[model", "outlast.toml is not valid TOML"),
 ]
 
@@ -38,6 +51,16 @@ def test_a_fault_is_one_sentence_with_what_was_expected(text: str, says: str) ->
         parse_contract(text)
     assert says in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_no_time_at_all_is_a_length_where_it_means_at_once() -> None:
+    said = "[label]\ndelay = '0s'\nmaturity = '0s'\n[serving]\ncache = '0s'\n[retraining]\nshadow = '0s'"
+    assert parse_contract(said).label.delay == "0s"
+
+
+def test_what_an_earlier_release_took_is_still_read_where_it_is_kept() -> None:
+    kept = {"monitoring": {"cadence": "0s", "quiet": ["night"], "fresh": {"weather": "0s"}}}
+    assert Contract.model_validate(kept).with_live({"monitoring": kept["monitoring"]}).monitoring.quiet == ["night"]
 
 
 def test_every_fault_is_told_at_once() -> None:

@@ -247,3 +247,13 @@ def test_a_webhook_that_is_down_fails_the_tick_until_it_is_up(tmp_path: Path) ->
         assert len(hook.keys) == len(set(hook.keys)) == 1
     finally:
         hook.close()
+
+
+def test_a_cadence_of_no_time_that_an_earlier_release_took_is_one_sentence(tmp_path: Path) -> None:
+    workspace, _ = made(tmp_path, {"monitoring": {"cadence": "0s"}})
+    (line,) = [line for line in tick(workspace, now=LATER) if line.job == "watch"]
+    assert line.failed
+    assert line.sentence == (
+        "The contract in force for 'late' has a 'monitoring.cadence' of 0s, and no window is that short: say 1m or "
+        "more in outlast.toml, then `outlast apply`"
+    )

@@ -44,7 +44,7 @@ from outlast.gates.refill import backfill
 from outlast.gates.verdict import Verdict
 from outlast.journal.erased import Erased
 from outlast.journal.erasing import erase
-from outlast.project.contract import Contract
+from outlast.project.contract import SAID, Contract
 from outlast.registry import contracts, tokens
 from outlast.registry.approvals import Decision
 from outlast.registry.background import mirror_later
@@ -100,7 +100,7 @@ def _apply(acting: Acting, asked: Applying) -> Applied:
     if name not in models(ledger):
         raise NotFound(f"{name} was never trained, so nothing is in force: the first `outlast train` takes all of it")
     try:
-        contract = Contract.model_validate(asked.contract)
+        contract = Contract.model_validate(asked.contract, context=SAID)
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"]))

@@ -9,6 +9,7 @@ from typing import Any
 from outlast.bundle.format import open_bundle
 from outlast.data.past import FILE, Past, from_bytes
 from outlast.data.profile import Profile, from_json, score_cells
+from outlast.errors import ContractError
 from outlast.monitoring.counting.grading import Terms
 from outlast.monitoring.counting.slices import Slices
 from outlast.project.contract import Contract
@@ -39,7 +40,13 @@ class Subject:
 
     @property
     def cadence(self) -> timedelta:
-        return duration(self.contract.monitoring.cadence)
+        said = self.contract.monitoring.cadence
+        if not (found := duration(said)):
+            raise ContractError(
+                f"The contract in force for '{self.model}' has a 'monitoring.cadence' of {said}, and no window is that "
+                "short: say 1m or more in outlast.toml, then `outlast apply`"
+            )
+        return found
 
 
 def open_subject(workspace: Workspace, model: str, version: int) -> Subject:

@@ -19,14 +19,20 @@ from outlast.types import Task, counted, digest_of, duration
 
 FILE = "outlast.toml"
 LIVE = ("model.owner", "model.runbook", "value.groups", "monitoring", "gate", "retraining", "scoring", "journal.keep")
+_OF_DAY = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
+SAID = {"said": True}
+"""The context of a contract that somebody says now. What is kept in versions and ledgers was said to another release,
+which may have taken more: it is read as it is, and whoever uses it says where it cannot be."""
 
 
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
-def _length(example: str, default: str | None = None, **more: Any) -> Any:
-    return Field(default=default, examples=[example], json_schema_extra={"length": True}, **more)
+def _length(example: str, default: str | None = None, *, least: str | None = None, zero: bool = False) -> Any:
+    """A length of time; none at all is one only where `zero` says so, for it would be done all the time or never."""
+    said: dict[str, Any] = {"length": True, "least": least or ("" if zero else "0s")}
+    return Field(default=default, examples=[example], json_schema_extra=said)
 
 
 class _Timed(_Section):
@@ -36,10 +42,19 @@ class _Timed(_Section):
         extra = cls.model_fields[info.field_name].json_schema_extra
         if isinstance(extra, dict) and extra.get("length") and value is not None:
             try:
-                duration(value)
+                length = duration(value)
             except SettingsError as error:
                 raise ValueError(str(error)) from None
+            if info.context is SAID:
+                _long_enough(length, str(extra["least"]))
         return value
+
+
+def _long_enough(length: timedelta, least: str) -> None:
+    if least == "0s" and not length:
+        raise ValueError("expected more than no time at all")
+    if least and length < duration(least):
+        raise ValueError(f"expected {least} or more")
 
 
 class ModelSection(_Section):
@@ -67,8 +82,8 @@ class ValueSection(_Section):
 class LabelSection(_Timed):
     """When the truth arrives."""
 
-    delay: str | None = _length("6h")
-    maturity: str | None = _length("2d")
+    delay: str | None = _length("6h", zero=True)
+    maturity: str | None = _length("2d", zero=True)
     silence: Literal["unknown", "no"] = Field("unknown", examples=["no"])
 
 
@@ -134,7 +149,7 @@ class ServingSection(_Timed):
     outside: Word = Field("warn", examples=["refuse"])
     fields: dict[str, FieldSection] = Field({}, examples=[{"wind_speed": {"missing": "simpler"}}])
     stale: dict[str, str | dict[str, str]] = Field({}, examples=[{"weather": "6h"}])
-    cache: str | None = _length("60s")
+    cache: str | None = _length("60s", zero=True)
     tolerance: float = Field(1e-6, examples=[1e-9], ge=0, le=0.01)
 
     @field_validator("unseen", "missing", "malformed", "outside", "fields", "stale", mode="after")
@@ -191,7 +206,7 @@ class EscalateSection(_Timed):
 class MonitoringSection(_Timed):
     """How the model is watched, and who is told."""
 
-    cadence: str = _length("1h", "1h")
+    cadence: str = _length("1h", "1h", least="1m")
     budget: float = Field(0.05, examples=[0.05], gt=0, le=1)
     tickets: float = Field(1.0, examples=[1.0], gt=0)
     slices: list[str] = Field([], examples=[["origin"]])
@@ -210,14 +225,27 @@ class MonitoringSection(_Timed):
         """Every way on which somebody may be told."""
         return list(dict.fromkeys([*self.routes, *self.escalate.to]))
 
+    @field_validator("quiet", mode="after")
+    @classmethod
+    def _hours(cls, value: list[str], info: ValidationInfo) -> list[str]:
+        for text in value if info.context is SAID else ():
+            parts = [part.strip() for part in text.split("-")]
+            if len(parts) != 2 or not all(_OF_DAY.fullmatch(part) for part in parts):
+                raise ValueError(f"'{text}' is not two times of day in UTC, such as 22:00-07:00")
+            if parts[0] == parts[1]:
+                raise ValueError(f"'{text}' ends when it begins: say two times that differ")
+        return value
+
     @field_validator("fresh", mode="after")
     @classmethod
-    def _ages(cls, value: dict[str, str]) -> dict[str, str]:
+    def _ages(cls, value: dict[str, str], info: ValidationInfo) -> dict[str, str]:
         for source, age in value.items():
             try:
-                duration(age)
+                length = duration(age)
             except SettingsError as error:
                 raise ValueError(f"'{source}': {error}") from None
+            if info.context is SAID and not length:
+                raise ValueError(f"'{source}': expected more than no time at all")
         return value
 
 
@@ -250,7 +278,7 @@ class RetrainingSection(_Timed):
     cost: float | None = Field(None, examples=[5.0], ge=0)
     limit: str = _length("6h", "6h")
     window: WindowSection = Field(WindowSection(), examples=[{"use": "recent", "length": "180d"}])
-    shadow: str = _length("1d", "1d")
+    shadow: str = _length("1d", "1d", zero=True)
     canary: float = Field(0.1, examples=[0.1], gt=0, lt=1)
     patience: str = _length("14d", "14d")
     margin: float | None = Field(None, examples=[0.5], ge=0)
@@ -291,9 +319,6 @@ class TrainingSection(_Timed):
             if not values or any(isinstance(value, dict | list) for value in values):
                 raise ValueError(f"'{name}' lists what to try, plain values and one at least")
         return search
-
-
-_OF_DAY = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
 
 
 class ScoringSection(_Timed):
@@ -400,7 +425,7 @@ def parse_contract(text: str, name: str = FILE) -> Contract:
     except tomllib.TOMLDecodeError as error:
         raise ContractError(f"{name} is not valid TOML: {error}") from None
     try:
-        return Contract.model_validate(data)
+        return Contract.model_validate(data, context=SAID)
     except ValidationError as error:
         raise ContractError(_explain(error, name), details={"errors": error.error_count()}) from None
 
