@@ -29,10 +29,10 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 
 from outlast.clock import Hand, telling
 from outlast.project.loader import Project, load_project
+from outlast.project.position import clock_file
 from outlast.project.workspace import Workspace
 from outlast.registry.versions import Version, find
 from outlast.replaying.faults import read_faults
-from outlast.replaying.position import clock_file
 from outlast.replaying.run import Listeners, Plan, Told, replay
 from outlast.replaying.sending import Lanes
 from outlast.replaying.server import started

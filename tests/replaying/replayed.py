@@ -14,7 +14,7 @@ from outlast.bundle.predictor import open_predictor
 from outlast.cli import main
 from outlast.clock import Hand, telling
 from outlast.project.loader import Project, load_project
-from outlast.replaying.position import clock_file
+from outlast.project.position import clock_file
 from outlast.replaying.run import Listeners, Plan, Told, replay
 from outlast.replaying.sending import Lanes
 from outlast.serving.server import local

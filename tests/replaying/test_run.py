@@ -9,17 +9,24 @@ import polars as pl
 import pytest
 from replayed import BEGIN, DAY, Shop, command, copied, played
 
+from outlast.bundle.answers import Answer
+from outlast.bundle.predictor import open_predictor
+from outlast.clock import telling
 from outlast.errors import DataError
 from outlast.journal import reading
+from outlast.journal.journal import Journal
 from outlast.journal.spelling import from_text
 from outlast.monitoring.counting.windows import stored
 from outlast.monitoring.skew import audit
+from outlast.project import position
 from outlast.project.loader import Project
-from outlast.replaying import position
+from outlast.registry.versions import find
 from outlast.replaying.faults import Fault
 from outlast.replaying.growing import grow
 from outlast.replaying.run import Listeners, Told
+from outlast.replaying.strangers import refuse_strangers
 from outlast.retraining.tick import Done
+from outlast.types import ModelRef, micros
 
 HOUR = timedelta(hours=1)
 
@@ -151,6 +158,24 @@ def test_the_command_starts_a_server_tells_and_says(shop: Shop, capsys: pytest.C
     assert f"and asked {orders(shop, BEGIN + DAY).height} questions, with 2 ticks, up to {until} 00:00" in said
     assert command(shop.folder, "replay", "--until", until) == 1
     assert "after its end: give a later --until" in capsys.readouterr().err
+
+
+def test_a_story_is_not_mixed_with_answers_that_no_replay_told(shop: Shop, capsys: pytest.CaptureFixture[str]) -> None:
+    project = shop.project()
+    refuse_strangers(project.workspace, "shop")
+    played(project, until=BEGIN + 6 * HOUR)
+    refuse_strangers(project.workspace, "shop")
+    predictor = open_predictor(project.workspace, find(project.workspace.ledger, ModelRef("shop")).digest, 1)
+    at = micros(BEGIN)
+    answer = Answer("p1", None, at, at, {}, {}, 0.5, None, None, "full", [], [], b"")
+    with Journal(project.workspace) as kept:
+        kept.predictions([answer], predictor, request_id="r1", server="s1")
+    assert command(shop.folder, "replay", "--until", f"{BEGIN + DAY:%Y-%m-%d}") == 3
+    said = " ".join(capsys.readouterr().err.split())
+    assert "holds 1 answer that no replay told" in said
+    assert "replay in a copy of the project without its .outlast, or set OUTLAST_CLOCK=" in said
+    with telling(position.clock_file(project.workspace), BEGIN):
+        refuse_strangers(project.workspace, "shop")
 
 
 def test_what_is_asked_is_added_to_the_questions_once(shop: Shop, tmp_path: Path) -> None:

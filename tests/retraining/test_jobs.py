@@ -6,18 +6,20 @@ from pathlib import Path
 import msgspec
 import polars as pl
 import sqlalchemy as sa
-from watched import MODEL, made
+from watched import DAY, MODEL, START, made, predict, through_the_day
 
 from outlast.bundle.format import pack
 from outlast.bundle.ingest import MARGIN
 from outlast.bundle.lookups import written
+from outlast.clock import telling
 from outlast.data.schema import infer, to_json
 from outlast.features.online import NOBODY
 from outlast.monitoring.subject import Subject
+from outlast.project import position
 from outlast.project.declare import Lookup, Source, latest, window
 from outlast.project.workspace import Workspace
 from outlast.registry.versions import register
-from outlast.retraining.jobs import Shared, prune
+from outlast.retraining.jobs import Shared, keep, prune, seal
 from outlast.storage.fresh import Fact
 from outlast.storage.ledger.schema import rollouts
 from outlast.types import micros
@@ -73,3 +75,36 @@ def test_a_withdrawn_fact_brings_back_the_one_before_it(tmp_path: Path) -> None:
     for gone, stands in ((known[4], known[3]), (known[3], known[2]), (known[2], known[1])):
         workspace.fresh.ingest(newest.digest, [Fact(NOBODY, str(gone), later - 1, b"")])
         assert workspace.fresh.latest(newest.digest, "a", later) == (stands, str(stands), b"")
+
+
+def test_a_story_is_not_taken_out_by_the_clock_of_the_machine(tmp_path: Path) -> None:
+    workspace, origin = made(tmp_path, {"journal": {"keep": "30d"}})
+    predict(workspace, origin, through_the_day(40))
+    position.keep(workspace, position.Position(MODEL, START, START + DAY))
+    today = START + 900 * DAY
+
+    def kept(now: datetime) -> tuple[bool, str]:
+        shared = Shared(workspace, now)
+        seal(shared, "", lambda: None)
+        return keep(shared, MODEL, lambda: None)
+
+    did, says = kept(today)
+    assert not did
+    assert says.startswith(
+        "nothing is taken out, though 30d is kept: a replay told the story of 2013-07-01 to 2013-07-02 here, and the "
+        f"machine's clock would end it at once; set OUTLAST_CLOCK={workspace.home / 'clock'} to go on with it"
+    )
+    predict(workspace, origin, through_the_day(20, today), seed=3)
+    assert not kept(today + 29 * DAY)[0]
+    assert kept(today + 31 * DAY)[1].startswith("took out what is older than 30d: 60 of predictions/late")
+
+
+def test_a_story_that_goes_on_is_taken_out_by_its_own_clock(tmp_path: Path) -> None:
+    workspace, origin = made(tmp_path, {"journal": {"keep": "30d"}})
+    predict(workspace, origin, through_the_day(40))
+    position.keep(workspace, position.Position(MODEL, START, START + DAY))
+    later = START + 40 * DAY
+    with telling(position.clock_file(workspace), later):
+        shared = Shared(workspace, later)
+        seal(shared, "", lambda: None)
+        assert keep(shared, MODEL, lambda: None)[0]

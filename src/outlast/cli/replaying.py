@@ -42,6 +42,7 @@ def replay(
     """
     from outlast.replaying.faults import read_faults
     from outlast.replaying.run import Plan
+    from outlast.replaying.strangers import refuse_strangers
     from outlast.types import duration, utc
 
     project = _project(model)
@@ -62,6 +63,7 @@ def replay(
         raise RequestError("--grow takes what is asked from --history: give the folder of the whole past")
     if plan.since >= plan.until:
         raise RequestError(f"The story would begin at {plan.since:%Y-%m-%d %H:%M}, after its end: give a later --until")
+    refuse_strangers(project.workspace, project.model.name)
     told, seconds = _replayed(project, plan, workers, url, json)
     _say(project, plan, told, seconds, json)
 
@@ -79,7 +81,7 @@ def _project(model: str | None) -> "Project":
 def _begin(project: "Project", since: str | None) -> datetime:
     """Where it was said to begin; else where the last one came to, or what the clock says that is set."""
     from outlast.clock import VARIABLE
-    from outlast.replaying import position
+    from outlast.project import position
 
     given = places.moment_of(since)
     before = position.find(project.workspace, project.model.name)
@@ -96,7 +98,7 @@ def _replayed(project: "Project", plan: "Plan", workers: int, url: str | None, q
     from time import perf_counter
 
     from outlast.clock import VARIABLE, telling
-    from outlast.replaying.position import clock_file
+    from outlast.project.position import clock_file
     from outlast.replaying.run import Listeners, replay, stretch_of
     from outlast.replaying.sending import Lanes
     from outlast.replaying.server import started
@@ -128,7 +130,7 @@ def _replayed(project: "Project", plan: "Plan", workers: int, url: str | None, q
 
 
 def _stopped(project: "Project") -> None:
-    from outlast.replaying import position
+    from outlast.project import position
 
     came = position.find(project.workspace, project.model.name)
     assert came is not None

@@ -9,15 +9,16 @@ from pathlib import Path
 from typing import Any
 
 from outlast.clock import Hand
+from outlast.project import position
 from outlast.project.loader import Project
-from outlast.replaying import position
+from outlast.project.position import Position
 from outlast.replaying.faults import Fault
 from outlast.replaying.growing import grow
 from outlast.replaying.handing import hand_over
 from outlast.replaying.history import History, Row, Stretch, read
-from outlast.replaying.position import Position
 from outlast.replaying.sending import Heard, Lanes, Sent
 from outlast.replaying.story import Moment, boundaries, moments
+from outlast.replaying.strangers import TOLD
 from outlast.retraining.tick import Done, tick
 from outlast.types import micros
 
@@ -208,7 +209,7 @@ def _labels(model: str, one: Moment) -> Iterator[Sent]:
 def _questions(model: str, one: Moment) -> Iterator[Sent]:
     """Named by their moment: told again after a kill, they get the answers that they got."""
     for place, part in enumerate(_parts(one.questions, TOGETHER)):
-        yield Sent(f"/predict/{model}", {"rows": part}, f"replay-{micros(one.at)}-{place}")
+        yield Sent(f"/predict/{model}", {"rows": part}, f"{TOLD}{micros(one.at)}-{place}")
 
 
 def _parts(rows: list[Row], most: int) -> Iterator[list[dict[str, Any]]]:

@@ -2,11 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 
+import polars as pl
+
+from outlast.clock import VARIABLE, halts
 from outlast.errors import StorageError
-from outlast.journal import journal, keeping, sealing, strays
+from outlast.journal import journal, keeping, reading, sealing, strays
 from outlast.monitoring import unwritten
 from outlast.monitoring.audits import audit_due
 from outlast.monitoring.checking.check import judge_checks
@@ -20,6 +23,7 @@ from outlast.monitoring.refusals import judge_refusals
 from outlast.monitoring.subject import Subject, open_subject
 from outlast.monitoring.telling.delivery import deliver
 from outlast.monitoring.watch import judge_pending
+from outlast.project import position
 from outlast.project.contract import Contract
 from outlast.project.workspace import Workspace
 from outlast.registry.versions import find, versions
@@ -81,9 +85,28 @@ def keep(shared: Shared, model: str, hold: Hold) -> tuple[bool, str]:
     if for_ is None:
         return False, "what was answered is kept for good"
     hold()
+    story = _story(shared, model, duration(for_))
+    if story is not None:
+        return False, f"nothing is taken out, though {for_} is kept: {story}"
     gone = keeping.expire(shared.workspace, model, duration(for_), by="tick", now=shared.now)
     words = ", ".join(f"{count} of {table}" for table, count in gone.items())
     return bool(gone), f"took out what is older than {for_}: {words}" if gone else f"nothing is older than {for_}"
+
+
+def _story(shared: Shared, model: str, keep: timedelta) -> str | None:
+    """Why a story that was told here is not old by the machine's clock: it has answers of that one, for so long."""
+    told = position.find(shared.workspace, model)
+    if told is None or halts() is not None:
+        return None
+    later = reading.predictions(shared.workspace, model, told.until, clock="at")
+    first = later.select(pl.col("at").min()).collect().item()
+    if first is not None and shared.now - first >= keep:
+        return None
+    return (
+        f"a replay told the story of {told.begun:%Y-%m-%d} to {told.until:%Y-%m-%d} here, and the machine's clock "
+        f"would end it at once; set {VARIABLE}={position.clock_file(shared.workspace)} to go on with it. "
+        "Otherwise it is kept until answers by the machine's clock are as old"
+    )
 
 
 def compact(shared: Shared, _: str, hold: Hold) -> tuple[bool, str]:
