@@ -11,8 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from outlast.data.profile import MISSING, UNSEEN, Bins
 from outlast.monitoring.causes import Onset, account
 from outlast.monitoring.causes.faults import column_faults
+from outlast.monitoring.causes.words import rows_where
 
 FOLDER = Path(__file__).parents[3] / "benchmarks" / "monitoring"
 HARM = datetime(2024, 3, 5, 12, tzinfo=UTC)
@@ -159,3 +161,24 @@ def test_what_cannot_be_told_without_labels_is_said_to_be_unknown(made: Any, sho
     assert found.sentence.startswith("Since 2024-03-05 12:00 UTC what a decision loses is unknown: ")
     assert found.action == "label"
     assert found.sentence.endswith("proposed: label 200 of these rows, those unlike any of training too")
+
+
+def test_a_change_that_may_be_chance_has_no_parts_and_no_worst_rows(made: Any, shop: Any) -> None:
+    found = account(shop.case(shop.rows(ROWS, 5, made.Fault("nothing", "nothing"))))
+    assert found.cost[1] <= 0 <= found.cost[2]
+    assert ", which may be chance" in found.sentence
+    assert "of that " not in found.sentence
+    assert "worst where" not in found.sentence
+
+
+def test_cells_that_the_reference_never_filled_are_not_said_beside_others() -> None:
+    counts = [5, 5, 5, *[0] * 17]
+    bins = Bins("fee", "number", edges=[0.0, 1.0, 2.5, 9.0], counts=counts)
+    assert rows_where(bins, [0, 1, MISSING, UNSEEN]) == "fee is from 0 to 2.5"
+    assert rows_where(bins, [UNSEEN]) == "fee is never seen in training"
+    assert rows_where(replace_counts(bins, MISSING), [0, MISSING]) == "fee is from 0 to 1 or missing"
+
+
+def replace_counts(bins: Bins, cell: int) -> Bins:
+    counts = [3 if place == cell else count for place, count in enumerate(bins.counts)]
+    return Bins(bins.name, bins.kind, edges=bins.edges, counts=counts)

@@ -205,14 +205,17 @@ def _sentence(
 ) -> str:
     cost, action, unknown = end
     since = f"Since {case.since:%Y-%m-%d %H:%M} UTC" if case.since else "Now"
-    lost = f"what a decision loses is unknown: {unknown}" if unknown else f"{_lost(case, parts)}, {_a_day(case, cost)}"
+    surely, doubt = cost[1] > 0, ", which may be chance" if cost[1] <= 0 <= cost[2] else ""
+    lost = f"what a decision loses is unknown: {unknown}"
+    if not unknown:
+        lost = f"{_lost(case, parts)}, {_a_day(case, cost)}{doubt}"
     said = [f"{since} {lost}"]
     if suspects:
         begun = suspects[0].since
         said.append(f"it goes with this: {suspects[0].says}" + (f", since {begun:%Y-%m-%d %H:%M}" if begun else ""))
-    if parts.change > 0 and not unknown:
+    if surely and not unknown:  # parts of what may be nothing say nothing
         said.append(_in_parts(parts))
-    if worst is not None:
+    if surely and worst is not None and worst.carries > 0:
         said.append(f"worst where {worst.says}: {worst.carries:.0%} of the change in {worst.rows:.0%} of the rows")
     said.append(f"proposed: {_proposal(action, suspects)}")
     return "; ".join(said)

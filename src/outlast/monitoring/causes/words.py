@@ -17,17 +17,18 @@ def rows_where(bins: Bins, cells: Sequence[int]) -> str:
     >>> rows_where(Bins("shop", "category", categories=["north", "south"]), [1])
     "shop is 'south'"
     """
-    special = [_SPECIAL[cell] for cell in cells if cell in _SPECIAL and _can(bins, cell)]
     plain = [cell for cell in cells if cell not in _SPECIAL]
+    special = [_SPECIAL[cell] for cell in cells if cell in _SPECIAL and _can(bins, cell, beside=bool(plain))]
     said = _ranges(bins, plain) if bins.kind == "number" else _names(bins, plain)
     if len(said) > _SHOWN:
         said = [*said[:_SHOWN], f"{len(said) - _SHOWN} more"]
     return f"{bins.name} is {' or '.join([*said, *special]) or 'anything else'}"
 
 
-def _can(bins: Bins, cell: int) -> bool:
-    """Whether a cell says anything of a feature of this kind that is worth a word."""
-    return bins.kind == "number" or cell not in (BELOW, ABOVE)
+def _can(bins: Bins, cell: int, *, beside: bool) -> bool:
+    """Whether a cell says anything of a feature that is worth a word; beside others, one that the reference filled."""
+    there = not beside or not bins.counts or bins.counts[cell] > 0
+    return there and (bins.kind == "number" or cell not in (BELOW, ABOVE))
 
 
 def _ranges(bins: Bins, cells: Sequence[int]) -> list[str]:
