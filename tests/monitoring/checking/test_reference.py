@@ -107,7 +107,7 @@ def test_a_declared_slice_that_is_no_feature_is_paged_by_its_word() -> None:
     said = Told(found[0], of, since, since.cells)
     assert column_of(said) == "word:desk=south"
     assert sentence(said).startswith(
-        "where desk is 'south' the loss of a decision is 20.0 % of the worst, in the reference 0.0 % of the worst"
+        "where desk is 'south' a decision loses 20.0% of the most it can, in the reference 0.0%"
     )
 
 

@@ -233,19 +233,21 @@ def _calibration(told: Told) -> str:
 
 
 def _loss(told: Told) -> str:
-    return f"the loss of a decision is {_mean(told.counts.array('loss'))}, {told.against} {_mean(told.before)}"
+    return (
+        f"a decision loses {_mean(told.counts.array('loss'))} of the most it can, {told.against} {_mean(told.before)}"
+    )
 
 
 def _slice(told: Told) -> str:
     watched, name = told.watched, told.stream.rpartition("@")[0]
     now = watched.slice_counts(told.counts)[watched.slices.index(name)]
     where = slice_words(watched, name)
-    return f"where {where} the loss of a decision is {_mean(now)}, {told.against} {_mean(told.before)}"
+    return f"where {where} a decision loses {_mean(now)} of the most it can, {told.against} {_mean(told.before)}"
 
 
 def _estimated(told: Told) -> str:
     now = told.watched.estimated(told.counts.scores[None])[0]
-    return f"its scores let expect a loss of {_mean(now)} a decision, {told.against} {_mean(told.before)}"
+    return f"by its scores a decision will lose {_mean(now)} of the most it can, {told.against} {_mean(told.before)}"
 
 
 def _leaves(told: Told) -> str:
@@ -311,6 +313,6 @@ def _yes(sides: npt.NDArray[Any]) -> str:
 
 
 def _mean(pair: npt.NDArray[Any]) -> str:
-    """Rows and mills as a mean, in parts of the worst there is."""
+    """Rows and mills as a mean, of the most there is to lose."""
     rows, mills = int(pair[0]), int(pair[1])
-    return "not known" if not rows else f"{mills / rows / 10:.1f} % of the worst"
+    return "not known" if not rows else f"{mills / rows / 10:.1f}%"
