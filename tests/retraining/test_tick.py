@@ -21,12 +21,15 @@ from webhook import Webhook
 from outlast.errors import StorageError
 from outlast.monitoring.counting.windows import pending, stored
 from outlast.monitoring.incidents.reading import incidents, timeline
+from outlast.monitoring.judge import Severity
 from outlast.monitoring.report import report
-from outlast.monitoring.telling.alerts import alerts
+from outlast.monitoring.telling.alerts import Message, alerts, say
+from outlast.project.contract import Contract
 from outlast.project.workspace import Workspace
 from outlast.registry import mirror
+from outlast.registry.contracts import apply
 from outlast.retraining import jobs
-from outlast.retraining.tick import LEASE, tick
+from outlast.retraining.tick import LEASE, Done, tick
 from outlast.storage.ledger import leases, open_ledger
 from outlast.storage.ledger import schema as tables
 
@@ -257,3 +260,58 @@ def test_a_cadence_of_no_time_that_an_earlier_release_took_is_one_sentence(tmp_p
         "The contract in force for 'late' has a 'monitoring.cadence' of 0s, and no window is that short: say 1m or "
         "more in outlast.toml, then `outlast apply`"
     )
+
+
+def alerts_line(workspace: Workspace, now: datetime) -> Done:
+    (line,) = [line for line in tick(workspace, now=now) if line.job == "alerts"]
+    return line
+
+
+def said(workspace: Workspace, severity: Severity, route: str) -> None:
+    with workspace.ledger.write() as connection:
+        say(connection, Message(MODEL, "drift", ("x",), severity, "x has moved", {"version": 1}), [route], LATER)
+
+
+def test_a_page_for_a_dead_route_reaches_the_one_that_an_apply_put_in_its_place(
+    tmp_path: Path, webhook: Webhook
+) -> None:
+    workspace = troubled(tmp_path, ["http://127.0.0.1:9/secret-path"])
+    assert alerts_line(workspace, LATER).failed
+    live = Contract.model_validate({"monitoring": {"cadence": "6h", "routes": [webhook.url]}})
+    apply(workspace.ledger, MODEL, live, by="ada", at=LATER)
+    line = alerts_line(workspace, LATER + HOUR)
+    shown = webhook.url.removesuffix("/secret-path")
+    assert (line.did, line.failed) == (True, False)
+    assert line.sentence == (
+        f"delivered 1 alert; 1 alert of late goes to {shown}, for http://127.0.0.1:9 is none of its routes any more"
+    )
+    assert len(webhook.keys) == 1
+    assert alerts_line(workspace, LATER + 2 * HOUR).sentence == "no alert to deliver"
+
+
+def test_quiet_hours_that_an_earlier_release_took_are_said_and_the_page_goes_out(
+    tmp_path: Path, webhook: Webhook
+) -> None:
+    workspace = troubled(tmp_path, [webhook.url])
+    said(workspace, "ticket", webhook.url)
+    kept = {"monitoring": {"cadence": "6h", "routes": [webhook.url], "quiet": ["night"]}}
+    apply(workspace.ledger, MODEL, Contract.model_validate(kept), by="ada", at=LATER)
+    line = alerts_line(workspace, LATER)
+    assert line.failed
+    assert line.sentence.startswith("2 alerts delivered; the contract of late cannot be used, so its alerts wait for")
+    assert "'monitoring.quiet' has 'night'" in line.sentence
+    assert len(webhook.keys) == 2
+
+
+def test_a_live_contract_that_cannot_be_read_is_said_and_the_page_goes_out(tmp_path: Path, webhook: Webhook) -> None:
+    workspace = troubled(tmp_path, [webhook.url])
+    tick(workspace, now=LATER - 2 * HOUR)
+    sent = len(webhook.keys)
+    said(workspace, "page", webhook.url)
+    with workspace.ledger.write() as connection:
+        connection.execute(sa.update(tables.models).values(live_contract={"monitoring": {"routes": 7}}))
+    line = alerts_line(workspace, LATER)
+    assert line.failed
+    assert line.sentence.startswith("1 alert delivered; the contract of late cannot be used, so its alerts wait for")
+    assert line.sentence.count("the contract of late cannot be used") == 1  # said of its incident and of its alert
+    assert len(webhook.keys) == sent + 1

@@ -21,7 +21,7 @@ from outlast.monitoring.feeds.watching import watch_feeds
 from outlast.monitoring.incidents.tending import tend
 from outlast.monitoring.refusals import judge_refusals
 from outlast.monitoring.subject import Subject, open_subject
-from outlast.monitoring.telling.delivery import deliver
+from outlast.monitoring.telling.delivery import Delivered, deliver
 from outlast.monitoring.watch import judge_pending
 from outlast.project import position
 from outlast.project.contract import Contract
@@ -214,12 +214,19 @@ def alerts(shared: Shared, _: str, hold: Hold) -> tuple[bool, str]:
     tended = tend(shared.workspace.ledger, contract, now=shared.now)
     hold()
     done = deliver(shared.workspace.ledger, now=shared.now, rules=lambda model: contract(model).monitoring, hold=hold)
-    if done.failures:
-        raise StorageError(f"{counted(done.sent, 'alert')} delivered, others not: " + "; ".join(done.failures))
+    unread = dict.fromkeys([*tended.unread, *done.unread])
+    if done.failures or unread:
+        failed = ["others not: " + "; ".join(done.failures)] if done.failures else []
+        raise StorageError("; ".join([f"{counted(done.sent, 'alert')} delivered", *failed, *unread, *done.moved]))
+    said = "; ".join([_delivered(done), *([tended.sentence] if tended.did else []), *done.moved])
+    return bool(done.sent or done.moved or tended.did), said
+
+
+def _delivered(done: Delivered) -> str:
     waits = f", {done.quiet} wait for the end of quiet hours" if done.quiet else ""
     waits += f", {done.later} to be gathered" if done.later else ""
-    said = (f"delivered {counted(done.sent, 'alert')}" if done.sent else "no alert to deliver") + waits
-    return done.sent > 0 or tended.did, f"{said}; {tended.sentence}" if tended.did else said
+    waits += f", {done.stranded} for a route, of which the contract names none" if done.stranded else ""
+    return (f"delivered {counted(done.sent, 'alert')}" if done.sent else "no alert to deliver") + waits
 
 
 def retrain(shared: Shared, model: str, hold: Hold) -> tuple[bool, str]:

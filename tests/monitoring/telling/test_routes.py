@@ -88,8 +88,8 @@ def test_a_route_that_nobody_knows_is_said_also_before_it_is_needed(route: str) 
         ("log", None),
         ("https://hooks.example.com/secret", None),
         ("mailto://127.0.0.1:25/ops@example.com?from=outlast@example.com", None),
-        ("https:///secret", "The route 'https://…' names no host: write https://HOST/…"),
-        ("http://[::1/secret", "The route 'http://…' names no host: write https://HOST/…"),
+        ("https:///secret", "The route 'https://…' names no host that can be read: write https://HOST/…"),
+        ("http://[::1/secret", "The route 'http://…' names no host that can be read: write https://HOST/…"),
     ],
 )
 def test_what_shows_of_a_route_before_it_is_needed_is_said_without_its_address(route: str, said: str | None) -> None:
@@ -112,7 +112,10 @@ def test_a_webhook_whose_address_cannot_be_read_does_not_stop_the_others() -> No
     [
         ("log", "log"),
         ("env:PAGER", "env:PAGER"),
-        ("https://user:pass@hooks.example.com:8443/secret?token=x", "https://hooks.example.com"),
+        ("https://user:pass@hooks.example.com:8443/secret?token=x", "https://hooks.example.com:8443"),
+        ("http://[::1]:8080/secret", "http://[::1]:8080"),
+        ("http://token@[::1]/secret", "http://[::1]"),
+        ("http://hooks.example.com:secret/", "http://…"),
         ("slack://TokenA/TokenB/TokenC/#ops", "slack://…"),
         ("mailtos://user:secret@example.com", "mailtos://…"),
         ("pagerduty://key@integration", "pagerduty://…"),

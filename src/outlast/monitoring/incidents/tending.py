@@ -6,12 +6,14 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
+from outlast.errors import OutlastError
 from outlast.monitoring.incidents import keeping
 from outlast.monitoring.incidents.grouping import family
 from outlast.monitoring.incidents.incident import CALM, LIVE, SLOW, Incident
 from outlast.monitoring.incidents.raising import about
 from outlast.monitoring.incidents.reading import read
 from outlast.monitoring.telling.alerts import Message, say
+from outlast.monitoring.telling.rules import unusable
 from outlast.project.contract import Contract
 from outlast.storage.ledger import Ledger
 from outlast.storage.ledger import schema as tables
@@ -27,6 +29,8 @@ class Tended:
     woken: int = 0
     calm: int = 0
     escalated: int = 0
+    unread: tuple[str, ...] = ()
+    """Models whose contract cannot be used, and why: their incidents are left as they are."""
 
     @property
     def did(self) -> bool:
@@ -42,10 +46,15 @@ def tend(ledger: Ledger, contract: Callable[[str], Contract], *, now: datetime) 
     """Do what is due; each step is one transaction and done once, however often this is called."""
     with ledger.read() as connection:
         waiting = connection.execute(sa.select(_T.id, _T.model).where(_T.state.in_(LIVE)).order_by(_T.id)).all()
-    done = Tended()
+    done, unread = Tended(), dict[str, str]()
     for row in waiting:
-        done = _tended(ledger, row.id, contract(row.model), done, utc(now))
-    return done
+        try:
+            said = contract(row.model)
+        except OutlastError as error:
+            unread[row.model] = unusable(row.model, error)
+            continue
+        done = _tended(ledger, row.id, said, done, utc(now))
+    return replace(done, unread=tuple(unread.values()))
 
 
 def _tended(ledger: Ledger, name: str, contract: Contract, done: Tended, now: datetime) -> Tended:

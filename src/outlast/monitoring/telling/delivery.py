@@ -13,8 +13,10 @@ import httpx
 import sqlalchemy as sa
 
 from outlast.monitoring.telling.alerts import Alert
-from outlast.monitoring.telling.gathering import DIGEST, Rules, gathered
+from outlast.monitoring.telling.gathering import DIGEST, gathered
+from outlast.monitoring.telling.moving import move
 from outlast.monitoring.telling.routes import send
+from outlast.monitoring.telling.rules import Known, Rules
 from outlast.storage.ledger import Ledger
 from outlast.storage.ledger import schema as tables
 from outlast.types import utc
@@ -36,16 +38,24 @@ class Delivered:
     quiet: int
     later: int
     failures: tuple[str, ...]
+    moved: tuple[str, ...] = ()
+    """What went to other routes than it waited for, and why."""
+    stranded: int = 0
+    """Alerts whose contract names no route now."""
+    unread: tuple[str, ...] = ()
+    """Models whose contract cannot be used: their alerts went out all the same."""
 
 
 def deliver(ledger: Ledger, *, now: datetime, rules: Rules, hold: Hold) -> Delivered:
     """Send every alert that waits, oldest first; a route that fails is left alone until the next delivery.
 
-    `rules` says a model's quiet hours and digest: tickets wait for them, pages never do. One delivery runs at a time:
+    `rules` says a model's routes, quiet hours and digest: tickets wait for them, pages never do. Where they cannot be
+    used, nothing waits for them: told at night is better than not at all. One delivery runs at a time:
     the caller holds the lease on it, renews it in `hold` before each request, and stops when it is lost.
     """
-    sent, failed = 0, dict[str, str]()
-    waiting = gathered(ledger, rules, now, AT_ONCE)
+    sent, failed, known = 0, dict[str, str](), Known(rules)
+    moved = move(ledger, known, now)
+    waiting = gathered(ledger, known, now, AT_ONCE, moved.stranded)
     with httpx.Client(timeout=TIMEOUT) as client:
         for alert in waiting.ready:
             if alert.route in failed:
@@ -59,7 +69,8 @@ def deliver(ledger: Ledger, *, now: datetime, rules: Rules, hold: Hold) -> Deliv
                 sent += 1
             else:
                 failed[alert.route] = problem
-    return Delivered(sent, waiting.quiet, waiting.later, tuple(failed.values()))
+    wrong, stranded = tuple(known.wrong.values()), len(moved.stranded)
+    return Delivered(sent, waiting.quiet, waiting.later, tuple(failed.values()), moved.says, stranded, wrong)
 
 
 def _claim(ledger: Ledger, alert: Alert) -> bool:

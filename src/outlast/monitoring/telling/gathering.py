@@ -4,18 +4,17 @@ What is gathered is a row of its own, written with a note in each of its members
 either the members or their message, and never both to be sent.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
 from outlast.monitoring.telling.alerts import Alert, alerts
-from outlast.monitoring.telling.quiet import is_quiet
-from outlast.project.contract import MonitoringSection
+from outlast.monitoring.telling.rules import Known
 from outlast.storage.ledger import Ledger
 from outlast.storage.ledger import schema as tables
-from outlast.types import EPOCH, FORMAT, counted, digest_of, duration, utc
+from outlast.types import EPOCH, FORMAT, counted, digest_of, utc
 
 TICKETS = 5
 """Tickets that are sent one by one; more at once are one message."""
@@ -25,8 +24,6 @@ HOUR, QUARTER = timedelta(hours=1), timedelta(minutes=15)
 LISTED = 20
 DIGEST = "digest"
 _T = tables.alerts.c
-
-Rules = Callable[[str], MonitoringSection]
 
 
 @dataclass
@@ -38,11 +35,11 @@ class Waiting:
     later: int = 0
 
 
-def gathered(ledger: Ledger, rules: Rules, now: datetime, most: int) -> Waiting:
+def gathered(ledger: Ledger, rules: Known, now: datetime, most: int, without: Set[str] = frozenset()) -> Waiting:
     """Sort what waits, gather what is too much, and say what is to be sent."""
     found, by_route = Waiting(), dict[str, list[Alert]]()
     for alert in alerts(ledger, waiting=True):
-        if "gathered" not in alert.detail:
+        if "gathered" not in alert.detail and alert.id not in without:
             by_route.setdefault(alert.route, []).append(alert)
     for route, waiting in by_route.items():
         tickets = [alert for alert in waiting if alert.severity == "ticket" and alert.kind != DIGEST]
@@ -54,18 +51,19 @@ def gathered(ledger: Ledger, rules: Rules, now: datetime, most: int) -> Waiting:
     return found
 
 
-def _tickets(ledger: Ledger, found: Waiting, those: tuple[Sequence[Alert], Rules], now: datetime) -> list[Alert]:
+def _tickets(ledger: Ledger, found: Waiting, those: tuple[Sequence[Alert], Known], now: datetime) -> list[Alert]:
     """Tickets that are due, each by itself or as one; whoever asked for a digest gets one at each of its ends."""
+    waiting, rules = those
     due, asked = [], False
-    for alert in those[0]:
-        rules = those[1](alert.model)
-        if is_quiet(rules.quiet, now):
+    for alert in waiting:
+        length = rules.digest(alert.model)
+        if rules.quiet(alert.model, now):
             found.quiet += 1
-        elif rules.digest is not None and not _over(alert.at, duration(rules.digest), now):
+        elif length is not None and not _over(alert.at, length, now):
             found.later += 1
         else:
             due.append(alert)
-            asked = asked or rules.digest is not None
+            asked = asked or length is not None
     return _together(ledger, due, now) if len(due) > (1 if asked else TICKETS) else due
 
 
@@ -91,7 +89,9 @@ def _said(ledger: Ledger, route: str, now: datetime) -> tuple[int, datetime | No
     alone, last = list[datetime](), None
     with ledger.read() as connection:
         for row in connection.execute(query.order_by(_T.delivered_at, _T.id)):
-            if row.detail["route"] != route or row.detail["severity"] != "page" or "gathered" in row.detail:
+            if row.detail["route"] != route or row.detail["severity"] != "page":
+                continue
+            if "gathered" in row.detail or "moved" in row.detail:
                 continue
             if row.kind == DIGEST or len(alone) >= PAGES:
                 last = row.delivered_at
@@ -124,6 +124,8 @@ def _together(ledger: Ledger, members: Sequence[Alert], now: datetime) -> list[A
         there = connection.scalars(sa.select(_T.detail).where(same)).all()
         if len(there) != len(members) or any("gathered" in one for one in there):
             return []  # another delivery was faster
+        while connection.scalar(sa.select(_T.id).where(_T.id == id)) is not None:
+            id = digest_of([DIGEST, id])[:32]  # gathered once before, and taken apart when its route was gone
         connection.execute(sa.insert(tables.alerts).values(id=id, **values, delivered_at=None, attempts=0))
         for alert in members:
             kept = {**alert.detail, "gathered": id}

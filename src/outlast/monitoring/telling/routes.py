@@ -20,7 +20,7 @@ _log = logging.getLogger("outlast.alerts")
 
 
 def place(route: str) -> str:
-    """A route as it may be shown: of a webhook its host; of another service its kind, for its host may be a token.
+    """A route as it may be shown: a webhook's host and port; of another service its kind, for its host may be a token.
 
     >>> place("https://hooks.example.com/services/secret"), place("slack://token/token/token"), place("env:PAGER")
     ('https://hooks.example.com', 'slack://…', 'env:PAGER')
@@ -43,7 +43,11 @@ def trouble(route: str, *, here: bool = True) -> str | None:
     if not address:
         return _unset(route)
     if _is_webhook(address):
-        return None if _host(address) else f"The route '{place(route)}' names no host: write https://HOST/…"
+        return (
+            None
+            if _host(address)
+            else f"The route '{place(route)}' names no host that can be read: write https://HOST/…"
+        )
     return None if address == LOG or _service(address) is not None else _unknown(route)
 
 
@@ -53,9 +57,13 @@ def _is_webhook(address: str) -> bool:
 
 def _host(address: str) -> str | None:
     try:
-        return urlsplit(address).hostname
-    except ValueError:  # [ is not closed
+        host, port = urlsplit(address).hostname, urlsplit(address).port
+    except ValueError:  # [ is not closed, or the port is none
         return None
+    if not host:
+        return None
+    shown = f"[{host}]" if ":" in host else host
+    return shown if port is None else f"{shown}:{port}"
 
 
 def _address(route: str) -> str:
