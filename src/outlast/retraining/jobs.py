@@ -10,7 +10,7 @@ import polars as pl
 from outlast.clock import VARIABLE, halts
 from outlast.errors import StorageError
 from outlast.journal import journal, keeping, reading, sealing, strays
-from outlast.monitoring import unwritten
+from outlast.monitoring import silence, unwritten
 from outlast.monitoring.audits import audit_due
 from outlast.monitoring.checking.check import judge_checks
 from outlast.monitoring.checking.nightly import judge_days
@@ -152,6 +152,7 @@ def watch(shared: Shared, model: str, hold: Hold) -> tuple[bool, str]:
     raised += alarmed + judge_days(shared.workspace, main, now=shared.now, hold=hold)
     hold()
     raised += unwritten.tell(shared.workspace.ledger, shared.main(model), shared.now)
+    raised += silence.tell(shared.workspace, shared.main(model), shared.now)
     raised += judge_refusals(shared.workspace, model, shared.main(model), now=shared.now, subject=subject)
     found = strays.count(shared.workspace, model, now=shared.now)
     told = f"; of {counted(found.labels, 'label')} {found.sentence}" if found is not None and found.sentence else ""

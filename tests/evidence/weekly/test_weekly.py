@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from watched import DAY, HOUR, MODEL, START, made, predict, through_the_day
 
 from outlast.errors import SettingsError
+from outlast.evidence.card.parts import Say
 from outlast.evidence.weekly.paper import markdown, put
 from outlast.evidence.weekly.week import Week, week
 from outlast.evidence.weekly.writing import paper, sheet
@@ -16,6 +18,7 @@ from outlast.monitoring.incidents.acting import resolve
 from outlast.monitoring.incidents.reading import incidents
 from outlast.project.workspace import Workspace
 from outlast.retraining.tick import tick
+from outlast.storage.ledger import schema as tables
 
 NOW = START + 14 * DAY + HOUR
 
@@ -105,10 +108,27 @@ def test_a_model_that_did_nothing_says_what_to_do(tmp_path: Path) -> None:
     assert put(page, tmp_path / "w.md") == [tmp_path / "w.md"]
 
 
+def live(place: Workspace, version: int = 1) -> None:
+    row = {"model": MODEL, "live": version, "previous": None, "sequence": 1, "updated_at": START}
+    with place.ledger.write() as connection:
+        connection.execute(sa.insert(tables.rollouts).values(row))
+
+
+@pytest.mark.parametrize(("answers", "says"), [(0, "no answer was given"), (240, "labels come")])
+def test_that_nothing_is_to_be_done_is_said_with_what_is_so(tmp_path: Path, answers: int, says: str) -> None:
+    place, origin = made(tmp_path, {"monitoring": {"cadence": "1d"}})
+    live(place)
+    if answers:
+        predict(place, origin, through_the_day(answers, START + 9 * DAY))
+    tick(place, now=NOW)
+    (part,) = sheet(of(place), NOW).sections[0].parts
+    assert part == Say(f"Nothing: no incident is open, and {says}.", True)
+
+
 def test_what_was_closed_is_told_with_what_became_of_it(watched: Workspace) -> None:
     (incident,) = incidents(watched.ledger, MODEL)
     resolve(watched.ledger, incident, by="ana", reason="the feed is mended", at=NOW + timedelta(minutes=1))
     text = markdown(sheet(of(watched), NOW))
     assert "resolve: it is over: the feed is mended" in text
-    assert "Nothing: no incident, labels come." not in text  # nothing is live here
+    assert "Nothing: no incident is open" not in text  # nothing is live here
     assert "No incident is open." in text

@@ -25,7 +25,13 @@ def next_(week: Week) -> Section:
     """What to do, the most pressing first."""
     steps = [*_about_incidents(week), *_about_the_model(week)]
     rows = [(step, command) for step, command in steps]
-    return Section("What to do next", (grid(("what", "how"), rows, empty="Nothing: no incident, labels come."),))
+    return Section("What to do next", (grid(("what", "how"), rows, empty=_nothing(week)),))
+
+
+def _nothing(week: Week) -> str:
+    """That nothing is to be done; where few labels of answers came, or none is due yet, something is."""
+    said = "labels come" if week.answers else "no answer was given"
+    return f"Nothing: no incident is open, and {said}."
 
 
 def worth(week: Week) -> Section:
