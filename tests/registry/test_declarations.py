@@ -1,14 +1,16 @@
 """Names that are taken: one meaning each in a workspace."""
 
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
 from outlast.errors import Conflict, NotFound
 from outlast.project.declare import Source
+from outlast.project.workspace import Workspace
 from outlast.registry import audit
 from outlast.registry.contracts import Change
-from outlast.registry.declarations import declare, declared
+from outlast.registry.declarations import declare, declared, folder_of, require_folder_of
 
 WEATHER = Source("weather", "w.parquet", key=["origin", "at"], time="at", lag="20m").declared()
 LATER = {**WEATHER, "lag": "1h"}
@@ -89,3 +91,40 @@ def test_a_name_that_is_not_taken_says_which_are(ledger, say) -> None:
         NotFound, match="No source named 'wether' is declared in this workspace: did you mean 'weather'"
     ):
         declared(ledger, "source", "wether")
+
+
+def project(folder: Path, model: str) -> Path:
+    """As much of a project as tells where it lies."""
+    folder.mkdir(parents=True)
+    (folder / "outlast.toml").write_text("")
+    (folder / "model.py").write_text(f"raise ValueError\nmodel = Model({model!r}, asks=Asks)\n")
+    return folder
+
+
+def test_a_project_is_found_by_the_folder_it_was_declared_in_and_after_that_was_renamed(tmp_path: Path, noon) -> None:
+    (tmp_path / "workspace.toml").write_text("")
+    workspace = Workspace(tmp_path)
+    shop, late = project(tmp_path / "shop", "shop"), project(tmp_path / "late", "late")
+    for name in ("shop", "late"):
+        declare(workspace.ledger, "model", name, name, {"folder": name}, by="ada", at=noon)
+    assert folder_of(workspace, "shop") == shop
+    moved = shop.rename(tmp_path / "orders")
+    assert folder_of(workspace, "shop") == moved == require_folder_of(workspace, "shop")
+    assert folder_of(workspace, "late") == late
+    assert folder_of(workspace, "other") is None
+
+
+def test_a_project_that_is_not_found_says_where_it_was_expected(tmp_path: Path, noon) -> None:
+    (tmp_path / "workspace.toml").write_text("")
+    workspace = Workspace(tmp_path)
+    declare(workspace.ledger, "model", "shop", "shop", {"folder": "shop"}, by="ada", at=noon)
+    for name in ("broken", "another"):
+        project(tmp_path / name, "another")
+    (tmp_path / "broken" / "model.py").write_text("'shop' = (")
+    with pytest.raises(NotFound, match=r"expected a folder 'shop', or one alone whose model\.py names 'shop'; put it"):
+        require_folder_of(workspace, "shop")
+    for name in ("one", "two"):
+        project(tmp_path / name, "shop")
+    assert folder_of(workspace, "shop") is None, "nobody knows which of the two"
+    with pytest.raises(NotFound, match=r"does not lie in .*: expected a folder; put it there"):
+        require_folder_of(workspace, "never trained")

@@ -1,5 +1,6 @@
 """Names that are taken: models, sources and sets of features mean one thing in a workspace."""
 
+import ast
 from collections.abc import Collection
 from datetime import datetime
 from pathlib import Path
@@ -101,13 +102,45 @@ def declared(ledger: Ledger, kind: str, name: str) -> dict[str, Any]:
 
 
 def folder_of(workspace: Workspace, model: str) -> Path | None:
-    """Where a model's project lies in this workspace, if it is here."""
-    try:
-        known = declared(workspace.ledger, "model", model)
-    except NotFound:
+    """Where a model's project lies in this workspace, if it is here; also in a folder that was renamed since."""
+    claimed = _claimed(workspace)
+    if model not in claimed:
         return None
     folders = project_folders(workspace)
-    return next((folder for folder in folders if folder.name == known.get("folder")), None)
+    named = next((folder for folder in folders if folder.name == claimed[model]), None)
+    if named is not None:
+        return named
+    free = [folder for folder in folders if folder.name not in claimed.values() and _names(folder, model)]
+    return free[0] if len(free) == 1 else None
+
+
+def require_folder_of(workspace: Workspace, model: str) -> Path:
+    """The same, or a sentence that says where it was expected."""
+    found = folder_of(workspace, model)
+    if found is not None:
+        return found
+    was = _claimed(workspace).get(model)
+    alone = "" if was is None else f" '{was}', or one alone whose model.py names '{model}'"
+    raise NotFound(
+        f"The project of model '{model}' does not lie in {workspace.root}: expected a folder{alone}; "
+        "put it there, and run `outlast train` in it once"
+    )
+
+
+def _claimed(workspace: Workspace) -> dict[str, str]:
+    """The name of the folder in which each model was declared last."""
+    with workspace.ledger.read() as connection:
+        rows = connection.execute(sa.select(table.c.name, table.c.declared).where(table.c.kind == "model"))
+        return {row.name: row.declared["folder"] for row in rows if row.declared.get("folder")}
+
+
+def _names(folder: Path, model: str) -> bool:
+    """Whether a project's model.py names a model, as far as can be read without executing it."""
+    try:
+        tree = ast.parse((folder / "model.py").read_bytes())
+    except (OSError, SyntaxError, ValueError):  # no code that could declare it
+        return False
+    return any(isinstance(node, ast.Constant) and node.value == model for node in ast.walk(tree))
 
 
 def models_of(workspace: Workspace, folder: Path) -> list[str]:

@@ -134,6 +134,23 @@ def test_a_rejected_one_is_given_up(place: Workspace) -> None:
     assert current(place.ledger, NAME).challenger is None
 
 
+def test_a_successor_is_trained_from_a_folder_that_was_renamed_and_from_no_other_model(place: Workspace) -> None:
+    moved = place.root.rename(place.root.with_name("elsewhere"))
+    candidate(Workspace.find(moved))
+    assert find(Workspace.find(moved).ledger, ModelRef(NAME, 2)).number == 2
+
+
+def test_a_folder_that_declares_another_model_now_trains_no_successor(place: Workspace) -> None:
+    file = place.root / "model.py"
+    file.write_text(file.read_text().replace(f'"{NAME}"', '"something-else"'))
+    retrain_due(place, NAME, now=DUE, hold=hold)
+    run = standing(place.ledger, NAME).run
+    assert run is not None
+    step = succeed(place, NAME, run)
+    assert step.what == "failed"
+    assert f"declares model 'something-else' now, and not '{NAME}'" in step.sentence
+
+
 def test_where_outcomes_show_too_little_patience_decides_by_the_held_out_rows(place: Workspace) -> None:
     planned(place, patience="3d", margin=0.0001)
     candidate(place)

@@ -11,7 +11,7 @@ from outlast.project.contract import Contract
 from outlast.project.loader import load_project
 from outlast.project.workspace import Workspace
 from outlast.registry.contracts import contract_of
-from outlast.registry.declarations import folder_of
+from outlast.registry.declarations import require_folder_of
 from outlast.registry.rollout import current
 from outlast.registry.versions import Version, find
 from outlast.retraining.deciding.records import Step, note
@@ -46,11 +46,13 @@ def conclude(workspace: Workspace, model: str, run: Run, step: Step, candidate: 
 
 def trained(workspace: Workspace, model: str, run: Run, watcher: Watcher | None = None) -> Version:
     """The same run as by hand, on the loop's period."""
-    folder = folder_of(workspace, model)
-    if folder is None:
-        raise NotFound(f"The project of model '{model}' does not lie in {workspace.root}: no successor can be trained")
-    project = replace(load_project(folder, workspace), period=run.period)
-    return train(project, by=run.by, now=run.at, watcher=watcher).version
+    folder = require_folder_of(workspace, model)
+    project = load_project(folder, workspace)
+    if project.model.name != model:
+        raise NotFound(
+            f"The project in {folder} declares model '{project.model.name}' now, and not '{model}': put that one there"
+        )
+    return train(replace(project, period=run.period), by=run.by, now=run.at, watcher=watcher).version
 
 
 def _judged(
