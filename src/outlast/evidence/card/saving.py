@@ -1,4 +1,4 @@
-"""Writing a card into a file."""
+"""Writing a card, or another page, into a file."""
 
 from pathlib import Path
 
@@ -6,10 +6,10 @@ from outlast.errors import StorageError
 from outlast.storage.whole import write_whole
 
 
-def save(file: Path, text: str) -> None:
-    """Write a card into a file, whole or not at all."""
+def save(file: Path, text: str, *, what: str = "card") -> None:
+    """Write it into a file, whole or not at all."""
     try:
         write_whole(file, text.encode())
     except OSError as error:
         said = error.strerror or str(error)
-        raise StorageError(f"Could not write the card {file}: {said}; see to its folder and permissions") from error
+        raise StorageError(f"Could not write the {what} {file}: {said}; see to its folder and permissions") from error

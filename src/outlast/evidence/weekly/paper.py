@@ -40,7 +40,7 @@ class Paper:
 
 def markdown(page: Sheet, pictures: dict[str, str] | None = None) -> str:
     """The page as Markdown; pictures by name, each a file beside it."""
-    return written(page.heading, page.lead, f"{page.note} Now {page.state}.", page.sections, pictures)
+    return written(page.heading, page.lead, f"{page.note} {page.state.capitalize()}.", page.sections, pictures)
 
 
 def require_kind(file: Path) -> None:
@@ -53,10 +53,10 @@ def put(paper: Paper, file: Path) -> list[Path]:
     """Write the page, as the name of the file says; pictures are in HTML, and beside Markdown."""
     require_kind(file)
     if file.suffix == ".html":
-        save(file, whole(paper.sheet, paper.pictures))
+        save(file, whole(paper.sheet, paper.pictures), what="page")
         return [file]
     beside = {name: file.with_name(f"{file.stem}-{name}.svg") for name in paper.pictures}
     for name, svg in paper.pictures.items():
-        save(beside[name], svg)
-    save(file, markdown(paper.sheet, {name: one.name for name, one in beside.items()}))
+        save(beside[name], svg, what="picture")
+    save(file, markdown(paper.sheet, {name: one.name for name, one in beside.items()}), what="page")
     return [file, *beside.values()]

@@ -1,11 +1,13 @@
 """The sections of the weekly page, in the order in which a team asks."""
 
+from textwrap import shorten
+
 from outlast.evidence.card.parts import Grid, Say, Section, facts, grid, text
 from outlast.evidence.weekly.week import Week
 from outlast.monitoring.figures import Figure
 from outlast.types import counted
 
-MOVED, LINES = 5, 8
+MOVED, LINES, LETTERS = 5, 8, 160
 
 
 def lead(week: Week) -> str:
@@ -16,9 +18,9 @@ def lead(week: Week) -> str:
     gain = "what that was worth is not known yet"
     if money.gain.value is not None:
         gain = f"and gained {between(money.gain)} {money.currency} above the baseline, {money.says}"
-    live = sum(one.live for one, _ in week.incidents)
-    troubles = f"{counted(live, 'incident')} {'is' if live == 1 else 'are'} open." if live else "No incident is open."
-    return f"{week.model} answered {counted(week.answers, 'question')} {gain}. {troubles}"
+    troubles = f"{counted(week.open, 'incident')} {'was' if week.open == 1 else 'were'} open" if week.open else (
+        "No incident was open")  # fmt: skip
+    return f"{week.model} answered {counted(week.answers, 'question')} {gain}. {troubles} at its end."
 
 
 def next_(week: Week) -> Section:
@@ -31,7 +33,7 @@ def next_(week: Week) -> Section:
 def _nothing(week: Week) -> str:
     """That nothing is to be done; where few labels of answers came, or none is due yet, something is."""
     said = "labels come" if week.answers else "no answer was given"
-    return f"Nothing: no incident is open, and {said}."
+    return f"Nothing: no incident of the week is open, and {said}."
 
 
 def worth(week: Week) -> Section:
@@ -59,17 +61,26 @@ def worth(week: Week) -> Section:
 
 def live(week: Week) -> Section:
     """What answered."""
-    roll, found = week.rollout, week.found
+    roll = week.rollout
     state = "nothing" if roll.live is None else f"{week.model}@{roll.live}"
-    rungs = ", ".join(f"{count:,} {rung}" for rung, count in (found.rungs if found else {}).items())
+    rungs = ", ".join(f"{count:,} {rung}" for rung, count in week.rungs.items())
     rows = [(one.at, one.action, one.from_version, one.to_version, one.by, one.reason) for one in week.changes]
-    told = facts(("Live now", state), ("Beside it", roll.challenger and f"{week.model}@{roll.challenger}"),
-                 ("Answers", week.answers), ("By rung", rungs),
-                 ("With warnings", found.warned if found else None))  # fmt: skip
+    told = facts(
+        ("Live at the week's end", state),
+        ("Beside it", roll.challenger and f"{week.model}@{roll.challenger}"),
+        ("Answers", week.answers),
+        ("By version", _versions(week)),
+        ("By rung", rungs),
+        ("With warnings", week.warned if week.answers else None),
+    )
     changes = grid(("at", "what", "from", "to", "by", "why"), rows, empty="What is live did not change.")
     loop = [(one.at, one.what, one.trigger, one.version, one.sentence) for one in week.loop[-LINES:]]
     parts = (told, changes, *([grid(("at", "the loop", "because of", "version", ""), loop, empty="")] if loop else []))
     return Section("What was live", parts)
+
+
+def _versions(week: Week) -> str:
+    return ", ".join(f"{count:,} {week.model}@{number}" for number, count in week.by_version.items())
 
 
 def quality(week: Week) -> Section:
@@ -84,6 +95,7 @@ def quality(week: Week) -> Section:
         "How good it was",
         (
             facts(
+                ("Version", f"{week.version}, which answered most" if len(week.by_version) > 1 else None),
                 (metric, between(found.metrics[metric])),
                 ("The week before", before),
                 ("In the evaluation", said),
@@ -127,7 +139,7 @@ def incidents(week: Week) -> Section:
     """What went wrong, and what became of it."""
     rows = [
         (one.id, one.severity, one.cause, one.since, _cost(week, index), one.state, one.owner or "nobody",
-         f"{line.action}: {line.sentence}"[:160])
+         shorten(f"{line.action}: {line.sentence}", LETTERS, placeholder=" …"))
         for index, (one, line) in enumerate(week.incidents)
     ]  # fmt: skip
     headers = ("id", "severity", "what", "since", "cost a day", "now", "owner", "the last thing that happened")
@@ -176,7 +188,7 @@ def _about_incidents(week: Week) -> list[tuple[str, str]]:
 
 def _about_the_model(week: Week) -> list[tuple[str, str]]:
     contract, found, steps = week.subject.contract, week.found, list[tuple[str, str]]()
-    if week.rollout.live is None:
+    if week.live is None:
         steps.append(("Nothing is live", f"outlast promote {week.version}"))
     if not contract.model.owner:
         steps.append(

@@ -1,5 +1,7 @@
 """What is known of a model's week, read once."""
 
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -19,8 +21,10 @@ from outlast.monitoring.value.earned import money
 from outlast.monitoring.value.told import Adoption, Money
 from outlast.project.workspace import Workspace
 from outlast.registry.rollout import Rollout, Transition, current, transitions
+from outlast.registry.rollout.reading import previous
 from outlast.registry.versions import Version, find
 from outlast.retraining.deciding.records import Decision, decisions
+from outlast.storage.ledger import Ledger
 from outlast.types import EPOCH, ModelRef, utc
 
 WEEK, DAY = timedelta(days=7), timedelta(days=1)
@@ -36,12 +40,19 @@ class Week:
     since: datetime
     until: datetime
     version: Version
-    """What is live, or the newest."""
+    """What answered most in the week; where nothing did, what was live at its end, or the newest."""
     subject: Subject
     rollout: Rollout
+    """As it was when the week ended."""
+    live: int | None
+    """What is live today."""
     changes: tuple[Transition, ...]
     loop: tuple[Decision, ...]
     answers: int
+    by_version: Mapping[int, int]
+    """How many of the answers each version gave, the one with most first."""
+    rungs: Mapping[str, int]
+    warned: int
     found: Figures | None
     """The figures of `version` in the week; None where it answered nothing."""
     before: Figures | None
@@ -63,6 +74,16 @@ class Week:
     def metric(self) -> str:
         return MAIN[self.subject.task]
 
+    @property
+    def last(self) -> datetime:
+        """The last day."""
+        return self.until - DAY
+
+    @property
+    def open(self) -> int:
+        """How many incidents were open when the week ended."""
+        return sum(one.closed_at is None or one.closed_at >= self.until for one, _ in self.incidents)
+
 
 def week(workspace: Workspace, model: str, *, until: datetime, now: datetime) -> Week:
     """The week of NAME that ends with a moment; whole days, so that weeks can be laid beside each other."""
@@ -71,7 +92,6 @@ def week(workspace: Workspace, model: str, *, until: datetime, now: datetime) ->
     if ends - EPOCH < (BEFORE + 1) * WEEK:
         raise RequestError(f"No week that ends with {until.date()} can be told of: name a later day")
     since = ends - WEEK
-    version = find(ledger, ModelRef(name))
     subjects: dict[int, Subject] = {}
 
     def subject(number: int) -> Subject:
@@ -79,20 +99,22 @@ def week(workspace: Workspace, model: str, *, until: datetime, now: datetime) ->
             subjects[number] = open_subject(workspace, name, number)
         return subjects[number]
 
-    main = subject(version.number)
     past = stored(ledger, name, None, ends - BEFORE * WEEK, ends)
+    here = [window for window in past if window.starts_at >= since]
+    by_version, then, today = _by_version(here), _rollout(ledger, name, ends), current(ledger, name)
+    version = find(ledger, ModelRef(name, next(iter(by_version), then.live)))
+    main = subject(version.number)
     mine = [window for window in past if window.version == version.number]
     currency = main.contract.value.currency
-    here = [window for window in past if window.starts_at >= since]
 
     def promise(number: int) -> object:
         return subject(number).summary.get("value")
 
     return Week(
-        name, since, ends, version, main, current(ledger, name),
+        name, since, ends, version, main, then, today.live,
         tuple(one for one in transitions(ledger, name) if since <= one.at < ends),
         tuple(one for one in decisions(ledger, name, since=since) if one.at < ends),
-        sum(window.counts.rows for window in here),
+        sum(by_version.values()), by_version, *_how(here),
         _figures(mine, since, ends, main), _figures(mine, since - WEEK, since, main), tuple(_quality(mine, ends, main)),
         money(here, promise, currency), money(past, promise, currency),  # type: ignore[arg-type]
         adoption(workspace, name, lambda n: subject(n).terms, main.contract.value.groups, (since, ends), now),
@@ -100,6 +122,34 @@ def week(workspace: Workspace, model: str, *, until: datetime, now: datetime) ->
         tuple(one for one in alerts(ledger, name, waiting=True) if one.attempts),
         tuple(of_slices(ledger, main, MAIN[main.task], since, ends)),
     )  # fmt: skip
+
+
+def _by_version(windows: list[Window]) -> dict[int, int]:
+    found = Counter[int]()
+    for window in windows:
+        found[window.version] += window.counts.rows
+    return {version: rows for version, rows in found.most_common() if rows}
+
+
+def _how(windows: list[Window]) -> tuple[dict[str, int], int]:
+    """By which rungs answers came, of whichever version, and how many of them with warnings."""
+    rungs = Counter[str]()
+    for window in windows:
+        rungs.update(window.counts.named("rung"))
+    return dict(rungs.most_common()), sum(window.counts.tally("warned") for window in windows)
+
+
+def _rollout(ledger: Ledger, model: str, until: datetime) -> Rollout:
+    """What was live, and beside it, at a moment."""
+    steps = transitions(ledger, model)
+    done = [one for one in steps if one.at < until]
+    if len(done) == len(steps):
+        return current(ledger, model)
+    if not done:
+        return Rollout(model, None, None, 0, until)
+    last = done[-1]
+    return Rollout(model, last.to_version, previous(done), last.sequence, last.at, last.advice, last.challenger,
+                   last.stage, last.share)  # fmt: skip
 
 
 def _counts(windows: list[Window], since: datetime, until: datetime) -> Counts | None:

@@ -1,6 +1,6 @@
 """The weekly page, from what is known of the week."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from outlast.evidence.card.parts import Sheet, text
 from outlast.evidence.weekly import sections
@@ -11,16 +11,23 @@ from outlast.evidence.weekly.week import Week
 
 def sheet(week: Week, made: datetime) -> Sheet:
     """Everything that is said of a week."""
-    last = week.until - timedelta(days=1)
-    heading = f"{week.model}, {week.since:%d %B} to {last:%d %B %Y}"
+    heading = f"{week.model}, {week.since:%d %B} to {week.last:%d %B %Y}"
     parts = (
         sections.next_(week), sections.worth(week), sections.incidents(week), sections.quality(week),
         *([sections.slices(week)] if week.slices else []),
         sections.moved(week), sections.adoption(week), sections.live(week),
     )  # fmt: skip
-    state = "not live" if week.rollout.live is None else f"version {week.rollout.live} is live"
-    note = f"Written {text(made)} by `outlast weekly {week.model} --until {week.until:%Y-%m-%d}`."
-    return Sheet(f"{week.model}: the week to {last:%Y-%m-%d}", heading, state, sections.lead(week), note, parts)
+    state = f"{'nothing' if week.rollout.live is None else f'version {week.rollout.live}'} was live at its end"
+    command = f"`outlast weekly {week.model} --until {week.until:%Y-%m-%d}`"
+    note = f"Written {text(made)} by {command}, which names the day after the last."
+    return Sheet(
+        f"{week.model}: the week from {week.since:%Y-%m-%d} to {week.last:%Y-%m-%d}",
+        heading,
+        state,
+        sections.lead(week),
+        note,
+        parts,
+    )
 
 
 def paper(week: Week, made: datetime, *, pictures: bool = True) -> Paper:
