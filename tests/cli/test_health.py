@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from outlast.monitoring.telling.alerts import Message, say
 from outlast.project.workspace import Workspace
 from outlast.registry.versions import versions
 from outlast.storage.fresh import Fact
@@ -64,6 +65,43 @@ def test_a_route_that_cannot_be_read_is_found_before_it_is_needed(run, folder: P
     assert not line["ok"]
     assert "'pigeon://…' is not known" in str(line["says"])
     assert "set PAGER where `outlast tick` runs" in str(line["says"])
+
+
+def test_a_model_that_tells_nobody_is_found(run, folder: Path) -> None:
+    contract = folder / "outlast.toml"
+    contract.write_text(contract.read_text().replace('routes = ["log"]', "routes = []"))
+    checked = run("check", "--json")
+    assert [one["column"] for one in checked.json["findings"]] == ["monitoring.routes"]
+    assert "In force, and yet: monitoring.routes is empty, so nobody is told of a page" in run("apply").out
+    line = found(run)["routes"]
+    assert not line["ok"]
+    assert "late-orders: a page is told to nobody" in str(line["says"])
+    assert run("doctor").code == 1
+
+
+@pytest.mark.filterwarnings("ignore:'imghdr' is deprecated")
+def test_every_broken_route_is_named_until_another_takes_its_place(run, folder: Path) -> None:
+    dead = ["http://127.0.0.1:9/secret", "pigeon://loft"]
+    workspace, contract = Workspace.find(folder), folder / "outlast.toml"
+    text = contract.read_text()
+    contract.write_text(text.replace('routes = ["log"]', f"routes = {dead}"))
+    assert run("apply").code == 0
+    with workspace.ledger.write() as connection:
+        message = Message("late-orders", "drift", ("x",), "page", "x has moved", {"version": 1})
+        say(connection, message, dead, now())
+    ticked = next(one for one in run("tick", "--json").json if one["job"] == "alerts")
+    for said in (str(ticked["sentence"]), str(found(run)["alerts"]["says"])):
+        assert "http://127.0.0.1:9 cannot be reached" in said
+        assert "'pigeon://…' is not known" in said
+        assert "secret" not in said
+    contract.write_text(text)
+    assert run("apply").code == 0
+    run("tick")
+    line = found(run)["alerts"]
+    assert line["ok"]
+    assert line["says"] == (
+        "every alert is delivered, 2 of them elsewhere than on http://127.0.0.1:9, pigeon://…, as the contract says now"
+    )
 
 
 def test_a_damaged_bundle_is_found(run, folder: Path) -> None:

@@ -167,6 +167,22 @@ def test_apply_changes_what_is_in_force_and_says_what_waits(run, folder: Path) -
     assert "the next `outlast train`" in run("apply").out
 
 
+def test_apply_says_a_word_about_what_it_brings_into_force_and_cannot_be_meant(run, folder: Path) -> None:
+    change(folder / "outlast.toml", 'slices = ["carrier"]', 'slices = ["carier"]\nfresh = { deliverys = "2d" }')
+    change(folder / "outlast.toml", 'routes = ["log"]', 'routes = ["https:///x"]\nescalate = { after = "2h" }')
+    done = run("apply", "--json")
+    assert done.code == 0
+    said = [
+        "monitoring.escalate says",
+        "monitoring.fresh.deliverys is no",
+        "monitoring.slices names 'carier'",
+        "The route",
+    ]
+    assert [any(one.startswith(start) for one in done.json["doubts"]) for start in said] == [True] * 4
+    assert len(done.json["doubts"]) == 4
+    assert run("apply").out.count("In force, and yet: ") == 4
+
+
 def test_apply_before_any_training_says_so(run, bare: Path) -> None:
     done = run("apply")
     assert (done.code, "was never trained" in done.err) == (4, True)

@@ -90,3 +90,39 @@ def test_what_the_gate_cannot_judge_by_is_told_before_a_training(orders: Path, g
     contract.write_text(f"{contract.read_text()}\n[gate]\n{gate}\n")
     told = [f["says"] for f in findings(load_project(orders)) if f["blocks"]]
     assert any(sentence in one for one in told), told
+
+
+@pytest.mark.parametrize(
+    ("said", "column", "sentence"),
+    [
+        ('[monitoring]\nslices = ["shap"]', "monitoring.slices", "neither an ask nor a feature: did you mean 'shop'?"),
+        (
+            '[monitoring]\nfresh = { deliverys = "2d" }',
+            "monitoring.fresh.deliverys",
+            "is no source of this model: did you mean 'deliveries'?",
+        ),
+        ('[monitoring]\nescalate = { after = "1h" }', "monitoring.escalate", "says after how long and not to whom"),
+        ("[monitoring]\nroutes = []", "monitoring.routes", "is empty, so nobody is told of a page"),
+    ],
+)
+def test_what_would_watch_nothing_or_tell_nobody_is_found(orders: Path, said: str, column: str, sentence: str) -> None:
+    contract = orders / "outlast.toml"
+    assert "[monitoring]" not in contract.read_text()
+    contract.write_text(f"{contract.read_text()}\n{said}\n")
+    (found,) = [one for one in findings(load_project(orders)) if one["column"].startswith("monitoring")]
+    assert (found["column"], found["blocks"]) == (column, False)
+    assert sentence in found["says"]
+
+
+def test_slices_of_asks_lookups_and_functions_are_known(orders: Path) -> None:
+    contract = orders / "outlast.toml"
+    text = contract.read_text()
+    contract.write_text(text + '\n[monitoring]\nslices = ["shop", "hour"]\nescalate = { to = ["log"] }\n')
+    assert findings(load_project(orders)) == []
+
+
+def test_a_successor_of_no_new_labels_is_told(orders: Path) -> None:
+    contract = orders / "outlast.toml"
+    contract.write_text(contract.read_text().replace("[retraining]", "[retraining]\nlabels = 0"))
+    (found,) = findings(load_project(orders))
+    assert (found["column"], found["blocks"]) == ("retraining.labels", False)

@@ -1,11 +1,14 @@
 """Commands of a project before it is live: init, check, apply, train."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from outlast.cli import places, screen
+
+if TYPE_CHECKING:
+    from outlast.project.loader import Project
 
 
 def init(
@@ -28,13 +31,11 @@ def init(
 def check(json: bool = places.JSON) -> None:
     """Say what is wrong with contract, code and data."""
     from outlast.gates.checking import findings
-    from outlast.monitoring.telling.routes import trouble
     from outlast.project.loader import load_project
 
     project = load_project(Path.cwd(), places.workspace())
-    told = [trouble(route, here=False) for route in project.contract.monitoring.everyone]
     where = {"where": "outlast.toml", "column": "monitoring", "blocks": False}
-    found = [*findings(project), *({**where, "says": says} for says in told if says)]
+    found = [*findings(project), *({**where, "says": says} for says in _lost_routes(project))]
     if json:
         screen.as_json({"model": project.model.name, "findings": found})
     else:
@@ -48,19 +49,31 @@ def apply(json: bool = places.JSON) -> None:
     """Put outlast.toml's live parts in force: owner, gate, watch."""
     from outlast.control.operations import APPLY
     from outlast.control.shapes import Applying
+    from outlast.gates.watching import doubtful_slices, idle
     from outlast.project.loader import load_project
 
     project = load_project(Path.cwd(), places.workspace())
     name = project.model.name
     done = places.ask(APPLY, Applying(name, project.contract.model_dump(mode="json")))
     changes, later = done.changes, done.waiting
+    doubts = [f"{key} {says}" for key, says in (*idle(project), *doubtful_slices(project))] + _lost_routes(project)
     if json:
-        screen.as_json({"model": name, "changes": [vars(c) for c in changes], "waiting": [vars(c) for c in later]})
+        there = {"changes": [vars(c) for c in changes], "waiting": [vars(c) for c in later]}
+        screen.as_json({"model": name, **there, "doubts": doubts})
         return
     rows = [(change.key, _short(change.before), _short(change.after)) for change in changes]
     screen.table(("key", "before", "now"), rows, empty=f"{name}: what is in force says the same already")
     for change in later:
         print(f"{change.key} is part of a version: it changes with the next `outlast train`")
+    for doubt in doubts:
+        print(f"In force, and yet: {doubt}")
+
+
+def _lost_routes(project: "Project") -> list[str]:
+    from outlast.monitoring.telling.routes import trouble
+
+    found = [trouble(route, here=False) for route in project.contract.monitoring.everyone]
+    return [says for says in found if says]
 
 
 def train(

@@ -20,7 +20,7 @@ from outlast.journal.journal import subjects
 from outlast.journal.unwritten import lost
 from outlast.monitoring.incidents.reading import incidents
 from outlast.monitoring.telling.alerts import alerts
-from outlast.monitoring.telling.routes import trouble
+from outlast.monitoring.telling.routes import place, trouble
 from outlast.project.workspace import Workspace
 from outlast.registry import audit, rollout, served, versions
 from outlast.registry.contracts import contract_of
@@ -250,23 +250,34 @@ def _leases(workspace: Workspace) -> Said:
 
 def _routes(workspace: Workspace) -> Said:
     """Whether those who would be told of what is live can be: nobody is, and no other machine is asked."""
-    known: dict[str, str] = {}
+    known, wrong = dict[str, str](), list[str]()
     for state in rollout.live(workspace.ledger):
         version = versions.find(workspace.ledger, ModelRef(state.model, state.live))
-        for route in contract_of(workspace, version).monitoring.everyone:
+        rules = contract_of(workspace, version).monitoring
+        if not rules.routes:
+            wrong.append(f"{state.model}: a page is told to nobody: name a route in [monitoring], then `outlast apply`")
+        for route in rules.everyone:
             known.setdefault(route, state.model)
-    wrong = [f"{model}: {says}" for route, model in known.items() if (says := trouble(route)) is not None]
+    wrong += [f"{model}: {says}" for route, model in known.items() if (says := trouble(route)) is not None]
     if wrong:
         return False, "; ".join(wrong)
     return True, f"{counted(len(known), 'way')} to tell people, each can be read" if known else "nothing is live"
 
 
 def _alerts(workspace: Workspace) -> Said:
-    failed = [alert for alert in alerts(workspace.ledger, waiting=True) if alert.attempts]
+    found = alerts(workspace.ledger)
+    failed = [alert for alert in found if alert.delivered_at is None and alert.attempts]
     if failed:
-        reason = failed[0].detail.get("error") or "no reason kept"
-        says = f"{counted(len(failed), 'alert')} could not be delivered ({reason})"
-        return False, f"{says}: mend the route, `outlast tick` tries again"
+        reasons = dict.fromkeys(str(alert.detail.get("error") or "no reason kept") for alert in failed)
+        says = f"{counted(len(failed), 'alert')} could not be delivered ({'; '.join(reasons)})"
+        return False, f"{says}: mend the route, or apply another, `outlast tick` tries again"
+    moved = [a for a in found if a.detail.get("moved") and a.delivered_at and a.delivered_at > now() - _DAY]
+    if moved:
+        places = ", ".join(sorted({place(alert.route) for alert in moved}))
+        return (
+            True,
+            f"every alert is delivered, {len(moved)} of them elsewhere than on {places}, as the contract says now",
+        )
     return True, "every alert is delivered"
 
 

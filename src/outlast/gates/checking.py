@@ -17,6 +17,7 @@ from outlast.features.functions import Function, name_of
 from outlast.features.invariance import prove
 from outlast.gates.checks import contract_complete
 from outlast.gates.leakage import leaks
+from outlast.gates.watching import idle, unknown_slices
 from outlast.journal.sources import Sources, schemas_before
 from outlast.project.declare import Lookup
 from outlast.project.loader import Project
@@ -70,6 +71,8 @@ def _contract(project: Project) -> Iterator[Finding]:
     if contract.model.task == "binary" and contract.value.payoff:
         yield from _tried("outlast.toml", "value.payoff", lambda: check_payoff(contract.value.payoff or {}, _BINARY))
     yield from _named(project)
+    for key, says in idle(project):
+        yield _finding("outlast.toml", key, says, blocks=False)
 
 
 def _named(project: Project) -> Iterator[Finding]:
@@ -173,6 +176,9 @@ def _together(project: Project, known: pl.DataFrame, labelled: pl.DataFrame) -> 
     """All functions on these rows, and whether the gate finds there what it is to judge by."""
     whole: list[pl.DataFrame] = []
     yield from _tried("model.py", "features", lambda: whole.append(with_functions(project.model.functions, known)))
+    for frame in whole:
+        for key, says in unknown_slices(project, frame.columns):
+            yield _finding("outlast.toml", key, says, blocks=False)
     if whole and not labelled.is_empty():
         yield from _tried("outlast.toml", "gate", partial(_judged, project, labelled[LABEL], whole[0]))
 
