@@ -121,9 +121,22 @@ def test_a_label_finds_its_prediction_by_id_and_by_key(run, folder: Path, tmp_pa
     assert run("score", "late-orders", str(tmp_path / "asked.csv"), str(tmp_path / "a.csv"), "--record").code == 0
     first = pl.read_csv(tmp_path / "a.csv")["prediction_id"][0]
     assert run("label", "late-orders", "--prediction", first, "--value", "true").out == "1 label kept for late-orders\n"
+    assert run("label", "late-orders", "--prediction", first[:26], "--value", "true", "--json").json["matched"] == 1
     assert run("label", "late-orders", "--key", "O-9001", "--value", "false", "--json").json["labels"] == 1
     found = joined(Workspace.find(folder), "late-orders").sort("key").collect()
     assert dict(zip(found["key"], found["value"], strict=True)) == {"O-9000": "true", "O-9001": "false"}
+
+
+def test_a_prediction_that_is_not_there_or_not_the_only_one_is_not_labelled(run, folder: Path, tmp_path: Path) -> None:
+    pl.DataFrame([ROW, {**ROW, "order_id": "O-9001"}]).write_csv(tmp_path / "asked.csv")
+    run("score", "late-orders", str(tmp_path / "asked.csv"), str(tmp_path / "a.csv"), "--record")
+    first = pl.read_csv(tmp_path / "a.csv")["prediction_id"][0]
+    several = run("label", "late-orders", "--prediction", first[:8], "--value", "true")
+    assert (several.code, f"Several predictions begin with '{first[:8]}'" in several.err) == (1, True)
+    other = first[:14] + "f" * (len(first) - 14)
+    unknown = run("label", "late-orders", "--prediction", other, "--value", "true")
+    assert (unknown.code, f"There is no prediction '{other}'" in unknown.err) == (4, True)
+    assert label_history(Workspace.find(folder), "late-orders").collect().is_empty()
 
 
 def test_labels_that_meet_nothing_and_those_that_change_are_told(run, folder: Path, tmp_path: Path) -> None:
@@ -163,11 +176,24 @@ def test_a_file_of_labels_is_kept_whole(run, folder: Path, tmp_path: Path) -> No
     assert str(kept["known_at"][0]).startswith("2025-03-06 10:00")
 
 
+def test_a_wrong_label_names_its_file_its_place_and_its_column(run, folder: Path, tmp_path: Path) -> None:
+    file = tmp_path / "labels.parquet"
+    for columns, said in (
+        ({"order_id": ["O-1", "O-2"], "value": [True, None]}, "row 2: column 'value' is missing: expected what turned"),
+        ({"order_id": ["O-1", None], "label": [True, True]}, "row 2: the key has 'None' as 'order_id': expected"),
+        ({"prediction_id": ["p1", ""], "label": [True, True]}, "row 2: column 'prediction_id' is not the text"),
+        ({"order_id": ["O-1"], "label": [True], "known_at": ["noon"]}, "row 1: column 'known_at' is 'noon': expected"),
+    ):
+        pl.DataFrame(columns).write_parquet(file)
+        assert f"labels.parquet, {said}" in run("label", "late-orders", str(file)).err
+    assert label_history(Workspace.find(folder), "late-orders").collect().is_empty()
+
+
 def test_a_file_with_one_wrong_label_keeps_none(run, folder: Path, tmp_path: Path) -> None:
     file = tmp_path / "labels.csv"
     file.write_text("order_id,label\nO-1000,1\nO-1001,2\n")
     done = run("label", "late-orders", str(file))
-    assert (done.code, "Label 1, field 'value' is '2': expected true or false" in done.err) == (1, True)
+    assert (done.code, "labels.csv, line 3: column 'label' is '2': expected true or false" in done.err) == (1, True)
     assert label_history(Workspace.find(folder), "late-orders").collect().is_empty()
 
 
@@ -176,7 +202,9 @@ def test_a_file_with_one_wrong_label_keeps_none(run, folder: Path, tmp_path: Pat
     [
         ([], "Nothing to label"),
         (["--value", "true"], "Nothing to label"),
-        (["--key", "O-1000", "--value", "maybe"], "expected true or false"),
+        (["--key", "O-1000", "--value", "maybe"], "--value is 'maybe': expected true or false"),
+        (["--prediction", "p1", "--value", "true"], "'p1' is no prediction's id: give 8 of its digits or more"),
+        (["--prediction", "0660d9da", "--value", "true"], "There is no prediction '0660d9da' in the journal"),
         (["--key", "O-1", "--prediction", "x", "--value", "true"], "exactly one of the two"),
         (["data/orders.csv"], "expected label, and prediction_id or the key (order_id)"),
         (["data/none.csv"], "none.csv"),

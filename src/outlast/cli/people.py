@@ -70,7 +70,7 @@ def claim(
     json: bool = places.JSON,
 ) -> None:
     """Take a question for yourself for a while."""
-    from outlast.serving.actions import the_prediction
+    from outlast.journal.finding import the_prediction
     from outlast.serving.queue import claim as take
     from outlast.types import duration
 

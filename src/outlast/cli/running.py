@@ -110,7 +110,7 @@ def score(
 def label(
     model: str = typer.Argument(..., help="The model."),
     file: Path = typer.Argument(None, help="A Parquet or CSV file with label, and prediction_id or the key."),
-    prediction: str = typer.Option(None, "--prediction", help="The id of one prediction."),
+    prediction: str = typer.Option(None, "--prediction", help="A prediction's id, or its first 8 digits or more."),
     key: str = typer.Option(None, "--key", help="The key of one question."),
     value: str = typer.Option(None, "--value", help='What happened, as JSON: true, 12.5, "setosa".'),
     json: bool = places.JSON,

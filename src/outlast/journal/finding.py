@@ -1,12 +1,13 @@
 """One prediction by its id, or by how that begins: in the tables, and in what is not sealed yet."""
 
+import re
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Any
 
 import polars as pl
 
-from outlast.errors import NotFound
+from outlast.errors import NotFound, RequestError
 from outlast.journal.columns import PREDICTIONS, REFUSALS, SEGMENT
 from outlast.journal.journal import subjects
 from outlast.journal.spelling import from_text
@@ -36,6 +37,21 @@ def find_predictions(
                 if len(found) >= most:
                     return list(found.values())
     return list(found.values())
+
+
+def the_prediction(workspace: Workspace, begins: str) -> dict[str, Any]:
+    """The one prediction, or refused row, whose id begins so."""
+    if re.fullmatch(rf"[0-9a-f]{{{SHORTEST},200}}", begins) is None:
+        raise NotFound(f"'{begins[:80]}' is no prediction's id: give {SHORTEST} of its digits or more, 0-9 and a-f")
+    found = find_predictions(workspace, begins)
+    if not found:
+        raise NotFound(
+            f"There is no prediction '{begins[:200]}' in the journal: an answer names its own as prediction_id"
+        )
+    if len(found) > 1:
+        ids = " and ".join(one["prediction_id"] for one in found)
+        raise RequestError(f"Several predictions begin with '{begins}', such as {ids}: give more of the id")
+    return found[0]
 
 
 def span_of(begins: str) -> tuple[int, int]:

@@ -3,12 +3,11 @@
 An action belongs to a prediction or to a key of the model's questions, and is kept beside it. Later actions are added.
 """
 
-import re
 from functools import partial
 from typing import Any
 
-from outlast.errors import NotFound, RequestError, nearest
-from outlast.journal.finding import SHORTEST, find_predictions
+from outlast.errors import RequestError, nearest
+from outlast.journal.finding import the_prediction
 from outlast.journal.journal import Journal
 from outlast.journal.records import ActionRecord
 from outlast.project.workspace import Workspace
@@ -65,21 +64,6 @@ def act(workspace: Workspace, subject: str, given: dict[str, Any], *, by: str) -
     with Journal(workspace) as journal:
         journal.actions([record])
     return record
-
-
-def the_prediction(workspace: Workspace, begins: str) -> dict[str, Any]:
-    """The one prediction, or refused row, whose id begins so."""
-    if re.fullmatch(rf"[0-9a-f]{{{SHORTEST},200}}", begins) is None:
-        raise NotFound(f"'{begins[:80]}' is no prediction's id: give {SHORTEST} of its digits or more, 0-9 and a-f")
-    found = find_predictions(workspace, begins)
-    if not found:
-        raise NotFound(
-            f"There is no prediction '{begins[:200]}' in the journal: an answer names its own as prediction_id"
-        )
-    if len(found) > 1:
-        ids = " and ".join(one["prediction_id"] for one in found)
-        raise RequestError(f"Several predictions begin with '{begins}', such as {ids}: give more of the id")
-    return found[0]
 
 
 def _action(said: Any, comment: str | None, index: int) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 import polars as pl
@@ -15,7 +15,8 @@ import polars as pl
 from outlast.bundle.predictor import open_bundle
 from outlast.bundle.requests import MISSING, as_moment, converters, spell_key
 from outlast.data.schema import Field
-from outlast.errors import DataError, RequestError, nearest
+from outlast.errors import DataError, NotFound, RequestError, nearest
+from outlast.journal.finding import the_prediction
 from outlast.journal.journal import Journal
 from outlast.journal.records import LabelRecord, label
 from outlast.journal.strays import Strays, strays
@@ -28,6 +29,12 @@ FIELDS = ("prediction_id", "key", "value", "known_at")
 PART = 10_000
 _AHEAD = 300_000_000
 """Microseconds a label may be known ahead of our clock, since clocks differ."""
+
+
+class Fault(Protocol):
+    """Makes the sentence about a field of a label, with its place; about all of it where no field is named."""
+
+    def __call__(self, field: str | None, says: str, /) -> RequestError: ...
 
 
 @dataclass(frozen=True)
@@ -50,39 +57,48 @@ def truth_of(workspace: Workspace, model: str) -> Truth:
     return Truth(manifest["task"], manifest["classes"], [msgspec.convert(one, Field) for one in manifest["key"]])
 
 
-def record_of(one: Any, index: int, *, model: str, truth: Truth | None, at: int, origin: str) -> LabelRecord:
+def record_of(
+    one: Any, index: int, *, model: str, truth: Truth | None, at: int, origin: str, fault: Fault | None = None
+) -> LabelRecord:
     """A label as it is kept; RequestError names its place, the field and what was expected.
 
-    Without `truth`, as for a model that is not served here, the value is kept as it came.
+    Without `truth`, as for a model that is not served here, the value is kept as it came. `fault` names the place where
+    that is no list.
     """
+    fault = fault or partial(_fault, index)
     if not isinstance(one, dict):
-        raise _fault(index, None, "is not an object: expected prediction_id or key, and value")
+        raise fault(None, "is not an object: expected prediction_id or key, and value")
     unknown = next((name for name in one if name not in FIELDS), None)
     if unknown is not None:
-        raise _fault(index, unknown, f"is not a field of a label: {nearest(unknown, FIELDS)}")
+        raise fault(unknown, f"is not a field of a label: {nearest(unknown, FIELDS)}")
     prediction_id, key = one.get("prediction_id"), one.get("key")
     if (prediction_id is None) == (key is None):
-        raise _fault(index, "prediction_id", "and key: expected exactly one of the two")
+        raise fault("prediction_id", "and key: expected exactly one of the two")
     if prediction_id is not None and not (isinstance(prediction_id, str) and 0 < len(prediction_id) <= 200):
-        raise _fault(index, "prediction_id", "is not the text that a prediction was answered with")
+        raise fault("prediction_id", "is not the text that a prediction was answered with")
     return label(
         model,
-        _value(one.get("value"), index, truth),
+        _value(one.get("value"), fault, truth),
         prediction_id=prediction_id,
-        key=None if key is None else key_of(key, partial(_fault, index), truth),
-        known_at=_known_at(one.get("known_at"), index, at),
+        key=None if key is None else key_of(key, fault, truth),
+        known_at=_known_at(one.get("known_at"), fault, at),
         at=at,
         origin=origin,
     )
 
 
 def label_one(workspace: Workspace, model: str, *, prediction_id: str | None, key: str | None, value: str) -> Strays:
-    """Keep one label given as text: the value, and a key of several parts, are JSON; says whether it met anything."""
+    """Keep one label given as text: the value, and a key of several parts, are JSON; says whether it met anything.
+
+    A prediction may be named by how its id begins, and has to be there.
+    """
+    if prediction_id is not None and key is None:
+        prediction_id = _id_of(workspace, model, prediction_id)
     given: dict[str, Any] = {"value": plain_of(value), "prediction_id": prediction_id}
     truth = truth_of(workspace, model)
     if key is not None:
         given["key"] = plain_of(key) if key.startswith("{") else _typed(key, truth)
-    record = record_of(given, 0, model=model, truth=truth, at=micros(now()), origin="command")
+    record = record_of(given, 0, model=model, truth=truth, at=micros(now()), origin="command", fault=_of_option)
     return _keep(workspace, model, [record])
 
 
@@ -95,11 +111,13 @@ def key_named(workspace: Workspace, model: str, text: str) -> tuple[str, list[st
 
 def label_file(workspace: Workspace, model: str, file: Path) -> Strays:
     """Keep the labels of a file, every row checked before the first is kept; says how many met anything."""
-    truth, at = truth_of(workspace, model), micros(now())
+    truth, at, frame = truth_of(workspace, model), micros(now()), read_rows(file)
+    called = {"value": _value_column(frame), "key": None if set(truth.names) <= set(frame.columns) else "key"}
     records = [
-        record_of(one, index, model=model, truth=truth, at=at, origin=f"file {file.name}")
-        for index, one in enumerate(_rows(read_rows(file), truth, file))
-    ]
+        record_of(one, index, model=model, truth=truth, at=at, origin=f"file {file.name}",
+                  fault=partial(_of_row, file, index, called))
+        for index, one in enumerate(_rows(frame, truth, file))
+    ]  # fmt: skip
     return _keep(workspace, model, records)
 
 
@@ -111,8 +129,20 @@ def _keep(workspace: Workspace, model: str, records: list[LabelRecord]) -> Stray
     return found
 
 
+def _id_of(workspace: Workspace, model: str, begins: str) -> str:
+    """The whole id of a prediction of the model, by how it begins."""
+    found = the_prediction(workspace, begins)
+    if found["model"] != model:
+        raise NotFound(f"'{begins[:80]}' is a prediction of {found['model']}, not of {model}")
+    return str(found["prediction_id"])
+
+
+def _value_column(frame: pl.DataFrame) -> str | None:
+    return next((name for name in ("label", "value") if name in frame.columns), None)
+
+
 def _rows(frame: pl.DataFrame, truth: Truth, file: Path) -> Iterator[dict[str, Any]]:
-    value = next((name for name in ("label", "value") if name in frame.columns), None)
+    value = _value_column(frame)
     by_id, keyed = "prediction_id" in frame.columns, bool(truth.key) and set(truth.names) <= set(frame.columns)
     if value is None or not (by_id or keyed or "key" in frame.columns):
         names = f"the key ({', '.join(truth.names)})" if truth.key else "key"
@@ -128,18 +158,18 @@ def _rows(frame: pl.DataFrame, truth: Truth, file: Path) -> Iterator[dict[str, A
             yield {**found, "key": {name: row[name] for name in truth.names} if keyed else row.get("key")}
 
 
-def _value(value: Any, index: int, truth: Truth | None) -> Any:
+def _value(value: Any, fault: Fault, truth: Truth | None) -> Any:
     if value is None or isinstance(value, dict | list):
-        raise _fault(index, "value", "is missing: expected what turned out, such as true")
+        raise fault("value", "is missing: expected what turned out, such as true")
     if truth is None:
         return value
     if truth.task == "regression" and (isinstance(value, bool) or not isinstance(value, int | float)):
-        raise _fault(index, "value", f"is {str(value)[:40]!r}: expected a number")
+        raise fault("value", f"is {str(value)[:40]!r}: expected a number")
     if truth.task == "binary" and value not in (True, False):
-        raise _fault(index, "value", f"is {str(value)[:40]!r}: expected true or false")
+        raise fault("value", f"is {str(value)[:40]!r}: expected true or false")
     if truth.task == "multiclass" and str(value) not in truth.classes:
         hint = nearest(str(value), truth.classes)
-        raise _fault(index, "value", f"is {str(value)[:40]!r}, no class of this model: {hint}")
+        raise fault("value", f"is {str(value)[:40]!r}, no class of this model: {hint}")
     return bool(value) if truth.task == "binary" else str(value) if truth.task == "multiclass" else value
 
 
@@ -164,15 +194,15 @@ def key_of(key: Any, fault: Callable[[str, str], RequestError], truth: Truth | N
     return spell_key(found)
 
 
-def _known_at(given: Any, index: int, at: int) -> int:
+def _known_at(given: Any, fault: Fault, at: int) -> int:
     if given is None:
         return at
     moment = as_moment(given)
     if moment is MISSING:
-        raise _fault(index, "known_at", f"is {str(given)[:40]!r}: expected a moment such as 2013-07-01T12:00:00Z")
+        raise fault("known_at", f"is {str(given)[:40]!r}: expected a moment such as 2013-07-01T12:00:00Z")
     known = micros(moment)
     if known > at + _AHEAD:
-        raise _fault(index, "known_at", f"is {str(given)[:40]}, which is still to come: expected a moment until now")
+        raise fault("known_at", f"is {str(given)[:40]}, which is still to come: expected a moment until now")
     return known
 
 
@@ -194,3 +224,18 @@ def _typed(key: str, truth: Truth) -> Any:
 def _fault(index: int, field: str | None, says: str) -> RequestError:
     where = f"Label {index}" if field is None else f"Label {index}, field '{field[:80]}'"
     return RequestError(f"{where} {says}", details={"row": index, **({} if field is None else {"field": field})})
+
+
+def _of_option(field: str | None, says: str) -> RequestError:
+    """About a label that is given alone, by the options of a command."""
+    option = {None: "The label", "prediction_id": "--prediction", "known_at": "The moment"}.get(field, f"--{field}")
+    return RequestError(f"{option} {says}", details={} if field is None else {"field": field})
+
+
+def _of_row(file: Path, index: int, called: dict[str, str | None], field: str | None, says: str) -> RequestError:
+    """About a label of a file: its line, or the row of a file that has none, and its column."""
+    place = f"line {index + 2:,}" if file.suffix.lower() == ".csv" else f"row {index + 1:,}"
+    column = None if field is None else called.get(field, field)
+    named = "the label" if field is None else "the key" if column is None else f"column '{column[:80]}'"
+    details = {"row": index, **({} if field is None else {"field": field})}
+    return RequestError(f"{file.name}, {place}: {named} {says}", details=details)

@@ -14,6 +14,7 @@ import polars as pl
 from outlast.bundle.doubt import is_unsure
 from outlast.bundle.predictor import open_bundle
 from outlast.errors import Conflict, NotFound, RequestError
+from outlast.journal.finding import the_prediction
 from outlast.journal.journal import Journal
 from outlast.journal.reading import label_history, predictions, refusals
 from outlast.journal.records import ActionRecord
@@ -22,7 +23,7 @@ from outlast.project.contract import Contract
 from outlast.project.workspace import Workspace
 from outlast.registry.contracts import sensitive
 from outlast.registry.versions import Version, versions
-from outlast.serving.actions import LONGEST, RESOLVED, the_prediction
+from outlast.serving.actions import LONGEST, RESOLVED
 from outlast.serving.labels import record_of, truth_of
 from outlast.storage.ledger import leases
 from outlast.types import micros, utc
@@ -108,7 +109,8 @@ def resolve(workspace: Workspace, journal: Journal, begins: str, said: Saying, *
     if comment is not None and not 0 < len(comment.strip()) <= LONGEST:
         raise RequestError(f"The comment is not a text of 1 to {LONGEST:,} characters", details={"field": "comment"})
     given = {"prediction_id": name, "value": said.value}
-    label = record_of(given, 0, model=model, truth=truth_of(workspace, model), at=at, origin=f"queue, {by}")
+    label = record_of(given, 0, model=model, truth=truth_of(workspace, model), at=at, origin=f"queue, {by}",
+                      fault=_fault)  # fmt: skip
     _require_waiting(workspace, model, name, now)
     if not leases.acquire(workspace.ledger, lease, by, CLAIMED.total_seconds(), now):
         raise Conflict(_taken(workspace, model, name, now))
@@ -185,3 +187,8 @@ def _taken(workspace: Workspace, model: str, prediction_id: str, now: datetime) 
     lease = leases.held(workspace.ledger, name, now).get(name)
     who = "somebody else" if lease is None else f"{lease.holder} until {lease.until:%H:%M} UTC"
     return f"'{prediction_id}' is claimed by {who}: take another, or wait"
+
+
+def _fault(field: str | None, says: str) -> RequestError:
+    where = "What is said" if field is None else f"The field '{field[:80]}'"
+    return RequestError(f"{where} {says}", details={} if field is None else {"field": field})
