@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 from outlast.cli import screen
 from outlast.monitoring.feeds.watching import Feed
 from outlast.monitoring.figures import Figure, Figures
 from outlast.monitoring.report import Line, Report
 from outlast.monitoring.skew import Audit, Column
+from outlast.monitoring.telling.alerts import NOBODY
 from outlast.types import counted, span, utc
 
 NOTHING = "No answer was given in full, its features kept, that could be computed again"
@@ -178,13 +180,26 @@ def _slices(found: Report) -> None:
 
 
 def _alerts(found: Report) -> None:
-    if found.alerts:
+    """What was said, each once, with every route it was said on."""
+    events: dict[tuple[str, ...], list[dict[str, Any]]] = {}
+    for alert in sorted(found.alerts, key=lambda one: str(one["from"])):
+        events.setdefault((alert["kind"], str(alert["at"]), alert["sentence"]), []).append(alert)
+    if events:
         print("\nWho was told")
-    for alert in sorted(found.alerts, key=lambda one: str(one["from"]))[-ALERTS:]:
-        told = "delivered" if alert["delivered_at"] else f"waits, {counted(alert['attempts'], 'attempt')}"
-        screen.line(alert["severity"], f"{alert['sentence']} ({alert['route']}: {told})")
-    if len(found.alerts) > ALERTS:
-        print(f"  … and {len(found.alerts) - ALERTS:,} before these: --json")
+    for told in list(events.values())[-ALERTS:]:
+        routes = "; ".join(_became(one) for one in told)
+        screen.line(told[0]["severity"], f"{told[0]['sentence']} ({routes})")
+    if len(events) > ALERTS:
+        print(f"  … and {len(events) - ALERTS:,} before these: --json")
+
+
+def _became(alert: Mapping[str, Any]) -> str:
+    if alert["route"] == NOBODY:
+        return "nobody: no route is named"
+    if alert["moved"]:
+        return f"{alert['route']}: went to {', '.join(alert['moved'])} instead"
+    told = "delivered" if alert["delivered_at"] else f"waits, {counted(alert['attempts'], 'attempt')}"
+    return f"{alert['route']}: {told}"
 
 
 def _counted(named: Mapping[str, int]) -> str:

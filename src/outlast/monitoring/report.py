@@ -143,6 +143,7 @@ def _told(found: Sequence[Alert], version: int) -> list[dict[str, Any]]:
             "delivered_at": alert.delivered_at,
             "attempts": alert.attempts,
             "error": alert.detail.get("error"),
+            "moved": [place(route) for route in alert.detail.get("moved", ())],
         }
         for alert in found
         if alert.detail["version"] == version
