@@ -12,6 +12,7 @@ from outlast.monitoring.checking.plans import said_of
 from outlast.monitoring.counting.counts import merged
 from outlast.monitoring.counting.windows import Window, stored
 from outlast.monitoring.figures import METRICS, Figure, Figures, figures
+from outlast.monitoring.incidents.beginnings import begun
 from outlast.monitoring.sliced import SliceFigures, of_slices
 from outlast.monitoring.subject import Subject, open_subject
 from outlast.monitoring.telling.alerts import Alert, alerts
@@ -37,6 +38,7 @@ class Line:
     metric: Figure
     value: Figure
     findings: tuple[dict[str, Any], ...]
+    """Of the window and the day that it ends, and what checks found first in it."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,10 @@ def report(workspace: Workspace, model: str, *, since: datetime | None = None, u
         subject.contract.value.currency,
         name,
         subject.summary.get("metrics", {}).get(name),
-        tuple(_line(window, subject) for window in found),
+        tuple(
+            _line(window, subject, findings)
+            for window, findings in zip(found, begun(workspace.ledger, version.model, found), strict=True)
+        ),
         None if total is None else figures(total, subject.profile, subject.task),
         tuple(_told(alerts(workspace.ledger, version.model), version.number)),
         last_count(workspace.ledger).get(version.model),
@@ -123,11 +128,11 @@ def _scoring(workspace: Workspace, subject: Subject) -> str | None:
     return f"{plan_says(plan)}; {'none was scored yet' if last is None else last.says}"
 
 
-def _line(window: Window, subject: Subject) -> Line:
+def _line(window: Window, subject: Subject, findings: tuple[dict[str, Any], ...]) -> Line:
     # Only what a line shows is computed: a year has thousands of windows.
     shown = figures(window.counts, subject.profile, subject.task, columns=False)
     metric = METRICS[subject.task][MAIN[subject.task]](window.counts)
-    return Line(window.starts_at, window.counts.rows, shown.coverage, metric, shown.value, window.findings)
+    return Line(window.starts_at, window.counts.rows, shown.coverage, metric, shown.value, findings)
 
 
 def _told(found: Sequence[Alert], version: int) -> list[dict[str, Any]]:
