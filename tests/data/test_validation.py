@@ -202,9 +202,9 @@ def test_a_key_that_comes_twice_is_told() -> None:
     facts = check(frame.lazy(), None, None, ("id", "at"), time="at")[0]
     assert facts.column == "id, at"
     assert facts.sentence == (
-        f"Key 'id, at' comes twice at the same time with different values for 1 fact, such as id='a', at={NOON!r}: "
+        f"Key 'id, at' comes twice at the same time with different values for 1 fact, such as id='a', at={NOON}: "
         "drop one of each, or give a correction the time it became known"
-    ).replace(repr(NOON), repr(frame["at"][0]))
+    ).replace(str(NOON), str(frame["at"][0]))
     questions = check(frame.lazy(), None, None, ("id",), unique=True)[0]
     assert questions.sentence == ("Key 'id' comes more than once for 1 key, such as id='a': give each question one row")
     assert questions.example["x"] in (1.0, 2.0)

@@ -15,6 +15,7 @@ from outlast.clock import telling
 from outlast.errors import DataError
 from outlast.journal import reading
 from outlast.journal.journal import Journal
+from outlast.journal.sources import Sources
 from outlast.journal.spelling import from_text
 from outlast.monitoring.counting.windows import stored
 from outlast.monitoring.skew import audit
@@ -134,6 +135,17 @@ def test_a_question_that_is_refused_costs_the_others_nothing(shop: Shop) -> None
     after = orders(shop).height - orders(shop, BEGIN + DAY).height
     assert told.rungs == {"full": orders(shop).height - after // 2, "refused": after // 2}
     assert journal(project).height == told.rungs["full"]
+
+
+def test_facts_told_otherwise_than_they_lie_at_their_place_are_found_and_say_what_it_takes(shop: Shop) -> None:
+    project = shop.project()
+    fault = Fault(name="dozens", source="backlog", columns=["open_orders"], scale=0.5, since=BEGIN)
+    played(project, step=6 * HOUR, until=BEGIN + DAY, faults=[fault])
+    (found,) = Sources(project).violations({})["backlog"]
+    assert "counted_at=2025-05-24 00:00:00" in found.sentence
+    assert "datetime" not in found.sentence
+    assert "of 'backlog' came by push and are read beside those at its place; what a replay tells" in found.sentence
+    assert "needs --history" in found.sentence
 
 
 def test_a_story_can_be_slowed_down(shop: Shop) -> None:

@@ -22,6 +22,10 @@ NULLS_GREW_TIMES = 2.0
 """A share of missing values that grew by more than five points, and doubled, is worth a word."""
 
 
+DUPLICATES = "duplicate keys"
+"""The rule that a key breaks which comes more than once."""
+
+
 @dataclass(frozen=True)
 class Violation:
     """One rule that rows break: on which column, how often, one row that shows it, and whether it blocks."""
@@ -163,8 +167,8 @@ def _violation(frame: pl.LazyFrame, test: _Test, count: int, rows: int) -> Viola
     words = {
         "empty": f"Column '{column}' is empty in {every}: {test.sentence}",
         "nulls": f"Column '{column}' is missing in {share}: {test.sentence}",
-        "range": f"Column '{column}' is out of range in {share}, such as {value!r}: {test.sentence}",
-        "categories": f"Column '{column}' has an unknown category in {share}, such as {value!r}: {test.sentence}",
+        "range": f"Column '{column}' is out of range in {share}, such as {_shown(value)}: {test.sentence}",
+        "categories": f"Column '{column}' has an unknown category in {share}, such as {_shown(value)}: {test.sentence}",
         "type": f"Column '{column}' has another type: {test.sentence}",
     }
     rule = "nulls" if test.rule == "empty" else test.rule
@@ -192,14 +196,19 @@ def _duplicates(
 
 def _twice(rows: pl.DataFrame, keys: tuple[str, ...], count: int, unique: bool) -> Violation:
     column, example = ", ".join(keys), rows.row(0, named=True)
-    which = ", ".join(f"{name}={example[name]!r}" for name in keys)
+    which = ", ".join(f"{name}={_shown(example[name])}" for name in keys)
     if unique:
         often = f"comes more than once for {counted(count, 'key')}, such as {which}"
         said = f"Key '{column}' {often}: give each question one row"
     else:
         often = f"comes twice at the same time with different values for {counted(count, 'fact')}, such as {which}"
         said = f"Key '{column}' {often}: drop one of each, or give a correction the time it became known"
-    return Violation(column, "duplicate keys", count, example, True, said)
+    return Violation(column, DUPLICATES, count, example, True, said)
+
+
+def _shown(value: object) -> str:
+    """A value as people write it: texts in quotes, moments as they are given to commands."""
+    return repr(value) if isinstance(value, str) else str(value)
 
 
 def _outside(name: str, dtype: pl.DataType, low: float, high: float) -> pl.Expr:

@@ -1,6 +1,7 @@
 """A project's sources during one run: where the workspace binds them and what was pushed since, each schema once."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -12,19 +13,20 @@ from outlast.bundle.frames import LookUp
 from outlast.data.fingerprint import fingerprint
 from outlast.data.schema import Schema, dtype_of, from_json, infer, types
 from outlast.data.sources import reading, scan
-from outlast.data.validation import Violation, check
+from outlast.data.validation import DUPLICATES, Violation, check
 from outlast.engines import Engine
 from outlast.errors import ContractError, FeatureError, NotFound, nearest
 from outlast.features.compiled import CompiledLookup
 from outlast.features.facts import KNOWN, RETRACTED, instants
 from outlast.features.offline import look_up
 from outlast.journal.history import ARRIVED, arrivals, pushed
+from outlast.project import position
 from outlast.project.declare import Source
 from outlast.project.loader import Project, load_model
 from outlast.project.workspace import Workspace
 from outlast.registry.declarations import folder_of
 from outlast.registry.versions import find
-from outlast.types import ModelRef, micros
+from outlast.types import ModelRef, counted, micros
 
 _NONE = pl.DataFrame()
 
@@ -120,8 +122,19 @@ class Sources:
             question = source.name == self._project.model.question.name
             before_it = before.get(source.name)
             with reading(source):
-                found[source.name] = check(frame, before_it, rules, source.keys, time=source.time, unique=question)
+                broken = check(frame, before_it, rules, source.keys, time=source.time, unique=question)
+            found[source.name] = [self._from_two_places(source, one) for one in broken]
         return found
+
+    def _from_two_places(self, source: Source, broken: Violation) -> Violation:
+        """The same, with where rows that contradict one another may come from."""
+        pushed_here = self._pushed.get(source.name)
+        if broken.rule != DUPLICATES or not pushed_here:
+            return broken
+        says = f"{counted(pushed_here, 'fact')} of '{source.name}' came by push and are read beside those at its place"
+        if position.find(self._project.workspace, self._project.model.name) is not None:
+            says += "; what a replay tells otherwise than it lies there needs --history, from the story's beginning on"
+        return replace(broken, sentence=f"{broken.sentence}; {says}")
 
     def _takes_facts(self, source: Source) -> bool:
         """Whether facts are pushed to a source: not where it only holds the questions."""
