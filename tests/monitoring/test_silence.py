@@ -58,7 +58,7 @@ def test_a_model_that_is_not_asked_any_more_is_found_for_as_long_as_it_lasts(tmp
         now += every
     (alert,) = alerts(workspace.ledger, MODEL)
     assert (told, alert.kind, alert.severity) == (1, "silence", "ticket")
-    assert (incident.cause, incident.severity, incident.since) == ("no questions", "SEV3", last)
+    assert (incident.cause, incident.severity, incident.since) == ("missing questions", "SEV3", last)
     assert "late was not asked since 2013-07-20 19:27 UTC, 2d1h ago; in the 60 days before it was asked on 20" in (
         alert.sentence
     )
@@ -135,4 +135,4 @@ def test_the_tick_tells_of_it(tmp_path: Path) -> None:
     seal(workspace)
     watch(Shared(workspace, START + 20 * DAY), MODEL, lambda: None)
     assert "raised 1 alert" in watch(Shared(workspace, START + 60 * DAY), MODEL, lambda: None)[1]
-    assert [one.cause for one in incidents(workspace.ledger, MODEL)] == ["no questions"]
+    assert [one.cause for one in incidents(workspace.ledger, MODEL)] == ["missing questions"]

@@ -30,7 +30,7 @@ _CAUSES: Mapping[str, str] = {
     "journal": "journal",
     "volume": "traffic",
     "no-traffic": "traffic",
-    "silence": "no questions",
+    "silence": "missing questions",
     "label-arrival": "labels",
 }
 PERFORMANCE = "performance"
@@ -151,4 +151,4 @@ def _is_fault(incident: Incident) -> bool:
 
 
 def _same_version(incident: Incident, scope: Scope, cause: str) -> bool:
-    return incident.version == scope.version or cause in ("scoring", "journal", "no questions")
+    return incident.version == scope.version or cause in ("scoring", "journal", "missing questions")
