@@ -2,7 +2,7 @@
 
 import json
 import sys
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -12,6 +12,7 @@ from outlast.project.workspace import Workspace
 from outlast.registry import verdicts
 from outlast.registry.rollout import transition
 from outlast.retraining.deciding.records import Step, note
+from outlast.retraining.succeeding.state import Candidate, Standing, stand
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "monitoring"))
 NOW = datetime(2013, 7, 3, tzinfo=UTC)
@@ -70,3 +71,23 @@ def test_a_model_that_cannot_be_trained_here_says_why(place: Workspace, capsys: 
     trail = said(capsys, "audit", "log", "--object", "late")
     assert "retrain" in trail
     assert "asked for it: why not" in " ".join(trail.split())
+
+
+def test_an_approved_candidate_of_the_loop_is_left_to_the_loop(
+    place: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def judged(minute: int) -> str:
+        with place.ledger.write() as connection:
+            checks = [{"name": "bundle", "passed": True, "says": "it is whole", "evidence": {}}]
+            return verdicts.write(connection, "late", 1, NOW + timedelta(minutes=minute), checks)
+
+    judged(1)
+    assert "Next: outlast promote late@1" in said(capsys, "approve", "late@1", "--reason", "seen")
+    candidate = Candidate(1, judged(2), "g" * 64, "schedule", NOW)
+    with place.ledger.write() as connection:
+        stand(connection, "late", Standing(candidate=candidate), NOW)
+    told = said(capsys, "approve", "late@1", "--reason", "seen")
+    assert "The loop brings it on by itself, with the next tick. Next: outlast tick" in told
+    assert "Next: outlast promote" not in told
+    judged(3)
+    assert json.loads(said(capsys, "approve", "late@1", "--reason", "seen", "--json"))["looped"] is True

@@ -30,12 +30,12 @@ def _decide(decision: "Decision", model: str, reason: str, json: bool) -> None:
     said, standing = done.said, done.standing
     if json:
         screen.as_json({**vars(said), "missing": standing.missing, "approved": [one.by for one in standing.approved],
-                        "rejected": [one.by for one in standing.rejected]})  # fmt: skip
+                        "rejected": [one.by for one in standing.rejected], "looped": done.looped})  # fmt: skip
     else:
-        _tell(said, standing)
+        _tell(said, standing, looped=done.looped)
 
 
-def _tell(said: "Approval", standing: "Standing") -> None:
+def _tell(said: "Approval", standing: "Standing", *, looped: bool) -> None:
     name = f"{said.model}@{said.number}"
     if said.decision == "reject":
         print(f"{name} is rejected by {said.by}: it cannot go live until {said.by} approves it")
@@ -45,5 +45,7 @@ def _tell(said: "Approval", standing: "Standing") -> None:
         print(f"It cannot go live while it is rejected by {', '.join(one.by for one in standing.rejected)}")
     elif standing.missing:
         print(f"It needs {standing.missing} more, by somebody else")
+    elif looped:
+        print("The loop brings it on by itself, with the next tick. Next: outlast tick, or outlast ab")
     else:
         print(f"Next: outlast promote {name}")

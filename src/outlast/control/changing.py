@@ -51,12 +51,15 @@ from outlast.registry.background import mirror_later
 from outlast.registry.rollout import Action, Rollout, transition
 from outlast.registry.transfer import transfer
 from outlast.registry.versions import Transferred, find, models
+from outlast.retraining.succeeding.state import standing
 from outlast.serving.labels import key_named
 from outlast.types import ModelRef, duration
 
 
 def _decide(decision: Decision, acting: Acting, asked: Reasoned) -> Decided:
-    return Decided(*decide(acting.workspace, asked.ref, decision, by=acting.by, reason=asked.reason, now=acting.at))
+    said, found = decide(acting.workspace, asked.ref, decision, by=acting.by, reason=asked.reason, now=acting.at)
+    candidate = standing(acting.workspace.ledger, said.model).candidate
+    return Decided(said, found, candidate is not None and candidate.version == said.number)
 
 
 def _gate(acting: Acting, about: About) -> Verdict:

@@ -201,6 +201,8 @@ class Decided:
 
     said: Approval
     standing: Standing
+    looped: bool = False
+    """Whether the loop brings it on by itself."""
 
 
 @dataclass(frozen=True)
