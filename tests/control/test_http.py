@@ -127,11 +127,19 @@ def test_incidents_are_seen_and_attended_to_with_a_token_of_their_model(served: 
         ("POST", "promote", {"json": []}, 422, "Expected `object`"),
         ("POST", "promote", {"content": b"{"}, 400, "not JSON"),
         ("GET", "promote", {}, 405, "use POST"),
+        (
+            "POST", "apply", {"json": {"model": "late", "contract": {"monitoring": {"cadence": "0s"}}}}, 422,
+            "'monitoring.cadence': expected 1m or more",
+        ),
+        (
+            "POST", "apply", {"json": {"model": "late", "contract": {"monitoring": {"quiet": ["night"]}}}}, 422,
+            "'monitoring.quiet': 'night' is not two times of day",
+        ),
         ("POST", "promte", {"json": {}}, 404, "There is nothing at"),
         ("POST", "rollback", {"json": {}, "headers": {"x-outlast-control": "999"}}, 409, "install the same release"),
         ("POST", "artifact", {"content": b"x", "headers": {"x-outlast-control": "999"}}, 409, "install the same"),
     ],
-)
+)  # fmt: skip
 def test_what_cannot_be_done_is_one_sentence(served: Served, method: str, name: str, sent, status, said: str) -> None:
     answer = served.ask("admin", method, name, **sent)
     assert (answer.status_code, said in answer.json()["error"]["message"]) == (status, True), answer.text

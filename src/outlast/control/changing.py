@@ -106,10 +106,10 @@ def _apply(acting: Acting, asked: Applying) -> Applied:
         contract = Contract.model_validate(asked.contract, context=SAID)
     except ValidationError as error:
         first = error.errors()[0]
-        place = ".".join(map(str, first["loc"]))
+        place, said = ".".join(map(str, first["loc"])), first["msg"].removeprefix("Value error, ")
         raise ContractError(
-            f"The contract of {name} cannot be read here: '{place}': {first['msg'].lower()}; where the command and the "
-            "server are of different releases, install the same"
+            f"The contract of {name} cannot be read here: '{place}': {said[0].lower()}{said[1:]}; where the command "
+            "and the server are of different releases, install the same"
         ) from None
     version = find(ledger, ModelRef(name))
     changes = contracts.apply(ledger, name, contract, by=acting.by, at=acting.at)
