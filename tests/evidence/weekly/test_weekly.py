@@ -106,7 +106,7 @@ def test_programs_get_the_same(watched: Workspace) -> None:
 def test_a_model_that_did_nothing_says_what_to_do(tmp_path: Path) -> None:
     place, _ = made(tmp_path, {"model": {"owner": None}})
     page = paper(week(place, MODEL, until=NOW, now=NOW), NOW)
-    assert page.sheet.lead == "late answered nothing this week."
+    assert page.sheet.lead == "late answered nothing this week. No incident was open at its end."
     text = markdown(page.sheet)
     for said in ("Nothing is live", "The model has no owner", "outlast tick", "None was open", "did not change"):
         assert said in text
@@ -128,6 +128,11 @@ def test_that_nothing_is_to_be_done_is_said_with_what_is_so(tmp_path: Path, answ
     tick(place, now=NOW)
     (part,) = sheet(of(place), NOW).sections[0].parts
     assert part == Say(f"Nothing: no incident of the week is open, and {says}.", True)
+
+
+def test_a_week_without_an_answer_tells_of_what_was_open(watched: Workspace) -> None:
+    lead = sheet(of(watched, START + 21 * DAY), NOW).lead
+    assert lead == "late answered nothing this week. 1 incident was open at its end."
 
 
 def test_what_was_closed_is_told_with_what_became_of_it(watched: Workspace) -> None:
@@ -197,6 +202,8 @@ def test_an_incident_was_open_at_the_end_of_a_week_whatever_became_of_it(succeed
     assert sheet(found, NOW).lead.endswith("1 incident was open at its end.")
     assert f"outlast incident {incident.id}" not in markdown(sheet(found, NOW))  # there is nothing more to do
     assert of(succeeded, START + 6 * DAY).open == 0
+    lead = sheet(of(succeeded, START + 28 * DAY), NOW).lead
+    assert lead == "late answered nothing this week. No incident was open at its end."  # it was closed before
 
 
 def test_a_week_before_anything_was_live_says_so(succeeded: Workspace) -> None:

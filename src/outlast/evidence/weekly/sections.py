@@ -12,14 +12,14 @@ MOVED, LINES, LETTERS = 5, 8, 160
 
 def lead(week: Week) -> str:
     """The week in a sentence or two."""
+    troubles = f"{counted(week.open, 'incident')} {'was' if week.open == 1 else 'were'} open" if week.open else (
+        "No incident was open")  # fmt: skip
     if not week.answers:
-        return f"{week.model} answered nothing this week."
+        return f"{week.model} answered nothing this week. {troubles} at its end."
     money = week.money
     gain = "what that was worth is not known yet"
     if money.gain.value is not None:
         gain = f"and gained {between(money.gain)} {money.currency} above the baseline, {money.says}"
-    troubles = f"{counted(week.open, 'incident')} {'was' if week.open == 1 else 'were'} open" if week.open else (
-        "No incident was open")  # fmt: skip
     return f"{week.model} answered {counted(week.answers, 'question')} {gain}. {troubles} at its end."
 
 
