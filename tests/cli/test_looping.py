@@ -73,6 +73,14 @@ def test_a_model_that_cannot_be_trained_here_says_why(place: Workspace, capsys: 
     assert "asked for it: why not" in " ".join(trail.split())
 
 
+@pytest.mark.parametrize("words", [("incidents",), ("weekly",), ("retrain", "--reason", "x"), ("decisions",)])
+def test_what_is_about_a_model_takes_no_version(
+    place: Workspace, capsys: pytest.CaptureFixture[str], words: tuple[str, ...]
+) -> None:
+    told = said(capsys, words[0], "late@1", *words[1:], code=1)
+    assert "This is about all of 'late' and no version alone: leave out @1" in " ".join(told.split())
+
+
 def test_an_approved_candidate_of_the_loop_is_left_to_the_loop(
     place: Workspace, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -41,6 +41,12 @@ def test_a_moment_that_is_none_is_told(run, folder: Path) -> None:
     assert "'yesterday' is no moment: write one such as 2013-07-01" in wrong.err
 
 
+def test_a_period_that_ends_before_it_begins_is_refused(run, folder: Path) -> None:
+    wrong = run("skew", "--since", "2025-06-01", "--until", "2025-05-01")
+    assert wrong.code == 1
+    assert "Nothing lies between --since 2025-06-01 and --until 2025-05-01: give a later --until" in wrong.err
+
+
 def test_feeds_say_how_new_each_source_is_once_a_tick_has_looked(run, folder: Path) -> None:
     before = run("feeds")
     assert "Nothing was looked at yet: `outlast tick` looks" in before.out

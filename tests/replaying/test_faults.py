@@ -91,6 +91,13 @@ def test_a_file_that_is_wrong_is_refused_in_a_sentence(
     assert says in error.value.sentence
 
 
+def test_a_misspelt_key_is_told_before_the_one_that_is_missing_for_it(tmp_path: Path) -> None:
+    file = tmp_path / "faults.toml"
+    file.write_text('[[fault]]\nname = "a"\nsource = "weather"\nsinse = "2013-07-01"\nstop = true\n')
+    with pytest.raises(SettingsError, match=r"unknown key 'fault\.0\.sinse': did you mean 'since'\?"):
+        read_faults(file)
+
+
 def test_a_file_is_read(tmp_path: Path) -> None:
     file = tmp_path / "faults.toml"
     file.write_text('[[fault]]\nname = "a"\nsource = "weather"\nstop = true\nsince = "2013-07-01T02:00"\n')

@@ -162,7 +162,8 @@ def skew(
 
     place = places.workspace()
     name = places.model_ref(model, place).name
-    found = audit(place, name, since=places.moment_of(since), until=places.moment_of(until), sample=sample)
+    begin, end = places.period_of(since, until)
+    found = audit(place, name, since=begin, until=end, sample=sample)
     if json:
         screen.as_json(found)
         return

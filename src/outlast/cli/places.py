@@ -127,6 +127,16 @@ def moment_of(text: str | None) -> datetime | None:
         raise RequestError(f"'{text}' is no moment: write one such as 2013-07-01 or 2013-07-01T12:00Z") from None
 
 
+def period_of(since: str | None, until: str | None) -> tuple[datetime | None, datetime | None]:
+    """A period as people write it; either end may be open."""
+    from outlast.types import utc
+
+    begin, end = moment_of(since), moment_of(until)
+    if begin is not None and end is not None and utc(begin) >= utc(end):
+        raise RequestError(f"Nothing lies between --since {since} and --until {until}: give a later --until")
+    return begin, end
+
+
 def in_project() -> bool:
     """Whether we are in a project's folder, and not above the folders of several."""
     from outlast.project.workspace import project_folder

@@ -43,7 +43,7 @@ def _value(acting: Acting, asked: Earning) -> Value:
 
 
 def _weekly(acting: Acting, asked: OfWeek) -> Paper:
-    found = week(acting.workspace, asked.ref.name, until=asked.until or acting.at, now=acting.at)
+    found = week(acting.workspace, asked.whole, until=asked.until or acting.at, now=acting.at)
     return paper(found, acting.at, pictures=asked.pictures)
 
 

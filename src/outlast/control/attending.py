@@ -14,7 +14,7 @@ from outlast.types import duration
 
 
 def _incidents(acting: Acting, asked: Listing) -> list[Incident]:
-    ledger, name = acting.workspace.ledger, asked.ref.name if asked.model else None
+    ledger, name = acting.workspace.ledger, asked.whole if asked.model else None
     seen = [one for one in models(ledger) if acting.sees(one)]
     if name is not None and name not in seen:
         raise NotFound(f"There is no model '{name}': {nearest(name, seen)}")

@@ -19,14 +19,14 @@ from outlast.types import ModelRef
 
 def _retrain(acting: Acting, asked: Reasoned) -> Decision:
     """Begun, and not waited for: it takes as long as a training does, and a server that stops does not end it."""
-    ledger, name = acting.workspace.ledger, asked.ref.name
+    ledger, name = acting.workspace.ledger, asked.whole
     find(ledger, ModelRef(name))
     ask_for(acting.workspace, name, by=acting.by, reason=asked.reason, now=acting.at)
     return next(one for one in reversed(decisions(ledger, name)) if one.what == "started")
 
 
 def _decisions(acting: Acting, about: About) -> Loop:
-    ledger, name = acting.workspace.ledger, about.ref.name
+    ledger, name = acting.workspace.ledger, about.whole
     plan = contract_of(acting.workspace, find(ledger, ModelRef(name))).retraining
     return Loop(name, said_of(plan), decisions(ledger, name))
 

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import msgspec
 
+from outlast.errors import RequestError
 from outlast.evidence.told import Costs
 from outlast.gates.verdict import Verdict
 from outlast.monitoring.incidents.incident import Event, Incident
@@ -36,6 +37,14 @@ class About(Arguments, frozen=True):
     def ref(self) -> ModelRef:
         assert self.model is not None, "whoever asks for an operation names the model"
         return ModelRef.parse(self.model)
+
+    @property
+    def whole(self) -> str:
+        """The model's name, where no version can be meant."""
+        ref = self.ref
+        if ref.version is not None:
+            raise RequestError(f"This is about all of '{ref.name}' and no version alone: leave out @{ref.version}")
+        return ref.name
 
     @property
     def names(self) -> list[str]:

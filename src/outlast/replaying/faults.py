@@ -76,7 +76,7 @@ def read_faults(file: Path) -> list[Fault]:
     except tomllib.TOMLDecodeError as error:
         raise SettingsError(f"{file} is not valid TOML: {error}") from None
     except ValidationError as error:
-        raise SettingsError(_sentence(error.errors()[0], file)) from None
+        raise SettingsError(_sentence(error.errors(), file)) from None
 
 
 def faulty(frame: pl.DataFrame, source: str, faults: Sequence[Fault]) -> pl.DataFrame:
@@ -118,7 +118,9 @@ def _wrong(name: str, dtype: pl.DataType, fault: Fault) -> pl.Expr:
     return found.round().cast(dtype) if dtype.is_integer() else found
 
 
-def _sentence(problem: Any, file: Path) -> str:
+def _sentence(problems: Sequence[Any], file: Path) -> str:
+    """Of what is wrong, a key that is spelled otherwise before the one that is missing for it."""
+    problem = next((one for one in problems if one["type"] == "extra_forbidden"), problems[0])
     place = ".".join(str(part) for part in problem["loc"])
     if problem["type"] == "extra_forbidden":
         return f"{file}: unknown key '{place}': {nearest(str(problem['loc'][-1]), Fault.model_fields)}"
