@@ -21,7 +21,7 @@ _LEAVE = 5.0
 
 @contextmanager
 def ticking(root: Path, every: float) -> Iterator[None]:
-    """Tick every so many seconds inside the block; a failure is logged in a line."""
+    """Tick every so many seconds inside the block; what a tick did, or why it failed, is logged in a line."""
     stop = threading.Event()
     thread = threading.Thread(target=_go_on, args=(root, every, stop), name="outlast-ticking", daemon=True)
     thread.start()
@@ -52,7 +52,9 @@ def _tick(root: Path, stop: threading.Event) -> None:
         if process.poll() is None:
             _end(process)
         elif process.returncode:
-            _log.warning("tick: %s", _said(out))
+            _log.warning("tick: %s", _said(out, "failed"))
+        elif said := _said(out, "did"):
+            _log.info("tick: %s", said)
 
 
 def _end(process: "subprocess.Popen[bytes]") -> None:
@@ -64,11 +66,12 @@ def _end(process: "subprocess.Popen[bytes]") -> None:
         process.wait()
 
 
-def _said(out: IO[bytes]) -> str:
-    """Which jobs failed and why."""
+def _said(out: IO[bytes], what: str) -> str:
+    """Which jobs failed and why, or did something; nothing where none did."""
     out.seek(0)
     try:
         done = json.load(out)
     except ValueError:
         return "it ended before its jobs; the line above says why"
-    return "; ".join(f"{one['job']} {one['model'] or ''}: {one['sentence']}" for one in done if one["failed"])
+    told = [(" ".join(filter(None, (one["job"], one["model"]))), one["sentence"]) for one in done if one[what]]
+    return "; ".join(f"{job}: {sentence}" for job, sentence in told)
