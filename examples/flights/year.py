@@ -67,9 +67,10 @@ def _priced(decision: str, prices: dict[str, dict[str, float]]) -> pl.Expr:
 
 def gain(rows: pl.DataFrame) -> Gain:
     """What the live versions earned above the frozen one; the interval from weeks drawn anew, since days are alike."""
-    weeks = rows.drop_nulls("worth").group_by(pl.col("decide_at").dt.truncate("1w")).agg(
+    by_week = rows.drop_nulls("worth").group_by(pl.col("decide_at").dt.truncate("1w").alias("week")).agg(
         (pl.col("worth") - pl.col("frozen_worth")).sum().alias("more")
-    )["more"].to_numpy()  # fmt: skip
+    )  # fmt: skip
+    weeks = by_week.sort("week")["more"].to_numpy()  # what is drawn hangs on their order
     if not len(weeks):
         return Gain(0.0, 0.0, 0.0)
     drawn = np.random.default_rng(SEED).choice(weeks, (DRAWS, len(weeks))).sum(axis=1)

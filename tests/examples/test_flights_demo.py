@@ -190,6 +190,7 @@ def test_a_loop_that_loses_is_said_to_lose(weeks: list[float], says: str) -> Non
     at = [START + 7 * DAY * number for number in range(len(weeks))]
     rows = pl.DataFrame({"decide_at": at, "worth": weeks, "frozen_worth": [0.0] * len(weeks)})
     assert says in figures.more_said(year.gain(rows), "USD")
+    assert year.gain(rows) == year.gain(rows.sample(fraction=1, shuffle=True, seed=3)), "weeks are drawn in their order"
 
 
 @pytest.fixture
