@@ -37,13 +37,13 @@ def test_monitor_says_what_the_tick_found(run, folder: Path) -> None:
 
 def test_a_moment_that_is_none_is_told(run, folder: Path) -> None:
     wrong = run("skew", "--since", "yesterday")
-    assert wrong.code != 0
+    assert wrong.code == 2
     assert "'yesterday' is no moment: write one such as 2013-07-01" in wrong.err
 
 
 def test_a_period_that_ends_before_it_begins_is_refused(run, folder: Path) -> None:
     wrong = run("skew", "--since", "2025-06-01", "--until", "2025-05-01")
-    assert wrong.code == 1
+    assert wrong.code == 2
     assert "Nothing lies between --since 2025-06-01 and --until 2025-05-01: give a later --until" in wrong.err
 
 

@@ -168,7 +168,7 @@ def test_the_command_starts_a_server_tells_and_says(shop: Shop, capsys: pytest.C
     assert command(shop.folder, "replay", "--since", f"{BEGIN:%Y-%m-%d}", "--until", until, "--every", "12h") == 0
     said = " ".join(capsys.readouterr().out.split())
     assert f"and asked {orders(shop, BEGIN + DAY).height} questions, with 2 ticks, up to {until} 00:00" in said
-    assert command(shop.folder, "replay", "--until", until) == 1
+    assert command(shop.folder, "replay", "--until", until) == 2
     assert "after its end: give a later --until" in capsys.readouterr().err
 
 

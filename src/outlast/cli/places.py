@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import typer
 
-from outlast.errors import NotFound, RequestError
+from outlast.errors import NotFound, SettingsError
 from outlast.settings import Settings
 
 if TYPE_CHECKING:
@@ -124,7 +124,7 @@ def moment_of(text: str | None) -> datetime | None:
     try:
         return datetime.fromisoformat(text)
     except ValueError:
-        raise RequestError(f"'{text}' is no moment: write one such as 2013-07-01 or 2013-07-01T12:00Z") from None
+        raise SettingsError(f"'{text}' is no moment: write one such as 2013-07-01 or 2013-07-01T12:00Z") from None
 
 
 def period_of(since: str | None, until: str | None) -> tuple[datetime | None, datetime | None]:
@@ -133,7 +133,7 @@ def period_of(since: str | None, until: str | None) -> tuple[datetime | None, da
 
     begin, end = moment_of(since), moment_of(until)
     if begin is not None and end is not None and utc(begin) >= utc(end):
-        raise RequestError(f"Nothing lies between --since {since} and --until {until}: give a later --until")
+        raise SettingsError(f"Nothing lies between --since {since} and --until {until}: give a later --until")
     return begin, end
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from outlast.cli import places, screen
-from outlast.errors import RequestError
+from outlast.errors import RequestError, SettingsError
 
 if TYPE_CHECKING:
     from outlast.project.loader import Project
@@ -62,7 +62,9 @@ def replay(
     if grow and history is None:
         raise RequestError("--grow takes what is asked from --history: give the folder of the whole past")
     if plan.since >= plan.until:
-        raise RequestError(f"The story would begin at {plan.since:%Y-%m-%d %H:%M}, after its end: give a later --until")
+        raise SettingsError(
+            f"The story would begin at {plan.since:%Y-%m-%d %H:%M}, after its end: name a later --until"
+        )
     refuse_strangers(project.workspace, project.model.name)
     told, seconds = _replayed(project, plan, workers, url, json)
     _say(project, plan, told, seconds, json)
