@@ -94,4 +94,4 @@ def test_evidence_is_what_the_weights_of_its_cells_add_up_to(name):
     counts = one.folded(table.counts)
     shares = one.season.overall
     by_cell = np.einsum("jc,jci->ji", counts, one.bets.weights(shares))
-    assert one.bets.evidence(counts, shares) == pytest.approx(by_cell)
+    assert one.bets.evidence(counts, one.bets.paying(shares)) == pytest.approx(by_cell)

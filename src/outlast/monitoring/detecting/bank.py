@@ -107,6 +107,18 @@ class Family:
         """The weights of a family without a season: theirs never change."""
         return self.weights(0)
 
+    def paying(self, slot: int) -> tuple[Floats, ...]:
+        """What an hour of the week pays, worked out the first time that it comes."""
+        if isinstance(self.bets, Jumps):
+            raise TypeError(f"the bets of '{self.name}' follow the course: no hour of the week pays the same again")
+        if slot not in self._paying:
+            self._paying[slot] = self.bets.paying(self.season.at(slot))
+        return self._paying[slot]
+
+    @cached_property
+    def _paying(self) -> dict[int, tuple[Floats, ...]]:
+        return {}
+
     @cached_property
     def log_weight(self) -> Floats:
         """[stream, bet]: the logarithm of each bet's part of the bank."""
@@ -171,7 +183,7 @@ class Bank:
             found, course = one.bets.step(one.bets.begin() if track.course is None else track.course, counts, at)
             track = replace(track, course=course)
         elif one.season.by_slot is not None:
-            found = one.bets.evidence(counts, one.season.at(int(slot_of(at))))
+            found = one.bets.evidence(counts, one.paying(int(slot_of(at))))
         else:
             found = np.matmul(counts[:, None, :], one.lasting)[:, 0, :]
         return _advanced(track, found / one.effects[:, None], counts.sum(axis=1), at)

@@ -43,7 +43,10 @@ class Bets(Protocol):
     def weights(self, shares: Floats) -> Floats:
         """[stream, cell, bet]: the logarithm of what a row of the cell pays, where these shares are expected."""
 
-    def evidence(self, counts: Floats, shares: Floats) -> Floats:
+    def paying(self, shares: Floats) -> tuple[Floats, ...]:
+        """What the bets pay where these shares are expected, as `evidence` takes it."""
+
+    def evidence(self, counts: Floats, paying: tuple[Floats, ...]) -> Floats:
         """[stream, bet]: the logarithm of what the counts of one check pay."""
 
     def residuals(self, counts: npt.NDArray[Any], shares: Floats) -> tuple[Floats, Floats]:
@@ -85,14 +88,16 @@ class Means:
         pays *= self.on
         return np.ascontiguousarray(pays.transpose(0, 2, 1))
 
-    def evidence(self, counts: Floats, shares: Floats) -> Floats:
-        both = np.stack([shares, counts], axis=-1)
-        standing, counted = np.matmul(self._standing, both), np.matmul(self._counted, both)
-        (hit, miss), graded = self._pays(self._limits(standing[..., 0], counted[..., 0]))
-        rows, hits = standing[..., 1], counted[..., 1]
+    def paying(self, shares: Floats) -> tuple[Floats, ...]:
+        (hit, miss), graded = self._pays(self.limits(shares))
+        return hit, miss, graded * self._graded[1]
+
+    def evidence(self, counts: Floats, paying: tuple[Floats, ...]) -> Floats:
+        hit, miss, graded = paying
+        rows, hits = (np.matmul(side, counts[:, :, None])[:, :, 0] for side in (self._standing, self._counted))
         found = hits * hit + (rows - hits) * miss
         if len(self._graded[0][0]):
-            found[:, ~self._coins] = np.matmul(graded * self._graded[1], counts[:, :, None])[:, :, 0]
+            found[:, ~self._coins] = np.matmul(graded, counts[:, :, None])[:, :, 0]
         return np.asarray(found, np.float64)
 
     def _pays(self, limit: Floats) -> tuple[tuple[Floats, Floats], Floats]:
@@ -167,8 +172,11 @@ class Coins:
         both = np.stack([no, yes], axis=-1)
         return np.ascontiguousarray(both.reshape(*m.shape[:2], -1).transpose(0, 2, 1))
 
-    def evidence(self, counts: Floats, shares: Floats) -> Floats:
-        return np.asarray(np.matmul(counts[:, None, :], self.weights(shares))[:, 0, :], np.float64)
+    def paying(self, shares: Floats) -> tuple[Floats, ...]:
+        return (self.weights(shares),)
+
+    def evidence(self, counts: Floats, paying: tuple[Floats, ...]) -> Floats:
+        return np.asarray(np.matmul(counts[:, None, :], paying[0])[:, 0, :], np.float64)
 
     def residuals(self, counts: npt.NDArray[Any], shares: Floats) -> tuple[Floats, Floats]:
         """One functional for each group of cells: what all cells share is larger than what one of them shows."""
