@@ -63,7 +63,7 @@ def replay(
         raise RequestError("--grow takes what is asked from --history: give the folder of the whole past")
     if plan.since >= plan.until:
         raise SettingsError(
-            f"The story would begin at {plan.since:%Y-%m-%d %H:%M}, after its end: name a later --until"
+            f"The story would begin at {plan.since:%Y-%m-%d %H:%M}, after its end: give a later --until"
         )
     refuse_strangers(project.workspace, project.model.name)
     told, seconds = _replayed(project, plan, workers, url, json)
