@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from outlast.data.past.declared import Declared, Word
 from outlast.data.profile import MISSING, UNSEEN, Bins
-from outlast.monitoring.causes import Onset, account
+from outlast.monitoring.causes import Onset, account, slicing
 from outlast.monitoring.causes.faults import column_faults
 from outlast.monitoring.causes.words import rows_where
 
@@ -182,3 +183,18 @@ def test_cells_that_the_reference_never_filled_are_not_said_beside_others() -> N
 def replace_counts(bins: Bins, cell: int) -> Bins:
     counts = [3 if place == cell else count for place, count in enumerate(bins.counts)]
     return Bins(bins.name, bins.kind, edges=bins.edges, counts=counts)
+
+
+def test_rows_of_a_declared_word_are_said_as_a_condition(shop: Any) -> None:
+    case = shop.case(shop.rows(ROWS, 5))
+    usual, now = case.past.totals.by_leaf.sum(axis=(0, 1)), case.graded.sum(axis=(0, 1))
+    words = Declared([Word("desk", "north", int(usual[0]) // 2, int(usual[1]) // 2)])
+    half = np.array([[now[0] // 2, 900 * (now[0] // 2)]])
+    graded = case.graded.copy()
+    graded[..., 1] += 450 * graded[..., 0]  # and so has the whole
+    other = replace(case, past=replace(case.past, declared=words), declared=half, graded=graded, found=None, pairs=None)
+    (found,) = slicing._declared(other)
+    assert found.says == "desk is 'north'"
+    assert found.clear > 4
+    assert found.carries > 0
+    assert found.rows == pytest.approx(0.5, abs=0.01)

@@ -58,7 +58,7 @@ def _declared(case: Case) -> list[Slice]:
         return []
     total = (case.past.totals.by_leaf.sum(axis=(0, 1)), case.graded.sum(axis=(0, 1)))
     return [
-        Slice(f"where {one.column} is '{one.word}'", *_stands_out(before, now, total))
+        Slice(f"{one.column} is '{one.word}'", *_stands_out(before, now, total))
         for one, before, now in zip(case.past.declared.words, case.past.declared.totals, case.declared, strict=True)
         if now[0] >= _FEW
     ]
