@@ -64,13 +64,14 @@ def test_a_loss_that_hangs_on_a_column_that_was_not_kept_is_not_known() -> None:
 
 
 def test_a_loss_counts_for_the_word_that_was_declared_and_for_no_other() -> None:
-    words = Declared([Word("desk", "north", 400, 0), Word("paid", "true", 300, 0), Word("desk", "south", 300, 0)])
+    words = [Word("desk", "north", 400, 0), Word("paid", "true", 300, 0), Word("desk", "south", 300, 0)]
+    declared = Declared([*words, Word("paid", "None", 50, 0)])
     scale = LossScale("error", ["no", "yes"])
-    past = Past(("wind", "origin"), None, None, None, scale, TREE, PAIRS, None, words)
+    past = Past(("wind", "origin"), None, None, None, scale, TREE, PAIRS, None, declared)
 
     def lost(asks: str) -> list[list[int]]:
         row = one(cells=b"\1\2", asks=asks, score=0.9, decision="yes", value="false")
-        return count(row, replace(terms(task="binary"), past=past), NOW).array("declared")[:3].tolist()
+        return count(row, replace(terms(task="binary"), past=past), NOW).array("declared")[:4].tolist()
 
-    assert lost('{"desk":"south","paid":true}') == [[0, 0], [1, 1000], [1, 1000]]
-    assert lost('{"desk":"east","paid":null}') == lost("{}") == [[0, 0], [0, 0], [0, 0]]
+    assert lost('{"desk":"south","paid":true}') == [[0, 0], [1, 1000], [1, 1000], [0, 0]]
+    assert lost('{"desk":"east","paid":null}') == lost("{}") == [[0, 0]] * 4

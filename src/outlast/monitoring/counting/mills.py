@@ -63,7 +63,7 @@ def _add_words(rows: Rows, known: Known, past: Past, lost: tuple[Ints, Ints]) ->
     columns = past.declared.columns
     for column, values in known.answered.columns(columns, known.places[here]).items():
         places = past.declared.places(column)
-        found = [places.get(word_of(value), -1) for value in values]
+        found = [-1 if value is None else places.get(word_of(value), -1) for value in values]
         at += [row for row, place in enumerate(found) if place >= 0]
         words += [place for place in found if place >= 0]
     if words:
