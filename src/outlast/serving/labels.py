@@ -57,15 +57,16 @@ def truth_of(workspace: Workspace, model: str) -> Truth:
     return Truth(manifest["task"], manifest["classes"], [msgspec.convert(one, Field) for one in manifest["key"]])
 
 
-def record_of(
-    one: Any, index: int, *, model: str, truth: Truth | None, at: int, origin: str, fault: Fault | None = None
-) -> LabelRecord:
-    """A label as it is kept; RequestError names its place, the field and what was expected.
+def record_of(one: Any, index: int, *, model: str, truth: Truth | None, at: int, origin: str) -> LabelRecord:
+    """A label of a list as it is kept; RequestError names its place, the field and what was expected."""
+    return checked(one, partial(_fault, index), model=model, truth=truth, at=at, origin=origin)
 
-    Without `truth`, as for a model that is not served here, the value is kept as it came. `fault` names the place where
-    that is no list.
+
+def checked(one: Any, fault: Fault, *, model: str, truth: Truth | None, at: int, origin: str) -> LabelRecord:
+    """A label as it is kept; `fault` names its place.
+
+    Without `truth`, as for a model that is not served here, the value is kept as it came.
     """
-    fault = fault or partial(_fault, index)
     if not isinstance(one, dict):
         raise fault(None, "is not an object: expected prediction_id or key, and value")
     unknown = next((name for name in one if name not in FIELDS), None)
@@ -98,7 +99,7 @@ def label_one(workspace: Workspace, model: str, *, prediction_id: str | None, ke
     truth = truth_of(workspace, model)
     if key is not None:
         given["key"] = plain_of(key) if key.startswith("{") else _typed(key, truth)
-    record = record_of(given, 0, model=model, truth=truth, at=micros(now()), origin="command", fault=_of_option)
+    record = checked(given, _of_option, model=model, truth=truth, at=micros(now()), origin="command")
     return _keep(workspace, model, [record])
 
 
@@ -114,10 +115,9 @@ def label_file(workspace: Workspace, model: str, file: Path) -> Strays:
     truth, at, frame = truth_of(workspace, model), micros(now()), read_rows(file)
     called = {"value": _value_column(frame), "key": None if set(truth.names) <= set(frame.columns) else "key"}
     records = [
-        record_of(one, index, model=model, truth=truth, at=at, origin=f"file {file.name}",
-                  fault=partial(_of_row, file, index, called))
+        checked(one, partial(_of_row, file, index, called), model=model, truth=truth, at=at, origin=f"file {file.name}")
         for index, one in enumerate(_rows(frame, truth, file))
-    ]  # fmt: skip
+    ]
     return _keep(workspace, model, records)
 
 

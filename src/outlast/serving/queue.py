@@ -24,7 +24,7 @@ from outlast.project.workspace import Workspace
 from outlast.registry.contracts import sensitive
 from outlast.registry.versions import Version, versions
 from outlast.serving.actions import LONGEST, RESOLVED
-from outlast.serving.labels import record_of, truth_of
+from outlast.serving.labels import checked, truth_of
 from outlast.storage.ledger import leases
 from outlast.types import micros, utc
 
@@ -109,8 +109,7 @@ def resolve(workspace: Workspace, journal: Journal, begins: str, said: Saying, *
     if comment is not None and not 0 < len(comment.strip()) <= LONGEST:
         raise RequestError(f"The comment is not a text of 1 to {LONGEST:,} characters", details={"field": "comment"})
     given = {"prediction_id": name, "value": said.value}
-    label = record_of(given, 0, model=model, truth=truth_of(workspace, model), at=at, origin=f"queue, {by}",
-                      fault=_fault)  # fmt: skip
+    label = checked(given, _fault, model=model, truth=truth_of(workspace, model), at=at, origin=f"queue, {by}")
     _require_waiting(workspace, model, name, now)
     if not leases.acquire(workspace.ledger, lease, by, CLAIMED.total_seconds(), now):
         raise Conflict(_taken(workspace, model, name, now))
