@@ -10,7 +10,6 @@ from outlast.monitoring.counting.windows import sliced
 from outlast.monitoring.figures import METRICS, Figure, figures
 from outlast.monitoring.subject import Subject
 from outlast.storage.ledger import Ledger
-from outlast.types import moment
 
 
 @dataclass(frozen=True)
@@ -32,9 +31,8 @@ def of_slices(
     """The declared slices of a version between two moments; none of a model that declares none."""
     if not subject.contract.monitoring.slices:
         return ()
-    begin, end = since or moment(0), until or datetime.max.replace(tzinfo=moment(0).tzinfo)
     found = []
-    for name, windows in sliced(ledger, subject.model, subject.version, begin, end).items():
+    for name, windows in sliced(ledger, subject.model, subject.version, since, until).items():
         counts = merged(windows)
         if counts is None or not counts.rows or name.partition("=")[0] not in subject.contract.monitoring.slices:
             continue

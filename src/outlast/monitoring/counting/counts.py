@@ -13,6 +13,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from outlast.data.past.declared import MOST as WORDS
+from outlast.data.past.pairs import MOST as PAIRS
+from outlast.data.past.tree import LEAVES
 from outlast.data.profile import CELLS
 from outlast.errors import StorageError
 from outlast.monitoring.counting.sums import Moments
@@ -22,8 +25,6 @@ Ints = npt.NDArray[np.int64]
 
 AGES = tuple(timedelta(hours=h) for h in (1, 6, 24, 72, 168, 336, 720))
 """Where one bucket of a label's age ends and the next begins; a label as old as the last or older is in the last."""
-LEAVES, PAIRS, WORDS = 32, 50, 200
-"""Most leaves of a harm tree, pairs of cells, and words of declared slices, that are counted."""
 MILLS = 1000
 """Loss is counted in thousandths of the largest."""
 

@@ -84,10 +84,13 @@ def newest(ledger: Ledger, model: str, version: int) -> datetime | None:
     return found
 
 
-def sliced(ledger: Ledger, model: str, version: int, since: datetime, until: datetime) -> dict[str, list[Counts]]:
+def sliced(
+    ledger: Ledger, model: str, version: int, since: datetime | None = None, until: datetime | None = None
+) -> dict[str, list[Counts]]:
     """By declared slice, the counts of each window with since <= start < until in which it has any, oldest first."""
     where = (_C.model == model) & (_C.version == version) & (_C.slice != "")
-    where &= (_C.starts_at >= utc(since)) & (_C.starts_at < utc(until))
+    where = where if since is None else where & (_C.starts_at >= utc(since))
+    where = where if until is None else where & (_C.starts_at < utc(until))
     query = sa.select(_C.slice, _C.counts).where(where).order_by(_C.slice, _C.starts_at)
     found: dict[str, list[Counts]] = {}
     with ledger.read() as connection:
