@@ -20,8 +20,6 @@ FEW_ROWS, FEW_WEEKS = 20_000, 4.0
 """A reference with less than either is too small to say what is usual of features: all labelled rows say it."""
 
 Ints = npt.NDArray[np.int64]
-
-
 _NONE = Declared()
 
 
@@ -77,7 +75,7 @@ class Past:
     tree: HarmTree
     pairs: Pairs
     sample: Sample
-    declared: Declared = Declared()
+    declared: Declared = _NONE
 
     @property
     def usual(self) -> Blocks:

@@ -74,9 +74,6 @@ class Means:
     def limits(self, shares: Floats) -> Floats:
         """m: the largest mean of each functional that is no news."""
         mass, first = (np.matmul(side, shares[:, :, None])[:, :, 0] for side in (self._standing, self._counted))
-        return self._limits(mass, first)
-
-    def _limits(self, mass: Floats, first: Floats) -> Floats:
         return np.asarray(first / np.maximum(mass, 1e-300) + self.slack, np.float64)
 
     def weights(self, shares: Floats) -> Floats:

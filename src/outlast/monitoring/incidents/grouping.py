@@ -29,7 +29,6 @@ _CAUSES: Mapping[str, str] = {
     "other-code": "other code",
     "journal": "journal",
     "volume": "traffic",
-    "no-traffic": "traffic",
     "silence": "missing questions",
     "label-arrival": "labels",
 }
