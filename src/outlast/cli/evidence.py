@@ -1,13 +1,11 @@
 """Commands that put evidence together: card, ready, weekly."""
 
-from datetime import timedelta
 from pathlib import Path
 
 import typer
 
 from outlast.cli import places, screen
 
-DAY = timedelta(days=1)
 HTML = typer.Option(None, "--html", help="Write it as one HTML file.")
 MD = typer.Option(None, "--md", help="Write it as Markdown into a file.")
 WORDS = {True: "yes", False: "NO ", None: "?  "}
@@ -79,4 +77,4 @@ def weekly(
     elif output is None:
         print(markdown(found.sheet), end="")
     for file in files if not json else ():
-        print(f"{file}: the week of {found.model} from {found.since:%Y-%m-%d} to {found.until - DAY:%Y-%m-%d}")
+        print(f"{file}: the week of {found.model} from {found.since:%Y-%m-%d} to {found.last:%Y-%m-%d}")

@@ -26,7 +26,7 @@ def value(
     from outlast.control.operations import VALUE
     from outlast.control.shapes import Earning
 
-    found = places.ask(VALUE, Earning(places.meant(model), places.moment_of(since), places.moment_of(until)))
+    found = places.ask(VALUE, Earning(places.meant(model), *places.period_of(since, until)))
     if metrics is not None:
         from outlast.monitoring.value.costs import running_cost
 

@@ -1,7 +1,7 @@
 """A model's week on paper: plain records, and the files they are written into."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,11 @@ class Paper:
     until: datetime
     sheet: Sheet
     pictures: dict[str, str]
+
+    @property
+    def last(self) -> datetime:
+        """The last day."""
+        return self.until - timedelta(days=1)
 
     def plain(self) -> dict[str, Any]:
         """The same for programs."""

@@ -12,8 +12,9 @@ MOVED, LINES, LETTERS = 5, 8, 160
 
 def lead(week: Week) -> str:
     """The week in a sentence or two."""
-    troubles = f"{counted(week.open, 'incident')} {'was' if week.open == 1 else 'were'} open" if week.open else (
-        "No incident was open")  # fmt: skip
+    troubles = "No incident was open"
+    if week.open:
+        troubles = f"{counted(week.open, 'incident')} {'was' if week.open == 1 else 'were'} open"
     if not week.answers:
         return f"{week.model} answered nothing this week. {troubles} at its end."
     money = week.money
