@@ -54,6 +54,14 @@ def apart(rows: pl.DataFrame, ours: str, theirs: str) -> Difference:
     return found
 
 
+def by_month(rows: pl.DataFrame) -> str:
+    """What each of the three earned, month by month."""
+    month = pl.col("asked_at").dt.truncate("1mo").alias("month")
+    sums = rows.group_by(month).agg(pl.col("worth", "frozen_worth", "naive_worth").sum()).sort("month")
+    made = [(f"{at:%B}", *(f"{value:,.0f}" for value in values)) for at, *values in sums.iter_rows()]
+    return table(("month, USD", "loop", "frozen", "naive"), made)
+
+
 def lived(folder: Path) -> tuple[pl.DataFrame, Version]:
     """Every answer of the demo whose flight landed, and what it was worth of each of the three."""
     sys.path.insert(0, str(folder.resolve()))
@@ -80,7 +88,8 @@ def main(folder: Path) -> int:
     said = [f"{one.value:+.2f} ({one.low:+.2f} to {one.high:+.2f})" for one in beside]
     head = ("world", "loop", "frozen", "naive", "loop − frozen", "loop − naive", "p, margin", "p, none")
     made = [("flights, July to December", *(f"{one:.2f}" for one in earned), *said, *(f"{p:.2f}" for p in chances))]
-    found = f"{table(head, made)}\n\nUSD a decision over {rows.height:,} flights that landed; intervals of days."
+    over = f"USD a decision over {rows.height:,} flights that landed; intervals of days."
+    found = f"{table(head, made)}\n\n{over}\n\n{by_month(rows)}"
     bar = f"not surely below the frozen model by more than {margin:.2f}, a tenth of its promise, beside the twenty."
     held = chances[0] >= 0.05 / 21
     return conclude("naive", found=found, bar=bar, held=held, machine=where("lightgbm", "numpy"))
