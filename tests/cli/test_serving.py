@@ -139,6 +139,37 @@ def test_a_tick_that_is_told_to_end_gives_its_lease_back(folder: Path) -> None:
     assert not _leased(folder)
 
 
+ROUND = """
+from datetime import UTC, datetime
+
+import polars as pl
+
+from outlast.cli import main
+from outlast.retraining import tick
+
+def work(*_):
+    frame = pl.DataFrame({f"at {i}": [datetime(2024, 1, 1, tzinfo=UTC)] for i in range(500)}).lazy()
+    print("at it", flush=True)
+    while True:
+        frame.collect_schema()
+
+tick.FIRST = {"seal": work}
+main(["tick"])
+"""
+
+
+@pytest.mark.parametrize(("how", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_an_end_waits_for_native_code_that_has_called_python_back(folder: Path, how: signal.Signals, code: int) -> None:
+    line = [sys.executable, "-c", ROUND]
+    with subprocess.Popen(line, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "at it\n"
+        process.send_signal(how)
+        _, said = process.communicate(timeout=60)
+    assert (process.returncode, "panicked" in said, "Traceback" in said) == (code, False, False), said
+    assert not _leased(folder)
+
+
 def _leased(folder: Path) -> bool:
     """Whether a tick has begun: it leaves a lease while it works, and a window when it has counted."""
     import sqlalchemy as sa

@@ -2,13 +2,11 @@
 
 import gc
 import os
-import signal
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
 
-from outlast.cli import collecting
+from outlast.cli import collecting, ending
 from outlast.cli.app import app
 from outlast.cli.exits import CODES, code_of
 from outlast.errors import OutlastError
@@ -23,7 +21,7 @@ took 2.9 s instead of 1.9, and 1.6 instead of 1.9 where it had them."""
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run a command; a failure is one sentence and an exit code that means something to CI."""
     os.environ.update(MEMORY | os.environ)
-    with _ended_in_order(), _collecting_little(alone=arguments is None):
+    with ending.in_order(), _collecting_little(alone=arguments is None):
         _run(arguments)
 
 
@@ -58,20 +56,6 @@ def _collecting_little(*, alone: bool) -> Iterator[None]:
         yield
     finally:
         gc.freeze()
-
-
-@contextmanager
-def _ended_in_order() -> Iterator[None]:
-    """Let a process that is told to end do so as one that is interrupted: leases are given back, parts of files go."""
-
-    def end(*_: Any) -> None:
-        raise SystemExit(128 + signal.SIGTERM)
-
-    before = signal.signal(signal.SIGTERM, end)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def _unexpected(error: Exception) -> str:
