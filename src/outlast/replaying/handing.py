@@ -1,13 +1,20 @@
-"""What the server has journaled, handed over before a tick: a tick counts what is in finished segments."""
+"""What passes between a story and its servers around a tick: before it what they journaled, after it what it changed.
+
+A tick counts what is in finished segments. What it lets out is taken up within a second, which is hours of a story.
+"""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from outlast.clock import Hand
 from outlast.errors import Unavailable
 from outlast.project.workspace import Workspace
+from outlast.registry import served
+from outlast.registry.rollout import Rollout, current
+from outlast.serving.alive import living
 from outlast.storage import appendlog
+from outlast.storage.ledger import Ledger
 from outlast.storage.records import HEADER_SIZE
 
 _PATIENCE = 60.0
@@ -20,17 +27,53 @@ def hand_over(workspace: Workspace, hand: Hand) -> None:
     Asked again every so often: what a shadow said is written a moment after it was asked.
     """
     hand.halt()
-    deadline, again = time.monotonic() + _PATIENCE, time.monotonic() + _AGAIN
-    while any(_kept_back(workspace.log_root)):
+    again = time.monotonic() + _AGAIN
+
+    def handed() -> bool:
+        nonlocal again
         if time.monotonic() > again:
             hand.halt()
             again += _AGAIN
+        return not any(_kept_back(workspace.log_root))
+
+    _wait(
+        handed,
+        f"A server in {workspace.root} does not hand its journal over, so it goes by another clock: start it with "
+        f"OUTLAST_CLOCK={hand.path}, or let the replay start one",
+    )
+
+
+def take_up(workspace: Workspace, model: str) -> None:
+    """Halt the story until every server of it answers with what is to answer, but those that could not load it."""
+    ledger, wanted = workspace.ledger, current(workspace.ledger, model)
+    if wanted.live is None:
+        return
+    servers = living(workspace)
+    _wait(
+        lambda: all(_taken(ledger, wanted, one) for one in servers),
+        f"A server in {workspace.root} has not taken up what is to answer for {model} within {_PATIENCE:.0f} s: see "
+        "what it says in its log, and whether it reaches the ledger",
+    )
+
+
+def _wait(holds: Callable[[], bool], otherwise: str) -> None:
+    deadline = time.monotonic() + _PATIENCE
+    while not holds():
         if time.monotonic() > deadline:
-            raise Unavailable(
-                f"A server in {workspace.root} does not hand its journal over, so it goes by another clock: start it "
-                f"with OUTLAST_CLOCK={hand.path}, or let the replay start one"
-            )
+            raise Unavailable(otherwise)
         time.sleep(_LOOK)
+
+
+def _taken(ledger: Ledger, wanted: Rollout, server: str) -> bool:
+    """Whether a server has brought and let go what it should; one that has none of the model serves others."""
+    roles: set[tuple[int, str | None]] = set() if wanted.live is None else {(wanted.live, None)}
+    if wanted.challenger is not None:
+        roles.add((wanted.challenger, wanted.stage))
+    spans = [one for one in served.open_spans(ledger) if (one.model, one.server) == (wanted.model, server)]
+    if not spans or {(one.version, one.role) for one in spans} == roles:
+        return True
+    versions = {version for version, _ in roles}
+    return any(one.server == server and one.version in versions for one in served.troubles(ledger, wanted.model))
 
 
 def _kept_back(root: Path) -> Iterator[appendlog.Segment]:

@@ -14,7 +14,7 @@ from outlast.project.loader import Project
 from outlast.project.position import Position
 from outlast.replaying.faults import Fault
 from outlast.replaying.growing import grow
-from outlast.replaying.handing import hand_over
+from outlast.replaying.handing import hand_over, take_up
 from outlast.replaying.history import History, Row, Stretch, read
 from outlast.replaying.sending import Heard, Lanes, Sent
 from outlast.replaying.story import Moment, boundaries, moments
@@ -172,6 +172,7 @@ class _Replay:
         with self._timed("ticks"):
             hand_over(self._workspace, self._hand)
             done = tick(self._workspace, now=at, wait=True)
+            take_up(self._workspace, self._model)
         self._told.ticks += 1
         self._position.ticks += 1
         for one in done:

@@ -60,6 +60,32 @@ def test_rows_that_stand_and_fall_together_count_for_fewer() -> None:
     assert together.high - together.low > 3 * (alone.high - alone.low)
 
 
+def test_how_days_vary_is_learnt_before_it_is_bet_on() -> None:
+    """Two weeks whose days stand and fall together, then three of which one is a storm: alone these seem to be news."""
+    rng, day = np.random.default_rng(6), 24 * 30
+    lean = np.repeat(np.r_[rng.normal(0, 0.1, 14), 0.0, 0.25, 0.0], day)
+    values = np.where(rng.random(len(lean)) < 0.2, np.sign(lean + rng.normal(0, 0.3, len(lean))), 0.0)
+    history = Series(np.arange(len(lean)) // 30, values, 1.0)
+    new = Series(history.hours[14 * day :], values[14 * day :], 1.0)
+    alone, taught = mean_of([new]), mean_of([new.after(history)])
+    assert alone is not None
+    assert taught is not None
+    assert (alone.value, alone.rows) == (taught.value, taught.rows)
+    assert alone.low > 0 > taught.low
+    assert taught.effect > alone.effect
+
+
+def test_calm_days_before_let_a_lasting_loss_be_found_as_soon() -> None:
+    rng = np.random.default_rng(7)
+    before, after = pairs(rng, 240, 0.0), pairs(rng, 120, 0.04)
+    later = Series(after.hours + 240, after.values, 1.0)
+    alone, taught = mean_of([later]), mean_of([later.after(before)])
+    assert alone is not None
+    assert taught is not None
+    assert taught.low >= alone.low > 0
+    assert mean_of([first(later, 0).after(before)]) is None
+
+
 def test_series_about_one_mean_speak_together_in_their_unit() -> None:
     rng = np.random.default_rng(5)
     one = pairs(rng, 300, 0.04)

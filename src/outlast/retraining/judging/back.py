@@ -1,12 +1,13 @@
 """What is live beside the version before it: what the one before would have decided on the same questions.
 
-Its model is asked with the features that were served, which says the same only where both compute them alike. Whether
-what is live harms is two questions: whether it earns less than its evaluation promised, and whether the version before
-would earn more. Only both together take it back: a bad season is no fault of a version.
+Its model is asked with the features that were served, which says the same only where both compute them alike. How much
+the difference varies from day to day was seen while one stood beside the other: a storm of two days is no verdict.
+Whether what is live harms is two questions: whether it earns less than its evaluation promised, and whether the version
+before would earn more. Only both together take it back: a bad season is no fault of a version.
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -19,7 +20,7 @@ from outlast.journal.reading import joined, predictions
 from outlast.journal.spelling import from_text
 from outlast.project.workspace import Workspace
 from outlast.registry.versions import Version
-from outlast.retraining.judging.readout import READ, hours_of
+from outlast.retraining.judging.readout import READ, hours_of, paired_before
 from outlast.retraining.judging.ruling import Ruling
 from outlast.retraining.judging.sequential import Series, mean_of
 from outlast.retraining.judging.told import Mean
@@ -82,7 +83,7 @@ def look_back(workspace: Workspace, live: Version, before: Version, since: datet
     known = np.isfinite(gains)
     earned = mean_of([Series(hours[known], gains[known], scale.apart)])
     promised = None if promise is None else promise["per_decision"]
-    better, why_not = _better(workspace, (live, before), rows, (scale, now))
+    better, why_not = _better(workspace, (live, before), rows, (scale, now), since)
     return Back(live.number, before.number, since, scale.unit, promised, earned, better, why_not)
 
 
@@ -131,7 +132,7 @@ def _rows(workspace: Workspace, live: Version, since: datetime, now: datetime) -
 
 
 def _better(
-    workspace: Workspace, both: tuple[Version, Version], rows: pl.DataFrame, by: tuple[Scale, datetime]
+    workspace: Workspace, both: tuple[Version, Version], rows: pl.DataFrame, by: tuple[Scale, datetime], since: datetime
 ) -> tuple[Mean | None, str | None]:
     (live, before), (scale, now) = both, by
     if _computed(live) != _computed(before):
@@ -148,7 +149,9 @@ def _better(
         return None, f"{before} cannot be asked: {error.sentence}"
     theirs = scale.worths(full.with_columns(pl.Series("decision", decided)), now)
     told = np.isfinite(theirs)
-    return mean_of([Series(hours_of(full)[told], (theirs - ours)[told], scale.paired)]), None
+    more = Series(hours_of(full)[told], (theirs - ours)[told], scale.paired)
+    beside = paired_before(workspace, live.model, (live.number, before.number), since, by)
+    return mean_of([more if beside is None else more.after(replace(beside, values=-beside.values))]), None
 
 
 def _computed(version: Version) -> list[tuple[str, str]]:

@@ -18,7 +18,7 @@ from outlast.journal import runs
 from outlast.journal.reading import joined, predictions, shadows
 from outlast.project.workspace import Workspace
 from outlast.registry import served
-from outlast.registry.rollout import ANSWERING, transitions
+from outlast.registry.rollout import ANSWERING, Transition, transitions
 from outlast.registry.versions import find
 from outlast.retraining.judging.ruling import BESIDE
 from outlast.retraining.judging.sequential import Floats, Series, mean_of
@@ -52,8 +52,11 @@ class Stand:
 
 def stands(ledger: Ledger, model: str, number: int, now: datetime) -> list[Stand]:
     """When a version stood beside what was live, without a break since it came there last."""
+    return _stands(transitions(ledger, model), number, now)
+
+
+def _stands(steps: Sequence[Transition], number: int, now: datetime) -> list[Stand]:
     found: list[Stand] = []
-    steps = transitions(ledger, model)
     ends = [step.at for step in steps[1:]] + [now]
     for step, end in zip(steps, ends, strict=True):
         if step.challenger != number or step.stage is None or step.to_version is None:
@@ -84,6 +87,17 @@ def read_out(workspace: Workspace, model: str, number: int, *, now: datetime) ->
         _trouble(workspace.ledger, model, number, stood[0].since) or _silent(parts),
         _all_tables(parts),
     )  # fmt: skip
+
+
+def paired_before(
+    workspace: Workspace, model: str, both: tuple[int, int], since: datetime, by: tuple[Scale, datetime]
+) -> Series | None:
+    """How much more a decision was worth of what is live since then than of another, while it stood beside that."""
+    number, before = both
+    steps = [step for step in transitions(workspace.ledger, model) if step.at < since]
+    stood = [one for one in _stands(steps, number, since) if one.live == before]
+    by_share = (by[0], _share(workspace, model, stood), by[1])
+    return joined_up([_part(workspace, model, number, one, by_share).gain[0] for one in stood])
 
 
 def _series(found: Sequence[tuple[Series | None, Series | None]], stage: str) -> list[Series]:

@@ -9,6 +9,7 @@ power of one over the design effect, measured on the hours before. That is calib
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -31,15 +32,29 @@ _DAY = 24
 
 @dataclass(frozen=True, eq=False)
 class Series:
-    """Values between -bound and bound, each with the hour it belongs to, counted from 1970."""
+    """Values between -bound and bound, each with the hour it belongs to, counted from 1970.
+
+    `since` is the first hour that is bet on, where there are earlier ones: these only teach how values vary.
+    """
 
     hours: Ints
     values: Floats
     bound: float
+    since: int | None = None
 
     @property
     def rows(self) -> int:
-        return len(self.values)
+        """How many values are bet on."""
+        return len(self.values) if self.since is None else int((self.hours >= self.since).sum())
+
+    def after(self, earlier: "Series") -> "Series":
+        """The same, with what earlier hours taught."""
+        if not len(self.values):
+            return self
+        since = int(self.hours.min())
+        old = earlier.hours < since
+        hours, values = np.r_[earlier.hours[old], self.hours], np.r_[earlier.values[old], self.values]
+        return Series(hours, values, max(self.bound, earlier.bound), since)
 
 
 def mean_of(series: Sequence[Series], alpha: float = ALPHA) -> Mean | None:
@@ -74,20 +89,16 @@ class _Bets:
 
     def __init__(self, series: Series, alpha: float) -> None:
         self.bound, self.rows = series.bound, series.rows
-        self.mean = float(series.values.mean())
-        values = np.clip((series.values / series.bound + 1) / 2, 0.0, 1.0)
-        order = np.lexsort((values, series.hours))
-        hours, values = series.hours[order], values[order]
-        new = np.r_[True, (hours[1:] != hours[:-1]) | (values[1:] != values[:-1])]
-        starts = np.flatnonzero(new)
-        self._values, counts = values[starts], np.diff(np.r_[starts, len(values)])
-        names, of = np.unique(hours[starts], return_inverse=True)
-        effects, variances = _seen_before(names, of, self._values, counts)
-        self.effect = float(effects[-1])
-        self.certainty = self.rows / (float(variances[-1]) * self.effect * series.bound**2)
-        stakes = np.sqrt(2 * np.log(2 / alpha) / (variances * effects)[:, None] / _HORIZONS)
-        self._stakes = np.minimum(stakes, _CAP)[of]
-        self._weights = counts / effects[of]
+        new = np.full(len(series.hours), True) if series.since is None else series.hours >= series.since
+        self.mean = float(series.values[new].mean())
+        table = _Table.of(series.hours[new], series.values[new] / series.bound)
+        known = _Seen() if new.all() else _seen(_Table.of(series.hours[~new], series.values[~new] / series.bound)).last
+        before = _seen(table, known).before
+        self.effect = float(before.effect[-1])
+        self.certainty = self.rows / (float(before.variance[-1]) * self.effect * series.bound**2)
+        stakes = np.sqrt(2 * np.log(2 / alpha) / (before.variance * before.effect)[:, None] / _HORIZONS)
+        self._stakes = np.minimum(stakes, _CAP)[table.of_hour]
+        self._values, self._weights = table.values, table.counts / before.effect[table.of_hour]
 
     def capital(self, mean: float, sign: float) -> float:
         """The logarithm of what betting above a mean (or, with sign -1, below it) has made of one."""
@@ -96,30 +107,77 @@ class _Bets:
         return float(np.logaddexp.reduce(growth) - np.log(len(_HORIZONS)))
 
 
-def _seen_before(hours: Ints, of: Ints, values: Floats, counts: Ints) -> tuple[Floats, Floats]:
-    """For each hour the design effect and the variance of all before it; the first knows nothing."""
-    rows = np.bincount(of, counts).astype(np.float64)
-    sums = np.bincount(of, counts * values).astype(np.float64)
-    squares = np.bincount(of, counts * values**2)
-    before = [np.r_[0.0, np.cumsum(part)[:-1]] for part in (rows, sums, squares)]
-    n, total, square = before
+@dataclass(frozen=True, eq=False)
+class _Table:
+    """Values between 0 and 1, equal ones of an hour together: how many, and the place of their hour among the hours."""
+
+    values: Floats
+    counts: Ints
+    of_hour: Ints
+    hours: Ints
+
+    @classmethod
+    def of(cls, hours: Ints, values: Floats) -> "_Table":
+        values = np.clip((values + 1) / 2, 0.0, 1.0)
+        order = np.lexsort((values, hours))
+        hours, values = hours[order], values[order]
+        starts = np.flatnonzero(np.r_[True, (hours[1:] != hours[:-1]) | (values[1:] != values[:-1])])
+        names, of = np.unique(hours[starts], return_inverse=True)
+        return cls(values[starts], np.diff(np.r_[starts, len(values)]), of, names)
+
+
+@dataclass(frozen=True, eq=False)
+class _Seen:
+    """How values were seen to vary: before each hour, and last after all. Effects stand with what they weigh."""
+
+    spread: Any = 0.0
+    rows: Any = 0.0
+    hourly: tuple[Any, Any] = (_EFFECT, _BELIEVED)
+    daily: tuple[Any, Any] = (_EFFECT, _BELIEVED)
+
+    @property
+    def variance(self) -> Floats:
+        return np.asarray((self.spread + 0.25) / (self.rows + 1), np.float64)
+
+    @property
+    def effect(self) -> Floats:
+        return np.asarray(np.maximum(np.maximum(self.hourly[0], self.daily[0]), 1.0), np.float64)
+
+    @property
+    def before(self) -> "_Seen":
+        return self._cut(slice(-1))
+
+    @property
+    def last(self) -> "_Seen":
+        return self._cut(-1)
+
+    def _cut(self, at: int | slice) -> "_Seen":
+        hourly, daily = ((effect[at], weight[at]) for effect, weight in (self.hourly, self.daily))
+        return _Seen(self.spread[at], self.rows[at], hourly, daily)
+
+
+def _seen(table: _Table, known: _Seen | None = None) -> _Seen:
+    """What each hour can go by: a time before that is known by itself, since a step after it is no variation."""
+    known = known or _Seen()
+    rows = np.bincount(table.of_hour, table.counts).astype(np.float64)
+    sums = np.bincount(table.of_hour, table.counts * table.values).astype(np.float64)
+    squares = np.bincount(table.of_hour, table.counts * table.values**2)
+    n, total, square = (np.r_[0.0, np.cumsum(part)] for part in (rows, sums, squares))
     spread = np.maximum(square - np.divide(total**2, n, out=np.zeros_like(n), where=n > 0), 0.0)
-    variances = (spread + 0.25) / (n + 1)
     within = np.divide(spread, n, out=np.zeros_like(n), where=n > 0)
-    days = hours // _DAY
-    effects = np.maximum(_effect(hours, rows, sums, within), _effect(days, rows, sums, within))
-    return np.maximum(effects, 1.0), variances
+    hourly = _effect(table.hours, rows, sums, (within, known.hourly))
+    daily = _effect(table.hours // _DAY, rows, sums, (within, known.daily))
+    return _Seen(known.spread + spread, known.rows + n, hourly, daily)
 
 
-def _effect(names: Ints, rows: Floats, sums: Floats, within: Floats) -> Floats:
+def _effect(names: Ints, rows: Floats, sums: Floats, by: tuple[Floats, tuple[float, float]]) -> tuple[Floats, Floats]:
     """How much more the means of blocks vary than those of independent rows would, by the whole blocks before."""
-    _, of = np.unique(names, return_inverse=True)
+    within, (believed, weight) = by
+    blocks, of = np.unique(names, return_inverse=True)
+    here = np.r_[of, len(blocks)]
     size, whole = np.bincount(of, rows), np.bincount(of, sums)
-    between = np.r_[0.0, np.cumsum(whole**2 / size)[:-1]][of]
-    counted = np.r_[0.0, np.cumsum(size)[:-1]][of]
-    summed = np.r_[0.0, np.cumsum(whole)[:-1]][of]
+    between, counted, summed = (np.r_[0.0, np.cumsum(part)][here] for part in (whole**2 / size, size, whole))
     apart = np.maximum(between - np.divide(summed**2, counted, out=np.zeros_like(counted), where=counted > 0), 0.0)
-    number = np.maximum(of - 1, 0).astype(np.float64)
+    number = np.maximum(here - 1, 0).astype(np.float64)
     ratio = np.divide(apart, within, out=number.copy(), where=within > 0)
-    found: Floats = (_BELIEVED * _EFFECT + ratio) / (_BELIEVED + number)
-    return found
+    return (weight * believed + ratio) / (weight + number), weight + number
