@@ -70,6 +70,7 @@ class Loop:
     live: Model
     before: Model | None = None
     since: int = BEFORE
+    stood: int = BEFORE
     candidate: Model | None = None
     stage: str = ""
     staged: int = 0
@@ -107,9 +108,11 @@ class Loop:
         return (self.world.day >= since) & (self.world.day <= day - self.world.delay)
 
     def _apart(self, ours: Model, theirs: Model, rows: Any, *, but: Any = None) -> Mean | None:
-        rows = rows if but is None else rows & ~but
+        return mean_of([self._series(ours, theirs, rows if but is None else rows & ~but)])
+
+    def _series(self, ours: Model, theirs: Model, rows: Any) -> Series:
         gain = (ours.calls[rows].astype(float) - theirs.calls[rows]) * self.worth[rows]
-        return mean_of([Series(self.hours[rows], gain, BOUND)])
+        return Series(self.hours[rows], gain, BOUND)
 
     def _earned(self, since: int, day: int) -> Mean | None:
         rows = self._known(since, day)
@@ -117,7 +120,9 @@ class Loop:
 
     def _harms(self, day: int) -> bool:
         assert self.before is not None, "there is one to go back to"
-        better = self._apart(self.before, self.live, self._known(self.since, day))
+        beside = self._known(self.stood, day) & (self.world.day < self.since)
+        new, old = (self._series(self.before, self.live, rows) for rows in (self._known(self.since, day), beside))
+        better = mean_of([new.after(old)])
         found = Back(2, 1, START, "EUR a decision", self.live.promised, self._earned(self.since, day), better)
         return rule_back(found, 0.05).kind == "give up"
 
@@ -137,7 +142,8 @@ class Loop:
         elif ruling.kind == "on" and self.stage == "shadow":
             self.stage, self.staged = "canary", day + 1
         elif ruling.kind == "on":
-            self.before, self.live, self.candidate, self.since = self.live, self.candidate, None, day + 1
+            self.before, self.live, self.candidate = self.live, self.candidate, None
+            self.stood, self.since = self.begun, day + 1
             self.note("live", day)
 
     def _decide(self, day: int) -> None:

@@ -48,7 +48,7 @@ QUIET = {"MLFLOW_TRACKING_URI": "off"}
 STEP, WORKERS = timedelta(minutes=30), 2
 """What lies within half an hour is told together: as long as the feeds of landings and departures may take."""
 EVERY = timedelta(days=2)
-"""How often somebody ticks, in the story: a tick takes most of a second, and there are half a year of them."""
+"""How often somebody ticks, in the story: a tick takes two or three seconds, and there is half a year of them."""
 console = Console(highlight=False, width=None if sys.stdout.isatty() else 100)
 
 
