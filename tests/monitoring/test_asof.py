@@ -119,3 +119,22 @@ def test_feeds_that_the_clocks_do_not_tell_are_tried() -> None:
         *(Seen(0, at + 20_000_000 + way, held) for way in (-1, 0) for held in (None, at - 2 * HOUR)),
     ]
     assert facts.others(0, at, Seen(0, at + HOUR)) == [Seen(0, at + HOUR, at - 3 * HOUR + lag - 1)]
+
+
+@pytest.mark.parametrize(
+    "dtype",
+    [
+        pl.Datetime("us", "UTC"), pl.Datetime("us"), pl.Datetime("ms", "UTC"), pl.Datetime("ns"),
+        pl.Datetime("us", "America/New_York"),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_a_time_of_any_type_leaves_the_same_facts_in_reach(dtype: pl.Datetime) -> None:
+    """Of whole seconds, which the coarsest type tells apart too."""
+    frame, (asks, at) = history(4, withdrawn=False), questions(4, 40)
+    whole = frame.with_columns(pl.col("landed").dt.truncate("1s"))
+    kept = whole.with_columns(pl.col("landed").dt.replace_time_zone(None) if not dtype.time_zone else pl.col("landed"))
+    kept = kept.with_columns(pl.col("landed").cast(dtype))
+    late = at + 20 * HOUR
+    for one, other in zip(over(whole).today(asks, late), over(kept).today(asks, late), strict=True):
+        assert_frame_equal(one, other, check_exact=True)

@@ -7,7 +7,7 @@ with facts of its own, are looked up at once.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import polars as pl
 
@@ -19,6 +19,7 @@ from outlast.features.facts import ENTITY, KEY, KNOWN, RETRACTED, known_at, read
 from outlast.features.offline import look_up
 from outlast.journal.history import ARRIVED
 from outlast.journal.sources import Sources
+from outlast.project.declare import Source
 from outlast.types import moment
 
 AT_ONCE = 2_000_000
@@ -118,15 +119,21 @@ class AsOf:
         asked = _entities(lookup, asks).to_frame().drop_nulls().unique().lazy()
         with reading(source):
             rows = self._sources.dated(source, since=since)
-            marked = [RETRACTED] if RETRACTED in rows.collect_schema() else []
-            named = rows.select(
-                *read_columns(lookup),
-                *marked,
-                ARRIVED,
-                spelled(lookup.lookup.fact_entity).alias(ENTITY),
-                spelled(source.keys, nulls=True).alias(KEY),
-                known_at(source).alias(KNOWN),
-            ).filter(known)
+            schema = rows.collect_schema()
+            marked = [RETRACTED] if RETRACTED in schema else []
+            near = _not_before(source, schema, None if since is None else since + AHEAD)
+            named = (
+                rows.filter(near)
+                .select(
+                    *read_columns(lookup),
+                    *marked,
+                    ARRIVED,
+                    spelled(lookup.lookup.fact_entity).alias(ENTITY),
+                    spelled(source.keys, nulls=True).alias(KEY),
+                    known_at(source).alias(KNOWN),
+                )
+                .filter(known)
+            )
             keys = named.join(asked, on=ENTITY, how="semi").select(pl.col(KEY).unique()).collect(engine="streaming")
             return named.join(keys.lazy(), on=KEY, how="semi", maintain_order="left").collect()
 
@@ -159,6 +166,16 @@ class AsOf:
             .collect()
         )
         return look_up(_by_question(lookup), rows.lazy(), asks, asks[_AT])
+
+
+def _not_before(source: Source, schema: pl.Schema, since: datetime | None) -> pl.Expr:
+    """Rows of a moment or later, said of the column as it lies there, so that a file knows which parts to pass over."""
+    assert source.time is not None, "facts have a time"
+    dtype = schema[source.time]
+    if since is None or not isinstance(dtype, pl.Datetime) or dtype.time_zone not in (None, "UTC"):
+        return pl.lit(True)
+    zoned = since if dtype.time_zone else since.replace(tzinfo=None)
+    return pl.col(source.time) >= pl.lit(zoned).cast(dtype)
 
 
 def _entities(lookup: CompiledLookup, asks: pl.DataFrame) -> pl.Series:
