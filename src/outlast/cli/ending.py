@@ -4,6 +4,7 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import Any
 
 DEAF = "polars"
 """Its native code calls Python back and takes no exception from there: it panics, and says so over a screen or two."""
@@ -11,31 +12,45 @@ AGAIN = 0.02
 """Seconds until an end that came at such a moment is tried again."""
 
 
+class _End:
+    """What a signal does: it ends the command, a moment later where it came at a bad one."""
+
+    def __init__(self) -> None:
+        self._told: int = signal.SIGTERM
+        self._alarm: Any = None
+
+    def come(self, number: int, frame: FrameType | None) -> None:
+        self._told = number
+        self._try(number, frame)
+
+    def _try(self, _: int, frame: FrameType | None) -> None:
+        if _within(DEAF, frame):
+            before = signal.signal(signal.SIGALRM, self._try)
+            self._alarm = before if self._alarm is None else self._alarm
+            signal.setitimer(signal.ITIMER_REAL, AGAIN)
+        elif self._told == signal.SIGINT:
+            raise KeyboardInterrupt
+        else:
+            raise SystemExit(128 + self._told)
+
+    def gone(self) -> None:
+        """Leave the alarm as it was."""
+        if self._alarm is not None:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, self._alarm)
+
+
 @contextmanager
 def in_order() -> Iterator[None]:
     """Let SIGTERM unwind the command as SIGINT does, and both only where an exception can be taken."""
-    told: list[int] = []
-
-    def end(number: int, frame: FrameType | None) -> None:
-        told.append(number)
-        again(number, frame)
-
-    def again(_: int, frame: FrameType | None) -> None:
-        if _within(DEAF, frame):
-            signal.setitimer(signal.ITIMER_REAL, AGAIN)
-        elif told[-1] == signal.SIGINT:
-            raise KeyboardInterrupt
-        else:
-            raise SystemExit(128 + told[-1])
-
-    handlers = {signal.SIGTERM: end, signal.SIGALRM: again}
+    end, numbers = _End(), [signal.SIGTERM]
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # who starts it may have it ignored
-        handlers[signal.SIGINT] = end
-    before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
+        numbers.append(signal.SIGINT)
+    before = {number: signal.signal(number, end.come) for number in numbers}
     try:
         yield
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
+        end.gone()
         for number, handler in before.items():
             signal.signal(number, handler)
 
