@@ -21,8 +21,9 @@ from outlast.registry import served
 from outlast.registry.rollout import ANSWERING, Transition, transitions
 from outlast.registry.versions import find
 from outlast.retraining.judging.ruling import BESIDE
-from outlast.retraining.judging.sequential import Floats, Series, mean_of
+from outlast.retraining.judging.sequential import Series, mean_of
 from outlast.retraining.judging.told import Readout, Side
+from outlast.retraining.judging.varying import Floats
 from outlast.retraining.judging.worth import Scale, scale_of
 from outlast.storage.ledger import Ledger
 from outlast.types import ModelRef, micros
