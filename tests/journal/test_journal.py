@@ -51,6 +51,30 @@ def test_a_prediction_comes_back_in_full(workspace: Workspace) -> None:
     assert (row["cells"], row["warnings"], row["reasons"]) == (bytes([1, 2, 255]), ["'origin' is odd"], [])
 
 
+def test_how_long_a_request_took_is_kept_where_it_is_known(workspace: Workspace) -> None:
+    with Journal(workspace) as journal:
+        journal.together(
+            [([answer(1)], "r1"), ([answer(2), answer(3)], "r2")], Version(), server="s1", took=[900, 1200]
+        )
+        write(journal, [answer(4)])
+    assert reading.predictions(workspace, "late").collect()["took"].to_list() == [900, 1200, 1200, None]
+
+
+@pytest.mark.parametrize("waits", [True, False])
+def test_a_table_of_an_earlier_release_has_every_column(workspace: Workspace, waits: bool) -> None:
+    with Journal(workspace) as journal:
+        write(journal, [answer(1)])
+        old = reading.predictions(workspace, "late").collect().drop("took", "place").with_columns(segment=pl.lit("old"))
+        workspace.tables.append("predictions/earlier", old)
+    if waits:
+        with Journal(workspace) as journal:
+            journal.predictions([answer(2)], Version(model="earlier"), request_id="r2", server="s1")
+    found = reading.predictions(workspace, "earlier").collect()
+    assert found.height == 1 + waits
+    assert found["took"].dtype == found["place"].dtype == pl.Int64
+    assert found["took"].null_count() == found.height
+
+
 def test_classes_and_values_are_kept_too(workspace: Workspace) -> None:
     with Journal(workspace) as journal:
         write(journal, [answer(1, score=None, scores={"a": 0.25, "b": 0.75}, decision="b"), answer(2, decision=12.5)])

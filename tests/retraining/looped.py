@@ -65,6 +65,8 @@ class Traffic:
     """What answers instead of the live version's model."""
     tables: bool = False
     """Whether they are rows of scored tables, beside which nothing is asked."""
+    slow: float = 0.0
+    """How often the challenger takes two seconds."""
 
     def __post_init__(self) -> None:
         data = load_project(self.workspace.root).folder / "data"
@@ -89,13 +91,18 @@ class Traffic:
                 kept = [(one, index) for index, one in enumerate(answers or []) if given[index] is one]
                 if kept and number is not None:
                     told = [([one], self._request(rows[index])) for one, index in kept]
-                    journal.together(told, self._origin(number), server=runs.SCORING if self.tables else "s1")
+                    took = [self._took(index, number == state.challenger) for _, index in kept]
+                    server = runs.SCORING if self.tables else "s1"
+                    journal.together(told, self._origin(number), server=server, took=took)
             if beside is not None and state.stage != "ab" and state.challenger is not None:
                 asked = [(one, row) for one, row, said in zip(beside, rows, given, strict=True) if said is not one]
                 told = [([one], self._request(row)) for one, row in asked]
                 journal.shadows(told, self._origin(state.challenger), server="s1")
             journal.labels([self._label(one, row) for one, row in zip(given, rows, strict=True)])
         return len(rows)
+
+    def _took(self, index: int, challenges: bool) -> int:
+        return 2_000_000 if challenges and (index // 10) % 100 < 100 * self.slow else 3_000
 
     @property
     def _naive(self) -> bool:

@@ -97,5 +97,11 @@ def _told(found: "Readout") -> None:
                 f"{gain.value:+.4g} {found.unit} ({gain.low:+.4g} to {gain.high:+.4g}), at any time, 95 %")  # fmt: skip
     if found.estimated is not None:
         screen.line("expected", f"{found.estimated:+.4g} {found.unit}, by the mean of both versions' chances")
+    if found.late is not None:
+        late = found.late
+        screen.line(
+            "late",
+            f"{late.value:+.1%} of its answers take longer than [serving] p99 ({late.low:+.1%} to {late.high:+.1%})",
+        )
     if found.drawn < 1:
         screen.line("looked at", f"{found.drawn:.1%} of the questions, drawn")

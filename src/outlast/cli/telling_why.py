@@ -35,7 +35,8 @@ def told(found: Why) -> None:
 
 def _prediction(found: Answered) -> None:
     at = screen.moment(found.at)
-    print(f"prediction {found.prediction_id}, answered on {at} UTC by {found.server}, rung {found.rung}")
+    took = "" if found.took is None else f" in {found.took / 1000:.1f} ms"
+    print(f"prediction {found.prediction_id}, answered on {at} UTC by {found.server}{took}, rung {found.rung}")
     scores = found.score if found.scores is None else found.scores
     said = [str(found.decision or ""), f"score {_short(scores)}" if scores is not None else ""]
     said += [f"because {', '.join(found.reasons)}"] if found.reasons else []

@@ -52,6 +52,8 @@ class Answered:
     explanation: Explanation | None = None
     unexplained: str | None = None
     """Why there is no explanation, where one was asked for."""
+    took: int | None = None
+    """Microseconds from the request until the answer was kept; None of a scored table."""
 
 
 @dataclass(frozen=True)

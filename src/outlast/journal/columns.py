@@ -23,6 +23,7 @@ _TYPES: dict[str, pl.DataType] = {
     "warnings": pl.List(pl.String),
     "cells": pl.Binary(),
     "place": pl.Int64(),
+    "took": pl.Int64(),
 }
 
 

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from itertools import repeat
 from typing import Any
 
 from outlast.bundle.answers import Answer
@@ -36,13 +37,21 @@ class Journal:
         """Keep answers, with the version that gave them."""
         self.together([(answers, request_id)], origin, server=server)
 
-    def together(self, requests: Sequence[tuple[Sequence[Answer], str]], origin: Origin, *, server: str) -> int:
+    def together(
+        self,
+        requests: Sequence[tuple[Sequence[Answer], str]],
+        origin: Origin,
+        *,
+        server: str,
+        took: Sequence[int] | None = None,
+    ) -> int:
         """Keep the answers to several requests, each with its id, that one version gave at once.
 
-        Where they cannot be written: StorageError, or how many they are, as the version's contract says.
+        `took` is how many microseconds each of them took so far, where that is known. Where they cannot be written:
+        StorageError, or how many they are, as the version's contract says.
         """
         try:
-            self._keep(PREDICTIONS, requests, origin, server)
+            self._keep(PREDICTIONS, requests, origin, server, took)
         except StorageError as error:
             return self._fails(error, origin, sum(len(answers) for answers, _ in requests))
         if self.unwritten.says:
@@ -116,10 +125,17 @@ class Journal:
             raise error
         return answers
 
-    def _keep(self, kind: Kind, requests: Sequence[tuple[Sequence[Answer], str]], origin: Origin, server: str) -> None:
+    def _keep(
+        self,
+        kind: Kind,
+        requests: Sequence[tuple[Sequence[Answer], str]],
+        origin: Origin,
+        server: str,
+        took: Sequence[int] | None = None,
+    ) -> None:
         records: list[bytes] = []
-        for answers, name in requests:
-            records += predicted(answers, origin, request_id=name, server=server)
+        for (answers, name), lasted in zip(requests, took or repeat(None), strict=False):
+            records += predicted(answers, origin, request_id=name, server=server, took=lasted)
         self._log(kind, origin.model).append(records)
 
     def _log(self, kind: Kind, subject: str) -> AppendLog:

@@ -109,6 +109,9 @@ def _whole(workspace: Workspace, kind: Kind, subject: str) -> pl.LazyFrame:
     if not workspace.tables.exists(stream):
         return waiting.lazy()
     table = workspace.tables.scan(stream)
+    kept = table.collect_schema()
+    later = [pl.lit(None, dtype).alias(name) for name, dtype in kind.schema.items() if name not in kept]
+    table = table.with_columns(later) if later else table  # an earlier release wrote it
     if waiting.is_empty():
         return table
     mine = waiting[SEGMENT].unique().to_list()

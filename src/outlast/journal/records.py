@@ -1,7 +1,7 @@
 """What the append-log holds: one record per prediction, label, action and fact, each with its format in front."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 from zlib import crc32
 
 import msgspec
@@ -35,7 +35,7 @@ class Prediction(msgspec.Struct, frozen=True, array_like=True):
     """An answer, which version gave it, in which request and on which server.
 
     Where the caller named the request, `place` is the row's in it, and `asked` a digest of all its rows: a repeat has
-    the same three.
+    the same three. `took` is how many microseconds the request took until this was written.
     """
 
     prediction_id: str
@@ -58,6 +58,7 @@ class Prediction(msgspec.Struct, frozen=True, array_like=True):
     cells: bytes
     place: int | None = None
     asked: str | None = None
+    took: int | None = None
 
 
 class LabelRecord(msgspec.Struct, frozen=True, array_like=True):
@@ -94,13 +95,24 @@ class FactRecord(msgspec.Struct, frozen=True, array_like=True):
     at: int
 
 
-def predicted(answers: Sequence[Answer], origin: Origin, *, request_id: str, server: str) -> list[bytes]:
+class _Sent(NamedTuple):
+    """What the answers to one request have in common."""
+
+    request_id: str
+    server: str
+    asked: str | None
+    took: int | None
+
+
+def predicted(
+    answers: Sequence[Answer], origin: Origin, *, request_id: str, server: str, took: int | None = None
+) -> list[bytes]:
     """Answers as records. Where the contract samples, the rest is kept without its asks and features."""
     sample = origin.contract.journal.sample
     asked = request_id.asked if isinstance(request_id, Named) else None
-    sent, named = (str(request_id), server), asked is not None
+    sent = _Sent(str(request_id), server, asked, took)
     return [
-        _LEAD + _encode(_prediction(one, origin, sent, sample, (place if named else None, asked)))
+        _LEAD + _encode(_prediction(one, origin, sent, sample, None if asked is None else place))
         for place, one in enumerate(answers)
     ]
 
@@ -141,9 +153,7 @@ def decoder(kind: type[R]) -> Callable[[bytes], R]:
     return read
 
 
-def _prediction(
-    answer: Answer, origin: Origin, sent: tuple[str, str], sample: float, repeat: tuple[int | None, str | None]
-) -> Prediction:
+def _prediction(answer: Answer, origin: Origin, sent: _Sent, sample: float, place: int | None) -> Prediction:
     asked = answer.unsure or answer.rung == "refused"  # people may be asked about it, and have to see it
     whole = sample >= 1.0 or asked or crc32(answer.prediction_id.encode()) < sample * 2**32
     decision = answer.decision
@@ -152,7 +162,8 @@ def _prediction(
         origin.model,
         origin.version,
         origin.digest,
-        *sent,
+        sent.request_id,
+        sent.server,
         answer.key,
         answer.at,
         answer.decide_at,
@@ -165,5 +176,7 @@ def _prediction(
         answer.reasons,
         answer.warnings,
         answer.cells,
-        *repeat,
+        place,
+        sent.asked,
+        sent.took,
     )

@@ -47,6 +47,7 @@ class _Waiting:
     asked: list[Asked]
     request_id: str
     until: float | None
+    begun: float
     since: float
     answers: asyncio.Future[list[Answer]]
     handled: Handled
@@ -83,7 +84,7 @@ class Together:
             raise Busy(f"{self._rows} rows wait here already, of {self._room} that may: ask again in a second")
         loop = asyncio.get_running_loop()
         until = None if within is None else begin + within
-        one = _Waiting(predictor, asked, request_id, until, since, loop.create_future(), handled)
+        one = _Waiting(predictor, asked, request_id, until, begin, since, loop.create_future(), handled)
         self._queue.append(one)
         self._rows += len(asked)
         if not self._due:
@@ -102,7 +103,7 @@ class Together:
         asked = predictor.decode(rows, micros(now()))
         self._metrics.step("validate", begin)
         (found,) = self._computed(predictor, [asked])
-        self._keep(predictor, [(found, request_id, handled)])
+        self._keep(predictor, [(found, request_id, handled)], [begin])
         return found
 
     def _compute(self) -> None:
@@ -163,7 +164,7 @@ class Together:
         found = self._computed(predictor, [one.asked for one in batch])
         try:
             kept = [(answers, one.request_id, one.handled) for one, answers in zip(batch, found, strict=True)]
-            self._keep(predictor, kept)
+            self._keep(predictor, kept, [one.begun for one in batch])
         except StorageError as error:  # what is not in the journal is not answered, and not computed again
             for one in batch:
                 _fail(one, error)
@@ -179,10 +180,13 @@ class Together:
         self._metrics.steps(marks)
         return found
 
-    def _keep(self, predictor: Predictor, found: list[tuple[list[Answer], str, Handled]]) -> None:
+    def _keep(
+        self, predictor: Predictor, found: list[tuple[list[Answer], str, Handled]], begun: Sequence[float]
+    ) -> None:
         begin = perf_counter()
         pairs = [(answers, name) for answers, name, _ in found]
-        if lost := self._journal.together(pairs, predictor, server=self._server):
+        took = [int((begin - one) * 1e6) for one in begun]
+        if lost := self._journal.together(pairs, predictor, server=self._server, took=took):
             self._metrics.unwritten(predictor.model, lost)
         self._metrics.step("journal", begin)
         self._metrics.answered(predictor, [(answers, handled) for answers, _, handled in found])

@@ -63,6 +63,10 @@ def test_a_challenger_that_fails_or_cannot_be_asked_is_given_up_at_once() -> Non
     assert rule(failing, TERMS, stage=DAY, whole=DAY).sentence == (
         "its model fails to answer 20.0% more often (10.0% to 30.0%), and 2% is put up with"
     )
+    late = replace(FOUND, gain=gain(2, 1, 3), late=Mean(0.2, 0.1, 0.3, 500, 1.0))
+    assert rule(late, TERMS, stage=DAY, whole=DAY).sentence == (
+        "it answers later than promised 20.0% more often (10.0% to 30.0%), and 2% is put up with"
+    )
     found = rule(replace(FOUND, trouble="s1 could not load it: no memory"), TERMS, stage=DAY / 9, whole=DAY / 9)
     assert (found.kind, found.sentence) == ("give up", "s1 could not load it: no memory")
 

@@ -280,5 +280,22 @@ def test_a_challenger_is_read_out_against_what_is_live(place: Workspace) -> None
     assert found.labelled == found.matured == found.ours.answers + found.theirs.answers
     assert found.gain is not None
     assert found.gain.low < found.gain.value < found.gain.high
+    assert found.late is not None
+    assert found.late.low < 0 == found.late.value < found.late.high
     assert found.to_json()["unit"] == "EUR a decision"
     assert read_out(place, NAME, 1, now=end) is None
+
+
+def test_a_canary_that_answers_late_is_found_and_a_shadow_keeps_nobody_waiting(place: Workspace) -> None:
+    candidate(place)
+    roll_out(place, NAME, now=DUE, hold=hold)
+    now = days(place, Traffic(place, slow=0.8), DUE, 1)
+    assert current(place.ledger, NAME).of(2) == "canary 10%"
+    shadowed = decisions(place.ledger, NAME)[-1].detail["readout"]
+    assert shadowed["late"] is None
+    end = now + 15 * DAY
+    Traffic(place, slow=0.8).through(now, end)
+    found = read_out(place, NAME, 2, now=end)
+    assert found is not None
+    assert found.late is not None
+    assert 0.02 < found.late.low < 0.8 < found.late.high

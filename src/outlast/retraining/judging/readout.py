@@ -8,7 +8,7 @@ labels which come early do not speak for those that come late. Nobody is asked w
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -19,24 +19,25 @@ from outlast.journal.reading import joined, predictions, shadows
 from outlast.project.workspace import Workspace
 from outlast.registry import served
 from outlast.registry.rollout import ANSWERING, Transition, transitions
-from outlast.registry.versions import find
+from outlast.registry.versions import Version, find
 from outlast.retraining.judging.ruling import BESIDE
 from outlast.retraining.judging.sequential import Series, mean_of
-from outlast.retraining.judging.told import Readout, Side
+from outlast.retraining.judging.told import Mean, Readout, Side
 from outlast.retraining.judging.varying import Floats
 from outlast.retraining.judging.worth import Scale, scale_of
 from outlast.storage.ledger import Ledger
-from outlast.types import ModelRef, micros
+from outlast.types import ModelRef, duration, micros
 
 MOST = 60_000
 """Questions that are looked at: of more, some drawn by their request, so that a look takes seconds at most."""
 _HOUR = 3_600_000_000
+_MICROSECOND = timedelta(microseconds=1)
 _SAME = ("request_id", "key", "turn")
 _THEIRS = ("decision", "rung", "score", "scores")
 _BESIDE = "_beside"
 READ = (
     *("server", "prediction_id", "request_id", "key", "at", "decide_at", "version", "asks", "features"),
-    *("value", "known_at", "warnings", "cells", *_THEIRS),
+    *("value", "known_at", "warnings", "cells", "took", *_THEIRS),
 )
 
 
@@ -73,9 +74,10 @@ def read_out(workspace: Workspace, model: str, number: int, *, now: datetime) ->
     stood = stands(workspace.ledger, model, number, now)
     if not stood:
         return None
-    scale = scale_of(workspace, find(workspace.ledger, ModelRef(model, number)))
-    drawn = _share(workspace, model, stood)
-    parts = [_part(workspace, model, number, one, (scale, drawn, now)) for one in stood]
+    version = find(workspace.ledger, ModelRef(model, number))
+    scale, drawn = scale_of(workspace, version), _share(workspace, model, stood)
+    by = _By(scale, drawn, now, _promised(version))
+    parts = [_part(workspace, model, number, one, by) for one in stood]
     pairs, agree = (sum(getattr(part, name) for part in parts) for name in ("pairs", "agree"))
     return Readout(
         model, stood[-1].live, number, stood[-1].stage, stood[0].since, scale.unit,
@@ -86,7 +88,7 @@ def read_out(workspace: Workspace, model: str, number: int, *, now: datetime) ->
         _estimated([part.estimated for part in parts]),
         mean_of(_series([part.failing for part in parts], "ab")), drawn,
         _trouble(workspace.ledger, model, number, stood[0].since) or _silent(parts),
-        _all_tables(parts),
+        _all_tables(parts), _mean(joined_up([part.late for part in parts])),
     )  # fmt: skip
 
 
@@ -97,8 +99,8 @@ def paired_before(
     number, before = both
     steps = [step for step in transitions(workspace.ledger, model) if step.at < since]
     stood = [one for one in _stands(steps, number, since) if one.live == before]
-    by_share = (by[0], _share(workspace, model, stood), by[1])
-    return joined_up([_part(workspace, model, number, one, by_share).gain[0] for one in stood])
+    here = _By(by[0], _share(workspace, model, stood), by[1])
+    return joined_up([_part(workspace, model, number, one, here).gain[0] for one in stood])
 
 
 def _series(found: Sequence[tuple[Series | None, Series | None]], stage: str) -> list[Series]:
@@ -117,6 +119,10 @@ def joined_up(parts: Sequence[Series | None]) -> Series | None:
         return None
     hours, values = (np.concatenate([getattr(one, name) for one in known]) for name in ("hours", "values"))
     return Series(hours, values, max(one.bound for one in known))
+
+
+def _mean(series: Series | None) -> Mean | None:
+    return None if series is None else mean_of([series])
 
 
 def _silent(parts: Sequence["_Part"]) -> str | None:
@@ -158,6 +164,7 @@ class _Part:
     estimated: Floats
     gain: tuple[Series | None, Series | None]
     failing: tuple[Series | None, Series | None]
+    late: Series | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -169,10 +176,26 @@ class _Told:
     gain: Series
     failing: Series
     estimated: Floats = field(default_factory=lambda: np.zeros(0))
+    late: Series | None = None
 
 
-def _part(workspace: Workspace, model: str, number: int, stood: Stand, by: tuple[Scale, float, datetime]) -> _Part:
-    scale, drawn, now = by
+@dataclass(frozen=True)
+class _By:
+    """By what answers are judged: their worth, which share of them, as of when, and how long one may take."""
+
+    scale: Scale
+    drawn: float
+    now: datetime
+    promised: timedelta | None = None
+
+
+def _promised(version: Version) -> timedelta | None:
+    p99 = version.summary["contract"]["serving"]["p99"]
+    return None if p99 is None else duration(p99)
+
+
+def _part(workspace: Workspace, model: str, number: int, stood: Stand, by: _By) -> _Part:
+    scale, drawn, now = by.scale, by.drawn, by.now
     frame = joined(workspace, model, stood.since, stood.until, clock="at", as_of=now)
     rows = _drawn(frame, drawn).select(READ).filter(pl.col("version").is_in([stood.live, number])).collect()
     beside = _drawn(shadows(workspace, model, stood.since, stood.until), drawn)
@@ -180,7 +203,7 @@ def _part(workspace: Workspace, model: str, number: int, stood: Stand, by: tuple
     mine = rows.filter(pl.col("version") == stood.live)
     both = _turned(mine).join(_turned(said), on=_SAME, how="inner", nulls_equal=True, suffix=_BESIDE)
     paired = _paired(both.sort("at"), scale, now) if stood.stage != "ab" else None
-    apart = _apart(rows, number, stood.share or 50.0, (scale, now)) if stood.stage in ANSWERING else None
+    apart = _apart(rows, number, stood.share or 50.0, by) if stood.stage in ANSWERING else None
     servers = [one.server for one in served.history(workspace.ledger, model) if one.version == number]
     asked = mine.filter(pl.col("server").is_in(servers)).height if stood.stage != "ab" else 0
     matured, labelled = _coverage(rows, scale, now)
@@ -194,6 +217,7 @@ def _part(workspace: Workspace, model: str, number: int, stood: Stand, by: tuple
         matured, labelled, np.zeros(0) if paired is None else paired.estimated,
         (None if paired is None else paired.gain, None if apart is None else apart.gain),
         (None if paired is None else paired.failing, None if apart is None else apart.failing),
+        None if apart is None else apart.late,
     )  # fmt: skip
 
 
@@ -222,10 +246,10 @@ def _estimated(parts: Sequence[Floats]) -> float | None:
     return float(known.mean()) if len(known) else None
 
 
-def _apart(rows: pl.DataFrame, number: int, percent: float, by: tuple[Scale, datetime]) -> _Told:
+def _apart(rows: pl.DataFrame, number: int, percent: float, by: _By) -> _Told:
     """Either answered, by chance: each answer weighs one over its chance, after a guess that rests on hours before."""
-    (scale, now), share = by, percent / 100
-    worth, theirs = scale.worths(rows, now), (rows["version"] == number).to_numpy()
+    scale, share = by.scale, percent / 100
+    worth, theirs = scale.worths(rows, by.now), (rows["version"] == number).to_numpy()
     hours, known, least = hours_of(rows), np.isfinite(worth), min(share, 1 - share)
     weights = np.where(theirs, 1 / share, -1 / (1 - share))
     gain = weights[known] * (worth[known] - _means_before(hours[known], worth[known]))
@@ -233,7 +257,22 @@ def _apart(rows: pl.DataFrame, number: int, percent: float, by: tuple[Scale, dat
     return _Told(
         worth[known & theirs], rows["rung"].filter(pl.Series(theirs)),
         Series(hours[known], gain, scale.apart / least), Series(hours, fails, 1 / least),
+        late=None if by.promised is None else _late(rows, pl.Series(theirs), by.promised),
     )  # fmt: skip
+
+
+def _late(rows: pl.DataFrame, theirs: pl.Series, promised: timedelta) -> Series | None:
+    """How much more often it takes longer than promised than what is live did in the same hour.
+
+    Nobody knows it of rows of tables, and of what earlier releases kept.
+    """
+    timed = rows.select(
+        pl.Series("hour", hours_of(rows)), theirs.alias("theirs"), late=pl.col("took") > promised // _MICROSECOND
+    ).drop_nulls("late")
+    usual = timed.filter(~pl.col("theirs")).group_by("hour").agg(usual=pl.col("late").mean())
+    mine = timed.filter("theirs").join(usual, on="hour", maintain_order="left")
+    apart = mine["late"].cast(pl.Float64) - mine["usual"]
+    return Series(mine["hour"].to_numpy(), apart.to_numpy(), 1.0) if mine.height else None
 
 
 def _means_before(hours: Any, values: Floats) -> Floats:

@@ -9,7 +9,7 @@ from outlast.types import span
 
 Kind = Literal["on", "wait", "give up"]
 FAILING = 0.02
-"""How much more often its model may fail to answer than that of what is live."""
+"""How much more often its model may fail to answer, or answer late, than that of what is live."""
 BESIDE = 100
 """Questions beside what is live from which on it counts how many it answered, and how."""
 AGREED = 0.5
@@ -42,12 +42,13 @@ def rule(found: Readout, terms: Terms, *, stage: timedelta, whole: timedelta, br
 
     `broken` is what is wrong with the model's data now: nothing is let in by patience meanwhile.
     """
-    failing, gain, margin = found.failing, found.gain, terms.margin
+    gain, margin = found.gain, terms.margin
     if found.trouble is not None:
         return Ruling("give up", found.trouble)
-    if failing is not None and failing.low > FAILING:
-        says = f"its model fails to answer {failing.value:.1%} more often ({failing.low:.1%} to {failing.high:.1%})"
-        return Ruling("give up", f"{says}, and {FAILING:.0%} is put up with")
+    for more, what in ((found.failing, "its model fails to answer"), (found.late, "it answers later than promised")):
+        if more is not None and more.low > FAILING:
+            says = f"{what} {more.value:.1%} more often ({more.low:.1%} to {more.high:.1%})"
+            return Ruling("give up", f"{says}, and {FAILING:.0%} is put up with")
     shown = gain is not None and gain.low >= -margin
     if gain is not None and not shown and gain.high < 0:
         return Ruling("give up", f"its decisions are worth less: {_said(found, gain)}")

@@ -59,6 +59,8 @@ class Readout:
     """Why it could not be asked at all, where that is so."""
     tables: bool = False
     """Whether all that was answered meanwhile were rows of tables, beside which nothing is asked."""
+    late: Mean | None = None
+    """How much more often its answers take longer than [serving] p99; None where none is promised, or none measured."""
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
