@@ -4,7 +4,8 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
-from made import DAY, HOUR, START, happens, place, world
+from made import DAY, HOUR, START, answered, happens, place, world
+from msgspec.structs import replace
 
 from outlast.journal.journal import Journal
 from outlast.monitoring.checking import nightly
@@ -77,3 +78,23 @@ def test_evidence_passes_the_threshold_once_and_begins_anew(tmp_path: Path) -> N
     assert wealth == Wealth(5)
     assert "(400 rows bet on)" in said[0].sentence
     assert said[0].since == nightly.EPOCH + 2 * DAY
+
+
+def test_a_story_told_again_is_bet_on_by_the_same_rows_in_the_same_order(tmp_path: Path) -> None:
+    """Other ids, and another order: whichever server took a request first."""
+    drawn = []
+    for turn, order in ((0, 1), (1, -1)):
+        workspace, origin = place(tmp_path / str(turn))
+        with Journal(workspace) as journal:
+            answers = [
+                replace(one, key=f"k{number}", prediction_id=f"{one.prediction_id[:14]}{turn}{number}")
+                for number, one in enumerate(answered(origin, START, world(400, 1)))
+            ]
+            journal.predictions(answers[::order], origin, request_id="r", server="s1")
+            journal.seal()
+        subject = open_subject(workspace, "late", 1)
+        day = (START - nightly.EPOCH) // DAY
+        drawn.append(nightly._rows(workspace, subject, (day, day + 1), 150))
+    assert len(drawn[0]) == 150
+    assert (drawn[0] == drawn[1]).all()
+    assert len(np.unique(drawn[0], axis=0)) > 10

@@ -142,16 +142,17 @@ def _bets(workspace: Workspace, subject: Subject, past: Past, day: int) -> tuple
 
 
 def _rows(workspace: Workspace, subject: Subject, days: tuple[int, int], most: int) -> Cells:
-    """The cells of some answers of a stretch of days, drawn by the hashes of their ids."""
+    """The cells of some answers of a stretch of days, drawn by what they are about: a story retold has other ids."""
     begin, end = (EPOCH + day * _DAY for day in days)
     try:
         table = workspace.tables.scan(PREDICTIONS.stream(subject.model))
     except NotFound:
         return np.zeros((0, len(subject.profile.features)), np.uint8)
     mine = (pl.col("version") == subject.version) & pl.col("decide_at").is_between(begin, end, closed="left")
-    drawn = table.filter(mine & pl.col("cells").is_not_null()).select("cells", turn=pl.col("prediction_id").hash(_SEED))
+    turn = pl.coalesce("key", "prediction_id").hash(_SEED) + pl.col("decide_at").hash(_SEED)
+    drawn = table.filter(mine & pl.col("cells").is_not_null()).select("cells", turn=turn)
     cells, sound = cell_table(
-        drawn.bottom_k(most, by="turn").collect()["cells"].to_list(), len(subject.profile.features)
+        drawn.bottom_k(most, by="turn").sort("turn").collect()["cells"].to_list(), len(subject.profile.features)
     )
     return cells[sound]
 
