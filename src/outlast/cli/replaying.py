@@ -68,6 +68,8 @@ def replay(
     refuse_strangers(project.workspace, project.model.name)
     told, seconds = _replayed(project, plan, workers, url, json)
     _say(project, plan, told, seconds, json)
+    if told.failed:
+        raise typer.Exit(1)
 
 
 def _project(model: str | None) -> "Project":

@@ -142,13 +142,8 @@ def watch(shared: Shared, model: str, hold: Hold) -> tuple[bool, str]:
     seen = refresh(shared.workspace, model, main.cadence, now=shared.now, subject=subject, hold=hold, slices=slices)
     judged, raised = judge_pending(shared.workspace, model, now=shared.now, subject=subject, hold=hold)
     hold()
-    checked, alarmed = judge_checks(
-        shared.workspace,
-        main,
-        lambda version: shared.watch(model, version, hold),
-        now=shared.now,
-        hold=hold,
-    )
+    watched = shared.watch(model, main.version, hold)
+    checked, alarmed = judge_checks(shared.workspace, main, watched, subject=subject, now=shared.now, hold=hold)
     raised += alarmed + judge_days(shared.workspace, main, now=shared.now, hold=hold)
     hold()
     raised += unwritten.tell(shared.workspace.ledger, shared.main(model), shared.now)

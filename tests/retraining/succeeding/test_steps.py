@@ -6,6 +6,7 @@ import pytest
 from looped import DAY, LIVE, NAME, Traffic
 
 from outlast.gates.approving import decide
+from outlast.monitoring.counting.marks import read_mark
 from outlast.monitoring.incidents.acting import resolve
 from outlast.monitoring.incidents.grouping import Scope
 from outlast.monitoring.incidents.raising import raise_findings
@@ -25,7 +26,8 @@ from outlast.retraining.judging.readout import read_out
 from outlast.retraining.loop import retrain_due, roll_out
 from outlast.retraining.succeeding.state import Standing, standing
 from outlast.retraining.succeeding.training import succeed
-from outlast.types import ModelRef
+from outlast.retraining.tick import tick
+from outlast.types import ModelRef, moment
 
 DUE = LIVE + 7 * DAY
 
@@ -299,3 +301,19 @@ def test_a_canary_that_answers_late_is_found_and_a_shadow_keeps_nobody_waiting(p
     assert found is not None
     assert found.late is not None
     assert 0.02 < found.late.low < 0.8 < found.late.high
+
+
+def test_what_is_live_is_watched_while_a_canary_answers(place: Workspace) -> None:
+    candidate(place)
+    roll_out(place, NAME, now=DUE, hold=hold)
+    now, traffic = days(place, Traffic(place), DUE, 1), Traffic(place)
+    assert current(place.ledger, NAME).of(2) == "canary 10%"
+    for _ in range(3):
+        traffic.through(now, now + DAY)
+        now += DAY
+        done = {one.job: one for one in tick(place, now=now)}
+        assert not [one for one in done.values() if one.failed]
+    with place.ledger.read() as connection:
+        judged = read_mark(connection, f"judged/{NAME}")
+    assert judged is not None
+    assert moment(judged["at"]) >= now - DAY

@@ -16,6 +16,7 @@ from outlast.data.profile import CELLS
 from outlast.monitoring.checking import alone, labels, remembered
 from outlast.monitoring.checking.accounts import cost_of, measure_open
 from outlast.monitoring.checking.plans import Watch
+from outlast.monitoring.checking.reference import streams_of
 from outlast.monitoring.checking.words import ASKED, KINDS, LATELY, Told, column_of, reach, sentence, since_of
 from outlast.monitoring.counting.checks import Check, judge_closed, period
 from outlast.monitoring.counting.counts import Counts
@@ -31,15 +32,14 @@ from outlast.project.workspace import Workspace
 
 Ints = npt.NDArray[np.int64]
 Hold = Callable[[], None]
-Watches = Callable[[int], Watch | None]
+Subjects = Callable[[int], Subject]
 
 
 def judge_checks(
-    workspace: Workspace, live: Subject, watches: Watches, *, now: datetime, hold: Hold
+    workspace: Workspace, live: Subject, watch: Watch | None, *, subject: Subjects, now: datetime, hold: Hold
 ) -> tuple[int, int]:
     """Put every closed check to the live version's detectors; how many there were, and how many alerts are new."""
-    watch = watches(live.version)
-    checking = _Checking(workspace, live, now) if watch is None else _Watching(workspace, live, now, watch, watches)
+    checking = _Checking(workspace, live, now) if watch is None else _Watching(workspace, live, now, watch, subject)
     checks = judge_closed(workspace, live.model, checking.judge, now=now, hold=hold)
     if watch is None or not checks:
         return checks, checking.raised
@@ -85,7 +85,7 @@ class _Watching(_Checking):
     """What is watched of a version that has a reference, too."""
 
     watch: Watch
-    watches: Watches
+    opened: Subjects
     _places: dict[int, list[tuple[int, int]]] = field(default_factory=dict)
 
     def _detectors(
@@ -131,8 +131,8 @@ class _Watching(_Checking):
     def _shared(self, version: int) -> list[tuple[int, int]]:
         """Places of features that this version and the watched one compute alike, into the same bins."""
         if version not in self._places:
-            other = self.watches(version)
-            theirs = [] if other is None else list(other.watched.names.values())
+            other = self.opened(version)
+            theirs = list(streams_of(other.profile, other.digests).values())
             mine = list(self.watch.watched.names.values())
             self._places[version] = [(mine.index(name), place) for place, name in enumerate(theirs) if name in mine]
         return self._places[version]

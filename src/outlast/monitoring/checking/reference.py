@@ -33,6 +33,14 @@ _SECOND = 1_000_000
 _ALL = 0.99
 
 
+def streams_of(profile: Profile, digests: Mapping[str, str]) -> dict[str, str]:
+    """The stream of each feature of a version, by name."""
+    return {
+        bins.name: f"{bins.name}#{digest_of([digests.get(bins.name), bins.edges, bins.categories])[:8]}"
+        for bins in profile.features
+    }
+
+
 @dataclass(frozen=True, eq=False)
 class Watched:
     """A version's reference in the detectors' shapes, and how a check's counts are put into them."""
@@ -51,10 +59,7 @@ class Watched:
     @cached_property
     def names(self) -> dict[str, str]:
         """The stream of each feature, by name."""
-        return {
-            bins.name: f"{bins.name}#{digest_of([self.digests.get(bins.name), bins.edges, bins.categories])[:8]}"
-            for bins in self.profile.features
-        }
+        return streams_of(self.profile, self.digests)
 
     @cached_property
     def tables(self) -> dict[str, Table]:
