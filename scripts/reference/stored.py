@@ -30,7 +30,7 @@ _LEDGER = {
     "accepted": "what was accepted as normal, by whom and why",
     "decisions": "why a successor was trained, or was not, and what became of it",
     "mirror": "what MLflow was told",
-    "marks": "how far a job has come, and what each day's audit of served features found",
+    "marks": "how far a job has come, which fail, and what each day's audit of served features found",
 }
 
 

@@ -2,7 +2,7 @@
 
 import sqlite3
 from contextlib import closing
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -10,6 +10,7 @@ import pytest
 from outlast.monitoring.telling.alerts import Message, say
 from outlast.project.workspace import Workspace
 from outlast.registry.versions import versions
+from outlast.retraining.failing import fails, works
 from outlast.storage.fresh import Fact
 from outlast.storage.ledger import leases
 from outlast.types import micros, now
@@ -157,6 +158,18 @@ def test_a_lease_from_the_future_is_found(run, folder: Path) -> None:
     leases.acquire(Workspace.find(folder).ledger, "watch/late-orders", "elsewhere:1", 10, now() + timedelta(days=9))
     line = found(run)["leases"]
     assert (line["ok"], "elsewhere:1" in str(line["says"])) == (False, True)
+
+
+def test_a_job_that_fails_at_every_tick_is_found(run, folder: Path) -> None:
+    ledger, began = Workspace.find(folder).ledger, datetime(2024, 3, 1, tzinfo=UTC)
+    for hour in range(3):
+        fails(ledger, "watch", "late-orders", "The disk is full: free some", began + timedelta(hours=hour))
+    done = run("doctor")
+    assert done.code == 1
+    says = str(found(run)["ticks"]["says"])
+    assert "watch of late-orders fails since 2024-03-01 00:00 UTC: The disk is full: free some" in says
+    works(ledger, "watch", "late-orders")
+    assert run("doctor").code == 0
 
 
 @pytest.mark.parametrize(("age", "well"), [(timedelta(minutes=1), True), (timedelta(hours=1), False)])

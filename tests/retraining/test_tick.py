@@ -29,6 +29,7 @@ from outlast.project.workspace import Workspace
 from outlast.registry import mirror
 from outlast.registry.contracts import apply
 from outlast.retraining import jobs
+from outlast.retraining.failing import failing
 from outlast.retraining.tick import LEASE, Done, tick
 from outlast.storage.ledger import leases, open_ledger
 from outlast.storage.ledger import schema as tables
@@ -229,9 +230,14 @@ def test_one_job_that_fails_is_reported_and_does_not_stop_the_others(
     assert (found["seal"].failed, found["seal"].sentence) == (True, "The disk is gone: put it back")
     assert found["mirror"].failed
     assert not found["watch"].failed
+    tick(workspace, now=LATER + HOUR / 2)
+    other, seal = failing(workspace.ledger)
+    assert (seal.job, seal.model, seal.since, seal.sentence) == ("seal", None, LATER, "The disk is gone: put it back")
+    assert (other.job, other.model, "a bug" in other.sentence) == ("mirror", "late", True)
     monkeypatch.undo()
     monkeypatch.setattr(mirror, "mirror", lambda *_: [])
     tick(workspace, now=LATER + HOUR)
+    assert failing(workspace.ledger) == []
     assert len(webhook.keys) == 1  # what was not sealed is counted once it is
     with open_ledger(workspace.ledger_url) as ledger, ledger.read() as connection:
         assert connection.execute(sa.select(tables.leases)).all() == []

@@ -26,6 +26,7 @@ from outlast.registry import audit, rollout, served, versions
 from outlast.registry.contracts import contract_of
 from outlast.registry.unread import unread
 from outlast.registry.versions import Version
+from outlast.retraining.failing import failing
 from outlast.serving.alive import dead
 from outlast.storage import appendlog
 from outlast.storage.ledger import grant as grant_to
@@ -57,6 +58,7 @@ def examined(
         "journal": _journal,
         "servers": _servers,
         "leases": _leases,
+        "ticks": _ticks,
         "routes": _routes,
         "alerts": _alerts,
         "incidents": _incidents,
@@ -246,6 +248,18 @@ def _leases(workspace: Workspace) -> Said:
     held = [row for row in rows if row.until > now()]
     left = len(rows) - len(held)
     return True, f"{len(held)} held" + (f", {left} left by killed workers, which the next tick takes" if left else "")
+
+
+def _ticks(workspace: Workspace) -> Said:
+    """Whether the jobs of the last ticks were done: one that fails every time is seen by whoever ticked, if at all."""
+    bad = failing(workspace.ledger)
+    if not bad:
+        return True, "no job failed when it was last run"
+    says = "; ".join(
+        f"{one.job}{f' of {one.model}' if one.model else ''} fails since {one.since:%Y-%m-%d %H:%M} UTC: {one.sentence}"
+        for one in bad
+    )
+    return False, f"{says}; mend that and run outlast tick"
 
 
 def _routes(workspace: Workspace) -> Said:

@@ -13,10 +13,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from outlast.errors import Conflict, OutlastError
+from outlast.errors import Conflict, OutlastError, StorageError
 from outlast.monitoring.counting.windows import Hold
 from outlast.project.workspace import Workspace
 from outlast.registry.versions import models
+from outlast.retraining.failing import failing, fails, works
 from outlast.retraining.jobs import FIRST, LAST, LOOP, PER_MODEL, Job, Shared
 from outlast.retraining.succeeding.runs import wait as wait_for
 from outlast.storage.ledger import Ledger, leases
@@ -28,6 +29,7 @@ LEASE = 60.0
 RENEWED = LEASE / 10
 """Seconds after which a job that goes on renews its lease: its steps may take milliseconds, and a renewal as long."""
 
+ELSEWHERE = "another worker is at it, or was killed within the last minute"
 _log = logging.getLogger("outlast.tick")
 
 
@@ -64,9 +66,23 @@ def tick(workspace: Workspace, *, now: datetime, worker: str | None = None, wait
     due += [(name, None, job) for name, job in LAST.items()]
     due += [(name, model, job) for model in models(workspace.ledger) for name, job in LOOP.items()]
     done = [_run(shared, job, Done(name, model, False, ""), holder, clock) for name, model, job in due]
+    _note(workspace.ledger, done, shared.now)
     for model in models(workspace.ledger) if wait else ():
         wait_for(workspace, model)
     return done
+
+
+def _note(ledger: Ledger, done: list[Done], now: datetime) -> None:
+    """Remember what failed, and forget what no longer does; where the ledger is what fails, the lines have said so."""
+    try:
+        before = {(one.job, one.model) for one in failing(ledger)}
+        for one in done:
+            if one.failed:
+                fails(ledger, one.job, one.model, one.sentence, now)
+            elif (one.job, one.model) in before and one.sentence != ELSEWHERE:
+                works(ledger, one.job, one.model)
+    except StorageError as error:
+        _log.warning("What failed cannot be noted: %s", error.sentence)
 
 
 def _run(shared: Shared, job: Job, line: Done, holder: str, clock: Callable[[], datetime]) -> Done:
@@ -74,7 +90,7 @@ def _run(shared: Shared, job: Job, line: Done, holder: str, clock: Callable[[], 
     ledger, name = shared.workspace.ledger, f"{line.job}/{line.model or '*'}"
     try:
         if not leases.acquire(ledger, name, holder, LEASE, clock()):
-            return replace(line, sentence="another worker is at it, or was killed within the last minute")
+            return replace(line, sentence=ELSEWHERE)
         try:
             did, sentence = job(shared, line.model or "", _holding(ledger, name, holder, clock))
             return replace(line, did=did, sentence=sentence)
