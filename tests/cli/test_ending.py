@@ -6,6 +6,7 @@ import threading
 import pytest
 
 from outlast.cli import ending
+from outlast.unwinding import DEAF
 
 
 def test_whoever_waits_for_an_alarm_still_gets_it() -> None:
@@ -20,13 +21,14 @@ def test_whoever_waits_for_an_alarm_still_gets_it() -> None:
         signal.signal(signal.SIGALRM, before)
 
 
+@pytest.mark.parametrize("deaf", sorted(DEAF))
 @pytest.mark.parametrize(("number", "kind"), [(signal.SIGTERM, SystemExit), (signal.SIGINT, KeyboardInterrupt)])
-def test_an_end_at_a_bad_moment_comes_after_it(number: signal.Signals, kind: type[BaseException]) -> None:
+def test_an_end_at_a_bad_moment_comes_after_it(number: signal.Signals, kind: type[BaseException], deaf: str) -> None:
     handlers = [signal.getsignal(one) for one in (number, signal.SIGALRM)]
     passed: list[bool] = []
-    deaf = {"__name__": ending.DEAF, "signal": signal, "number": number, "passed": passed}
+    names = {"__name__": f"{deaf}.inside", "signal": signal, "number": number, "passed": passed}
     with pytest.raises(kind), ending.in_order():  # noqa: PT012 - what is tried is where the exception comes
-        exec("signal.raise_signal(number); passed.append(True)", deaf)
+        exec("signal.raise_signal(number); passed.append(True)", names)
         signal.pause()
     assert passed
     assert [signal.getsignal(one) for one in (number, signal.SIGALRM)] == handlers

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import uvicorn
 
 from outlast.serving.workers.station import Station
+from outlast.unwinding import Unwind
 
 if TYPE_CHECKING:
     from outlast.serving.grpc.server import GrpcServer
@@ -90,9 +91,11 @@ def until_told(stopping: Stopping) -> Iterator[None]:
         yield
         return
 
-    def stop(number: int, _: object) -> None:
+    end = Unwind(_stopped)
+
+    def stop(number: int, frame: FrameType | None) -> None:
         if stopping.told(number):
-            raise Stopped
+            end(number, frame)
 
     before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
@@ -100,8 +103,13 @@ def until_told(stopping: Stopping) -> Iterator[None]:
     except Stopped:
         _log.info("Stopped")
     finally:
+        end.close()
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _stopped(_: int) -> None:
+    raise Stopped
 
 
 class Announcing(uvicorn.Server):
