@@ -12,7 +12,7 @@ from replayed import BEGIN, DAY, Shop, command, copied, played
 from outlast.bundle.answers import Answer
 from outlast.bundle.predictor import open_predictor
 from outlast.clock import telling
-from outlast.errors import DataError
+from outlast.errors import DataError, StorageError
 from outlast.journal import reading
 from outlast.journal.journal import Journal
 from outlast.journal.sources import Sources
@@ -26,6 +26,7 @@ from outlast.replaying.faults import Fault
 from outlast.replaying.growing import grow
 from outlast.replaying.run import Listeners, Told
 from outlast.replaying.strangers import refuse_strangers
+from outlast.retraining import jobs
 from outlast.retraining.tick import Done
 from outlast.types import ModelRef, micros
 
@@ -170,6 +171,38 @@ def test_the_command_starts_a_server_tells_and_says(shop: Shop, capsys: pytest.C
     assert f"and asked {orders(shop, BEGIN + DAY).height} questions, with 2 ticks, up to {until} 00:00" in said
     assert command(shop.folder, "replay", "--until", until) == 2
     assert "after its end: give a later --until" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("end", "code"), [(KeyboardInterrupt(), 130), (SystemExit(143), 143)])
+@pytest.mark.parametrize("begun", [True, False])
+def test_who_stops_it_is_told_up_to_where_it_came(
+    shop: Shop, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch,
+    end: BaseException, code: int, begun: bool,
+) -> None:  # fmt: skip
+    if begun:
+        played(shop.project(), until=BEGIN + 6 * HOUR)
+
+    def ends(*_: Any, **__: Any) -> None:
+        raise end
+
+    monkeypatch.setattr("outlast.replaying.run.replay", ends)
+    until = f"{BEGIN + DAY:%Y-%m-%d}"
+    assert command(shop.folder, "replay", "--since", f"{BEGIN:%Y-%m-%d}", "--until", until) == code
+    said = " ".join(capsys.readouterr().out.split())
+    where = f"at {BEGIN + 6 * HOUR:%Y-%m-%d %H:%M} of the story" if begun else "before the story began"
+    assert f"Stopped {where}: the same command goes on from there" in said
+
+
+def test_a_replay_whose_ticks_failed_leaves_with_1(
+    shop: Shop, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: Any) -> tuple[bool, str]:
+        raise StorageError("The disk is gone: put it back")
+
+    monkeypatch.setitem(jobs.PER_MODEL, "watch", broken)
+    until = f"{BEGIN + DAY:%Y-%m-%d}"
+    assert command(shop.folder, "replay", "--since", f"{BEGIN:%Y-%m-%d}", "--until", until) == 1
+    assert "watch shop: The disk is gone: put it back" in " ".join(capsys.readouterr().out.split())
 
 
 def test_a_story_is_not_mixed_with_answers_that_no_replay_told(shop: Shop, capsys: pytest.CaptureFixture[str]) -> None:

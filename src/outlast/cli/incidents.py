@@ -43,7 +43,7 @@ def incidents(
                 _state(one),
                 f"{one.since:%Y-%m-%d %H:%M}",
                 one.cause,
-                "" if one.cost is None else f"{screen.number(one.cost.per_day, 3)} {one.currency}",
+                _a_day(one.cost, one.currency),
                 one.owner or "nobody",
             )
             for one in found
@@ -207,6 +207,13 @@ def _state(one: "Incident") -> str:
     until = f" until {one.snoozed_until:%Y-%m-%d %H:%M} UTC" if one.snoozed_until is not None else ""
     calm = f", calm since {one.calm_since:%Y-%m-%d}" if one.calm_since is not None and one.live else ""
     return f"{one.state}{until}{calm}{', benign' if one.benign and one.live else ''}"
+
+
+def _a_day(cost: "Harm | None", currency: str) -> str:
+    """In a table: below nothing more is earned than beside the reference, which is no cost."""
+    if cost is None:
+        return ""
+    return "none" if cost.per_day <= 0 else f"{screen.number(cost.per_day, 3)} {currency}"
 
 
 def _cost(cost: "Harm", currency: str) -> str:

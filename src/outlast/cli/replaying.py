@@ -129,17 +129,19 @@ def _replayed(project: "Project", plan: "Plan", workers: int, url: str | None, q
         try:
             done = replay(project, plan, hand, lanes, listeners=Listeners(moved))
         except KeyboardInterrupt:
-            _stopped(project)
+            _stopped(project, 130)
+        except SystemExit as end:  # told to end
+            _stopped(project, int(end.code or 0))
     return done, perf_counter() - begin
 
 
-def _stopped(project: "Project") -> None:
+def _stopped(project: "Project", code: int) -> None:
     from outlast.project import position
 
     came = position.find(project.workspace, project.model.name)
-    assert came is not None
-    screen.sentence(f"Stopped at {came.until:%Y-%m-%d %H:%M} of the story: the same command goes on from there")
-    raise typer.Exit(130)
+    at = "before the story began" if came is None else f"at {came.until:%Y-%m-%d %H:%M} of the story"
+    screen.sentence(f"Stopped {at}: the same command goes on from there")
+    raise typer.Exit(code)
 
 
 def _say(project: "Project", plan: "Plan", told: "Told", seconds: float, json: bool) -> None:

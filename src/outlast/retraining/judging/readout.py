@@ -262,17 +262,21 @@ def _apart(rows: pl.DataFrame, number: int, percent: float, by: _By) -> _Told:
 
 
 def _late(rows: pl.DataFrame, theirs: pl.Series, promised: timedelta) -> Series | None:
-    """How much more often it takes longer than promised than what is live did in the same hour.
+    """How much more often it takes longer than promised than what is live did in the same hour, or in all of them
+    where that answered nothing then.
 
     Nobody knows it of rows of tables, and of what earlier releases kept.
     """
     timed = rows.select(
         pl.Series("hour", hours_of(rows)), theirs.alias("theirs"), late=pl.col("took") > promised // _MICROSECOND
     ).drop_nulls("late")
-    usual = timed.filter(~pl.col("theirs")).group_by("hour").agg(usual=pl.col("late").mean())
-    mine = timed.filter("theirs").join(usual, on="hour", maintain_order="left")
-    apart = mine["late"].cast(pl.Float64) - mine["usual"]
-    return Series(mine["hour"].to_numpy(), apart.to_numpy(), 1.0) if mine.height else None
+    live, mine = timed.filter(~pl.col("theirs")), timed.filter("theirs")
+    if live.is_empty() or mine.is_empty():
+        return None
+    usual = live.group_by("hour").agg(usual=pl.col("late").mean())
+    mine = mine.join(usual, on="hour", how="left", maintain_order="left")
+    apart = mine["late"].cast(pl.Float64) - mine["usual"].fill_null(live["late"].mean())
+    return Series(mine["hour"].to_numpy(), apart.to_numpy(), 1.0)
 
 
 def _means_before(hours: Any, values: Floats) -> Floats:
