@@ -99,9 +99,7 @@ def _told(found: "Readout") -> None:
         screen.line("expected", f"{found.estimated:+.4g} {found.unit}, by the mean of both versions' chances")
     if found.late is not None:
         late = found.late
-        screen.line(
-            "late",
-            f"{late.value:+.1%} of its answers take longer than [serving] p99 ({late.low:+.1%} to {late.high:+.1%})",
-        )
+        more = f"{late.value:+.1%} ({late.low:+.1%} to {late.high:+.1%})"
+        screen.line("late", f"{more}: how much more often its answers take longer than [serving] p99")
     if found.drawn < 1:
         screen.line("looked at", f"{found.drawn:.1%} of the questions, drawn")
