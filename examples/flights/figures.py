@@ -49,7 +49,7 @@ def lived_said(story: Told, console: Console) -> None:
         f"{len(story.seconds):,} requests (p50 {slow[0]:.1f} ms, p99 {slow[1]:.1f} ms); {story.ticks} ticks."
     )
     for job, sentence in story.failed.items():
-        console.print(f"[bold red]The job {job} of a tick failed:[/] {sentence}", markup=True)
+        console.print(f"The job {job} of a tick failed: {sentence}", style="bold red", markup=False)
     console.print(f"[dim]Seconds: {', '.join(f'{name} {took:.0f}' for name, took in story.took.items())}.\n")
 
 
