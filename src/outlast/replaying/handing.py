@@ -4,18 +4,21 @@ A tick counts what is in finished segments. What it lets out is taken up within 
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from outlast.clock import Hand
 from outlast.errors import Unavailable
 from outlast.project.workspace import Workspace
 from outlast.registry import served
-from outlast.registry.rollout import Rollout, current
+from outlast.registry.rollout import current
 from outlast.serving.alive import living
 from outlast.storage import appendlog
 from outlast.storage.ledger import Ledger
 from outlast.storage.records import HEADER_SIZE
+
+Roles = set[tuple[int, str | None]]
+"""Versions, each with the stage of a challenger, or None where it is live."""
 
 _PATIENCE = 60.0
 _LOOK, _AGAIN = 0.003, 0.2
@@ -45,12 +48,14 @@ def hand_over(workspace: Workspace, hand: Hand) -> None:
 
 def take_up(workspace: Workspace, model: str) -> None:
     """Halt the story until every server of it answers with what is to answer, but those that could not load it."""
-    ledger, wanted = workspace.ledger, current(workspace.ledger, model)
+    wanted, servers = current(workspace.ledger, model), living(workspace)
     if wanted.live is None:
         return
-    servers = living(workspace)
+    roles: Roles = {(wanted.live, None)}
+    if wanted.challenger is not None:
+        roles.add((wanted.challenger, wanted.stage))
     _wait(
-        lambda: all(_taken(ledger, wanted, one) for one in servers),
+        lambda: _taken(workspace.ledger, model, roles, servers),
         f"A server in {workspace.root} has not taken up what is to answer for {model} within {_PATIENCE:.0f} s: see "
         "what it says in its log, and whether it reaches the ledger",
     )
@@ -64,16 +69,17 @@ def _wait(holds: Callable[[], bool], otherwise: str) -> None:
         time.sleep(_LOOK)
 
 
-def _taken(ledger: Ledger, wanted: Rollout, server: str) -> bool:
-    """Whether a server has brought and let go what it should; one that has none of the model serves others."""
-    roles: set[tuple[int, str | None]] = set() if wanted.live is None else {(wanted.live, None)}
-    if wanted.challenger is not None:
-        roles.add((wanted.challenger, wanted.stage))
-    spans = [one for one in served.open_spans(ledger) if (one.model, one.server) == (wanted.model, server)]
-    if not spans or {(one.version, one.role) for one in spans} == roles:
+def _taken(ledger: Ledger, model: str, roles: Roles, servers: Sequence[str]) -> bool:
+    """Whether servers have brought and let go what they should; one that has none of the model serves others."""
+    has: dict[str, Roles] = {}
+    for one in served.open_spans(ledger):
+        if one.model == model and one.server in servers:
+            has.setdefault(one.server, set()).add((one.version, one.role))
+    behind = {server for server, here in has.items() if here != roles}
+    if not behind:
         return True
     versions = {version for version, _ in roles}
-    return any(one.server == server and one.version in versions for one in served.troubles(ledger, wanted.model))
+    return behind <= {one.server for one in served.troubles(ledger, model) if one.version in versions}
 
 
 def _kept_back(root: Path) -> Iterator[appendlog.Segment]:
