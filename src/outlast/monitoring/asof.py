@@ -115,15 +115,14 @@ class AsOf:
         known = pl.col(KNOWN) < last
         if reach is not None:
             known &= pl.col(KNOWN) >= first - reach // _MICROSECOND
-        since = None if reach is None else moment(first) - reach - AHEAD - source.delay
+        begin = None if reach is None else moment(first) - reach - source.delay
         asked = _entities(lookup, asks).to_frame().drop_nulls().unique().lazy()
         with reading(source):
-            rows = self._sources.dated(source, since=since)
+            rows = self._sources.dated(source, since=None if begin is None else begin - AHEAD)
             schema = rows.collect_schema()
             marked = [RETRACTED] if RETRACTED in schema else []
-            near = _not_before(source, schema, None if since is None else since + AHEAD)
             named = (
-                rows.filter(near)
+                rows.filter(_not_before(source, schema, begin))
                 .select(
                     *read_columns(lookup),
                     *marked,
